@@ -1,0 +1,118 @@
+"""Who may import whom: each layer only downwards, siblings blind to each other, no cycles."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from house.tree import PACKAGE, Import, compiled, imports, modules
+
+# Bottom first. Everything may raise `errors`; roles are given to channels, so `roles` stands on `recording`.
+LAYERS = (
+    ("errors",),
+    ("quantity", "settings", "_dsp"),
+    ("recording", "measurements"),
+    ("roles",),
+    ("readers", "engine", "synth"),
+    ("aggregation", "events"),
+    ("meter", "en50160"),
+    ("accuracy",),
+    ("store", "writers", "reports"),
+    ("pipeline",),
+    ("batch",),
+    ("cli",),
+    ("", "__main__"),  # the facade
+)
+LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
+#: Packages whose modules are plug-ins of one kind and know nothing of each other.
+PLUGINS = ("readers", "writers")
+MAX_DEPTH = 11
+
+
+def part(module: str) -> str:
+    """The part of the house a module belongs to: `readers` for `ctmeter.readers.csv`."""
+    return module.removeprefix(PACKAGE).lstrip(".").split(".")[0]
+
+
+def listing(faults: list[Import]) -> str:
+    return "\n" + "\n".join(f"  {i}" for i in faults)
+
+
+def test_every_module_has_a_layer():
+    unknown = sorted({m for m in [*modules(), *compiled()] if part(m) not in LEVEL})
+    assert not unknown, f"give these a place in LAYERS: {unknown}"
+
+
+def test_imports_go_downwards_and_siblings_are_blind():
+    faults = [
+        i for i in imports() if part(i.source) != part(i.target) and part(i.source) != "__main__" and LEVEL[part(i.target)] >= LEVEL[part(i.source)]
+    ]
+    assert not faults, listing(faults)
+
+
+def test_nobody_imports_the_facade():
+    faults = [i for i in imports() if i.target == PACKAGE and part(i.source) != "__main__"]
+    assert not faults, listing(faults)
+
+
+def test_plugins_know_nothing_of_each_other():
+    faults = []
+    for i in imports():
+        source, target = i.source.split("."), i.target.split(".")
+        inside = len(source) == len(target) == 3 and source[1] == target[1] and source[1] in PLUGINS
+        # a private module belongs to the public one whose name it carries, or to all (`_text`)
+        if inside and not target[2].startswith("_") and not source[2].startswith("_"):
+            faults.append(i)
+    assert not faults, listing(faults)
+
+
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Sets of modules that import each other (Tarjan)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def walk(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for target in graph.get(node, ()):
+            if target not in index:
+                walk(target)
+                low[node] = min(low[node], low[target])
+            elif target in stack:
+                low[node] = min(low[node], index[target])
+        if low[node] == index[node]:
+            component = [stack.pop()]
+            while component[-1] != node:
+                component.append(stack.pop())
+            if len(component) > 1:
+                found.append(sorted(component))
+
+    for node in graph:
+        if node not in index:
+            walk(node)
+    return found
+
+
+def graph_of(edges: list[Import]) -> dict[str, set[str]]:
+    graph: dict[str, set[str]] = {m: set() for m in [*modules(), *compiled()]}
+    for i in edges:
+        graph[i.source].add(i.target)
+    return graph
+
+
+def test_no_cycles():
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]], "the search itself"
+    assert not cycles(graph_of(imports()))
+
+
+def test_import_depth():
+    graph = graph_of([i for i in imports() if i.eager])
+    assert not cycles(graph), "depth is undefined while there are cycles"
+
+    @cache
+    def chain(module: str) -> tuple[str, ...]:
+        return (module, *max((chain(t) for t in graph.get(module, ())), key=len, default=()))
+
+    longest = max((chain(m) for m in graph), key=len)
+    assert len(longest) <= MAX_DEPTH, " > ".join(longest)

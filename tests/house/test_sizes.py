@@ -1,0 +1,92 @@
+"""Rooms stay small: modules, kernels, functions, classes; and everything public says what it is."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+from collections.abc import Iterator
+
+import pytest
+
+from house.tree import ROOT, Module, modules, sources
+
+PREFERRED, MODULE, KERNEL, CORE, FUNCTION, METHODS = 300, 600, 250, 900, 60, 12
+
+
+def lines(path) -> int:
+    return path.read_text(encoding="utf-8").count("\n")
+
+
+def too_long(paths, limit: int) -> list[str]:
+    return [f"{p.relative_to(ROOT)}: {lines(p)} lines, at most {limit}" for p in paths if lines(p) > limit]
+
+
+def test_modules():
+    assert not too_long(sources(".py", ".pyi"), MODULE)
+
+
+def test_most_modules_have_the_preferred_size():
+    counts = [lines(p) for p in sources(".py") if p.name != "__init__.py"]
+    assert statistics.median(counts) <= PREFERRED, sorted(counts)
+
+
+def test_kernels():
+    assert not too_long(sources(".h", ".c", ".pxd"), KERNEL)
+
+
+def test_core():
+    assert not too_long(sources(".pyx"), CORE)
+
+
+def test_tests_and_tools():
+    folders = [p for name in ("tests", "benchmarks", "tools") for p in sorted((ROOT / name).rglob("*.py"))]
+    assert not too_long(folders, MODULE)
+
+
+def functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
+    return (n for n in ast.walk(node) if isinstance(n, ast.FunctionDef))
+
+
+def body_lines(node: ast.FunctionDef) -> int:
+    """Lines of a function without its decorators and its docstring."""
+    total = (node.end_lineno or node.lineno) - node.lineno + 1
+    first = node.body[0]
+    if ast.get_docstring(node) is not None:
+        total -= (first.end_lineno or first.lineno) - first.lineno + 1
+    return total
+
+
+@pytest.mark.parametrize("module", modules().values(), ids=lambda m: m.name)
+def test_functions(module: Module):
+    faults = [f"{module.name}:{f.lineno} {f.name}: {body_lines(f)} lines" for f in functions(module.tree) if body_lines(f) > FUNCTION]
+    assert not faults
+
+
+@pytest.mark.parametrize("module", modules().values(), ids=lambda m: m.name)
+def test_classes(module: Module):
+    faults = []
+    for cls in (n for n in ast.walk(module.tree) if isinstance(n, ast.ClassDef)):
+        methods = [f.name for f in cls.body if isinstance(f, ast.FunctionDef) and not f.name.startswith("_") and not is_property(f)]
+        if len(methods) > METHODS:
+            faults.append(f"{module.name}:{cls.lineno} {cls.name}: {len(methods)} public methods")
+    assert not faults
+
+
+def is_property(function: ast.FunctionDef) -> bool:
+    return any(ast.unparse(d).split(".")[-1] in ("property", "cached_property", "setter") for d in function.decorator_list)
+
+
+def public(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+
+
+@pytest.mark.parametrize("module", modules().values(), ids=lambda m: m.name)
+def test_docstrings(module: Module):
+    """Every module, and every public class and function of a public module."""
+    assert ast.get_docstring(module.tree), f"{module.name} has no docstring"
+    if any(name.startswith("_") for name in module.name.split(".")):
+        return
+    faults = [f"{module.name}:{n.lineno} {n.name}" for n in public(module.tree.body) if not ast.get_docstring(n)]
+    assert not faults, "without a docstring"
