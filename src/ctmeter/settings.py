@@ -1,0 +1,386 @@
+"""Settings: one frozen value that says how to measure.
+
+Settings come in layers. Later ones win: what the recording's file says, the sidecar
+`<stem>.ctmeter.toml` beside it, the `--config` file, the environment (`CTMETER_*`), the command
+line or keywords. Every fault of every layer is reported at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+from .errors import SettingsError
+
+__all__ = ["OPTIONS", "Settings", "from_environment", "layered", "read_toml", "sidecar"]
+
+#: Keys a TOML file may hold beside the settings: options of the command line.
+OPTIONS = ("rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose")
+_ROLE = re.compile(r"U_(L[123]|N|L12|L23|L31|L21|L32|L13)|I_(L[123]|N)")
+
+
+class _FaultError(ValueError):
+    """One fault; its text is a sentence about the value."""
+
+
+Check = Callable[[Any], Any]
+
+
+def _is_number(value: Any) -> bool:
+    return hasattr(value, "__float__") and not isinstance(value, (bool, str))
+
+
+def _number(low: float, high: float, *, unit: str = "", optional: bool = True, open_low: bool = True) -> Check:
+    wanted = f"a number {'above' if open_low else 'from'} {low:g} up to {high:g}" + (f" {unit}" if unit else "")
+
+    def check(value: Any) -> float | None:
+        if value is None and optional:
+            return None
+        if not _is_number(value):
+            raise _FaultError(f"{value!r} is not a number, expected {wanted}")
+        number = float(value)
+        if not math.isfinite(number) or number > high or number < low or (open_low and number == low):
+            raise _FaultError(f"{value!r} is out of range, expected {wanted}")
+        return number
+
+    return check
+
+
+def _ratio(value: Any) -> float | None:
+    """A transformer ratio: a number, or text such as "200/5"."""
+    if isinstance(value, str):
+        parts = [p.strip() for p in re.split("[/:]", value)]
+        try:
+            numbers = [float(p) for p in parts]
+        except ValueError:
+            numbers = []
+        if len(numbers) not in (1, 2) or (len(numbers) == 2 and numbers[1] == 0):
+            raise _FaultError(f"{value!r} is not a ratio, expected a number or text such as '200/5'")
+        value = numbers[0] / numbers[1] if len(numbers) == 2 else numbers[0]
+    return cast("float | None", _number(0, 1e6)(value))
+
+
+def _choice(*values: Any, optional: bool = False) -> Check:
+    wanted = "one of " + ", ".join(f'"{v}"' if isinstance(v, str) else f"{v:g}" for v in values)
+
+    def check(value: Any) -> Any:
+        if value is None and optional:
+            return None
+        for v in values:
+            if value == v and not isinstance(value, bool):
+                return v
+        raise _FaultError(f"{value!r} is not {wanted}")
+
+    return check
+
+
+def _bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _FaultError(f"{value!r} is not true or false")
+
+
+def _synchronisation(value: Any) -> str:
+    if isinstance(value, str) and (value == "auto" or _ROLE.fullmatch(value)):
+        return value
+    raise _FaultError(f'{value!r} is neither "auto" nor a channel such as "U_L1"')
+
+
+def _map(value: Any) -> Mapping[str, str]:
+    if not isinstance(value, Mapping):
+        raise _FaultError(f'{value!r} is not a table such as {{U_L1 = "VA", I_L1 = "-IA"}}')
+    for role, name in value.items():
+        if not isinstance(role, str) or not _ROLE.fullmatch(role):
+            raise _FaultError(f"{role!r} is no role, expected U_L1 U_L2 U_L3 U_N U_L12 U_L23 U_L31 I_L1 I_L2 I_L3 or I_N")
+        if not isinstance(name, str) or not name.removeprefix("-").strip():
+            raise _FaultError(f"the channel for {role} is {name!r}, expected a name, with a minus before it to turn it round")
+    return MappingProxyType(dict(value))
+
+
+def _points(value: Any) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, Mapping) or not all(isinstance(v, Mapping) for v in value.values()):
+        raise _FaultError("expected tables such as [points.feeder1]")
+    for name in value:
+        if not isinstance(name, str) or not re.fullmatch(r"[\w][\w .-]*", name):
+            raise _FaultError(f"{name!r} is no name of a point, expected letters, digits, '_', '-', '.' or blanks")
+    return MappingProxyType({name: MappingProxyType(dict(table)) for name, table in value.items()})
+
+
+def _setting(default: Any, check: Check, doc: str) -> Any:
+    return field(default=default, metadata={"check": check, "doc": doc})
+
+
+def _table(check: Check, doc: str) -> Any:
+    return field(default_factory=lambda: MappingProxyType({}), metadata={"check": check, "doc": doc}, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to measure. Keyword-only and frozen; `None` means "not said".
+
+    Raises
+    ------
+    SettingsError
+        Values of the wrong type, absurd or contradictory ones; it names every fault.
+
+    Notes
+    -----
+    There is no default for the nominal voltage: without one, what needs it is left out and named.
+    The nominal frequency is the file's, else it is detected.
+
+    Examples
+    --------
+    >>> Settings.from_dict({"nominal_voltage": 230, "ct_ratio": "200/5"}).ct_ratio
+    40.0
+    """
+
+    wiring: str | None = _setting(
+        None, _choice("3P4W", "3P3W", "1P2W", optional=True), "how the meter is connected: 3P4W, 3P3W (Aron) or 1P2W; by the channels where not given"
+    )
+    nominal_voltage: float | None = _setting(
+        None, _number(0, 2e6, unit="V"), "V on the side of the results; phase-to-neutral for 3P4W and 1P2W, line-to-line for 3P3W"
+    )
+    nominal_frequency: float | None = _setting(None, _choice(50.0, 60.0, optional=True), "50 or 60 Hz; from the file or detected where not given")
+    nominal_current: float | None = _setting(None, _number(0, 1e7, unit="A"), "A on the side of the results, for TDD")
+    ct_ratio: float | None = _setting(None, _ratio, "current transformer, primary over secondary: 40 or 200/5; the file's where not given")
+    vt_ratio: float | None = _setting(None, _ratio, "voltage transformer, primary over secondary; the file's where not given")
+    side: str = _setting("as-recorded", _choice("as-recorded", "primary", "secondary"), "side of the transformers on which values come out")
+    summation: str = _setting("vector", _choice("vector", "per-phase", "absolute"), "how the phases are summed into energy registers")
+    reactive: str = _setting("fundamental", _choice("fundamental", "quarter-shift", "budeanu", "fryze"), "definition of reactive power")
+    apparent: str = _setting("arithmetic", _choice("arithmetic", "vector", "effective"), "definition of the total apparent power")
+    dip: float = _setting(0.90, _number(0, 1, optional=False), "threshold of dips, of nominal")
+    swell: float = _setting(1.10, _number(1, 10, optional=False), "threshold of swells, of nominal")
+    interruption: float = _setting(0.05, _number(0, 1, optional=False), "threshold of interruptions, of nominal")
+    hysteresis: float = _setting(0.02, _number(0, 0.5, optional=False, open_low=False), "hysteresis of the thresholds, of nominal")
+    reference: str = _setting("fixed", _choice("fixed", "sliding"), "what thresholds refer to: nominal voltage, or its sliding one-minute mean")
+    rvc: float | None = _setting(0.05, _number(0, 0.5), "threshold of rapid voltage changes, of nominal")
+    signalling_frequency: float | None = _setting(None, _number(100, 3000, unit="Hz"), "of mains signalling, Hz; not measured where not given")
+    flicker_lamp: int = _setting(230, _choice(230, 120), "reference lamp of the flickermeter, 230 or 120 V")
+    synchronisation: str = _setting("auto", _synchronisation, "auto: by all voltages; or a channel such as U_L1 as the one strict reference")
+    spectra: str = _setting("3s", _choice("3s", "basic", "none"), "shortest table with spectral lists, or none")
+    half_cycle: bool = _setting(False, _bool, "keep the table of Urms(1/2)")
+    cycle: bool = _setting(False, _bool, "keep the table of cycles; always kept for recordings shorter than one 10/12-cycle window")
+    synchrophasor_rate: float | None = _setting(None, _number(0, 400, unit="frames/s"), "frames per second; no synchrophasors where not given")
+    snippets: bool = _setting(True, _bool, "store the waveform around each event")
+    voltages: str = _setting("phase", _choice("phase", "line"), "line: add the line-to-line twins of the voltage quantities in 3P4W")
+    map: Mapping[str, str] = _table(_map, "role to channel name, a minus turns the channel round")
+    points: Mapping[str, Mapping[str, Any]] = _table(_points, "settings of several measuring points in one recording")
+
+    def __post_init__(self) -> None:
+        faults = []
+        for f in fields(self):
+            try:
+                object.__setattr__(self, f.name, f.metadata["check"](getattr(self, f.name)))
+            except _FaultError as fault:
+                faults.append(f"{f.name}: {fault}")
+        if not faults:
+            faults = list(self._contradictions())
+        if faults:
+            raise SettingsError(faults)
+
+    def _contradictions(self) -> Iterable[str]:
+        if self.interruption + self.hysteresis >= self.dip:
+            yield f"interruption: {self.interruption:g} with its hysteresis is not below dip {self.dip:g}"
+        if self.dip + self.hysteresis >= self.swell - self.hysteresis:
+            yield f"hysteresis: {self.hysteresis:g} lets dip {self.dip:g} and swell {self.swell:g} overlap"
+        if self.wiring == "1P2W" and self.voltages == "line":
+            yield 'voltages: "line" needs three phases, wiring is 1P2W'
+        for name, table in self.points.items():
+            if "points" in table:
+                yield f"points.{name}.points: points cannot be nested"
+                continue
+            try:
+                self.point(name)
+            except SettingsError as error:
+                yield from (f"points.{name}.{fault}" for fault in error.faults)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (self.to_dict(),))
+
+    def point(self, name: str) -> Settings:
+        """The settings of one measuring point: these, overlaid by its own table.
+
+        Raises
+        ------
+        SettingsError
+            No such point, or faults in its table.
+        """
+        if name not in self.points:
+            raise SettingsError(f"points: no point {name!r}, there are {', '.join(self.points) or 'none'}")
+        return self.from_dict({**self.to_dict(), **self.points[name], "points": {}})
+
+    def given(self) -> dict[str, Any]:
+        """What differs from the defaults, as plain values."""
+        default = _DEFAULTS.to_dict()
+        return {k: v for k, v in self.to_dict().items() if v != default[k]}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON and TOML, every setting."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        plain["map"] = dict(self.map)
+        plain["points"] = {name: {k: dict(v) if isinstance(v, Mapping) else v for k, v in table.items()} for name, table in self.points.items()}
+        return plain
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Settings:
+        """Settings of plain values.
+
+        Raises
+        ------
+        SettingsError
+            Unknown keys, wrong or absurd values; it names every fault.
+        """
+        return layered([("", values)])
+
+    @classmethod
+    def load(cls, toml: str | os.PathLike[str]) -> Settings:
+        """Settings of a TOML file.
+
+        Raises
+        ------
+        SettingsError
+            The file cannot be read or is not TOML, or its settings are faulty; it names every fault.
+        """
+        values, _ = read_toml(toml)
+        return layered([(str(toml), values)])
+
+
+def _rebuild(values: Mapping[str, Any]) -> Settings:
+    return Settings.from_dict(values)
+
+
+_DEFAULTS = Settings()
+
+
+def names() -> tuple[str, ...]:
+    """Names of all settings."""
+    return tuple(f.name for f in fields(Settings))
+
+
+def describe() -> Iterable[tuple[str, Any, str]]:
+    """Name, default and meaning of each setting, for help and documentation."""
+    for f in fields(Settings):
+        yield f.name, _DEFAULTS.to_dict()[f.name], f.metadata["doc"]
+
+
+def unknown(key: str, known: Iterable[str]) -> str:
+    """The fault of an unknown key, with the nearest known one."""
+    near = difflib.get_close_matches(str(key), list(known), 1)
+    return f"{key}: no such setting" + (f", did you mean {near[0]}?" if near else "")
+
+
+def layered(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Settings:
+    """One `Settings` from layers, later ones winning.
+
+    Parameters
+    ----------
+    layers : iterable of (str, mapping)
+        Where the layer comes from, for messages, and its values.
+
+    Raises
+    ------
+    SettingsError
+        It names every fault of every layer.
+    """
+    faults: list[str] = []
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    known = {f.name: f.metadata["check"] for f in fields(Settings)}
+    for where, values in layers:
+        prefix = f"{where}: " if where else ""
+        for key, value in values.items():
+            if key not in known:
+                faults.append(prefix + unknown(key, known))
+                continue
+            try:
+                merged[key] = known[key](value)
+                origin[key] = prefix
+            except _FaultError as fault:
+                faults.append(f"{prefix}{key}: {fault}")
+    try:
+        settings = Settings(**merged)
+    except SettingsError as error:
+        # a contradiction between settings; say where the first-named one comes from
+        faults += [origin.get(re.split("[:.]", fault)[0], "") + fault for fault in error.faults]
+        raise SettingsError(faults) from None
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def read_toml(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings and command-line options of a TOML file, unchecked.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read or is not TOML.
+    """
+    import tomllib
+
+    try:
+        values = tomllib.loads(Path(path).read_text("utf-8-sig"))
+    except OSError as error:
+        raise SettingsError(f"{os.fspath(path)}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{os.fspath(path)}: not UTF-8 text at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{os.fspath(path)}: not TOML: {error}") from None
+    options = {key: values.pop(key) for key in OPTIONS if key in values}
+    return values, options
+
+
+def sidecar(recording: str | os.PathLike[str]) -> Path | None:
+    """The settings file `<stem>.ctmeter.toml` beside a recording, where there is one."""
+    path = Path(recording)
+    beside = path.with_name(path.stem + ".ctmeter.toml")
+    return beside if beside.is_file() else None
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Settings in `CTMETER_<NAME>` variables, as plain values for `layered`.
+
+    Text is read as a TOML value where it is one (`50`, `true`, `{U_L1 = "VA"}`), else as it
+    stands; `CTMETER_MAP` also takes `U_L1=VA,I_L1=-IA`.
+    """
+    import tomllib
+
+    values: dict[str, Any] = {}
+    for name in names():
+        text = environ.get(f"CTMETER_{name.upper()}")
+        if not text:
+            continue
+        try:
+            values[name] = tomllib.loads(f"v = {text}")["v"]
+        except tomllib.TOMLDecodeError:
+            values[name] = parse_map(text) if name == "map" else text
+    return values
+
+
+def parse_map(text: str) -> dict[str, str]:
+    """A map of the form `U_L1=VA,I_L1=-IA`.
+
+    Raises
+    ------
+    SettingsError
+        A part without "=", or a role given twice.
+    """
+    result: dict[str, str] = {}
+    faults = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        role, equals, name = (p.strip() for p in part.partition("="))
+        if not equals:
+            faults.append(f"map: {part!r}, expected ROLE=CHANNEL such as U_L1=VA")
+        elif role in result:
+            faults.append(f"map: {role} is given twice")
+        result[role] = name
+    if faults:
+        raise SettingsError(faults)
+    return result
