@@ -20,12 +20,14 @@ Lines = dict[tuple[Fraction, Fraction], complex]
 
 
 def combined(parts: Iterable[tuple[float, Mapping[tuple[Fraction, Fraction], complex]]]) -> Lines:
-    """A weighted sum of sets of lines."""
+    """A weighted sum of sets of lines, without those that cancel but for rounding."""
     total: Lines = {}
+    size: dict[tuple[Fraction, Fraction], float] = {}
     for weight, lines in parts:
         for key, c in lines.items():
             total[key] = total.get(key, 0) + weight * c
-    return total
+            size[key] = size.get(key, 0.0) + abs(weight * c)
+    return {key: c for key, c in total.items() if abs(c) > 1e-14 * size[key]}
 
 
 def rms(lines: Mapping[tuple[Fraction, Fraction], complex]) -> float:

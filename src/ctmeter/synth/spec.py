@@ -200,7 +200,7 @@ def _wave(own: Table, common: Table, phasor: complex, voltage_angle: float | Non
     for key in WAVE_KEYS:
         own.get(key)
     own.done()
-    return {k: c for k, c in combined(parts).items() if c}
+    return combined(parts)
 
 
 def _shape(source: Mapping[str, Table], size: float, angle: float, plan: Plan, fastest: float) -> Lines:
