@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -15,8 +15,8 @@ __all__ = ["PAGE", "Generator"]
 
 #: Samples computed at once, from multiples of it on, so that no split of a read changes a bit.
 PAGE = 4096
-#: Lines whose cosines and sines are kept at once.
-_LADDER = 32
+#: Lines taken together: products of matrices so small that no BLAS spreads them over threads.
+_LADDER = 8
 
 
 class Generator:
@@ -35,13 +35,12 @@ class Generator:
         self.plan = plan
         self._kept: dict[int, np.ndarray] = {}
         self._names = [b for b in plan.bases if any(b in plan.mix[r] for r in plan.roles)]
-        self._mix = np.array([[plan.mix[r].get(b, 0.0) for b in self._names] for r in plan.roles])
         keys = sorted({key for b in self._names for key in plan.bases[b]})
         groups: dict[int, list[Fraction]] = {}
         for q, _ in keys:
             if q:
                 groups.setdefault(q.denominator, []).append(q)
-        self._ladders = [(d, qs[i : i + _LADDER], self._table(qs[i : i + _LADDER])) for d, qs in groups.items() for i in range(0, len(qs), _LADDER)]
+        self._ladders = [(qs, self._table(qs)) for qs in groups.values()]
         self._tones = [(f, self._table([f], tone=True)[:, 0]) for q, f in keys if not q and f]
         self._dc = np.array([plan.bases[b].get((Fraction(0), Fraction(0)), 0j).imag for b in self._names])
         self._edges = sorted({0, *(j.first for j in plan.jumps), *(e.first for e in plan.events), *(e.stop for e in plan.events)})
@@ -80,8 +79,16 @@ class Generator:
         if page not in self._kept:
             # two pages: a block across a boundary does not compute them anew each time
             self._kept = dict(list(self._kept.items())[-1:])
-            self._kept[page] = self._converted(page, self._mix @ self._waves(page * PAGE))
+            self._kept[page] = self._converted(page, self._mixed(self._waves(page * PAGE)))
         return self._kept[page]
+
+    def _mixed(self, waves: np.ndarray) -> np.ndarray:
+        """The roles of a page, (n_channels, PAGE), from its bases."""
+        out = np.zeros((len(self.plan.roles), PAGE))
+        for k, role in enumerate(self.plan.roles):
+            for base, weight in self.plan.mix[role].items():
+                out[k] += weight * waves[self._names.index(base)]
+        return out
 
     def _waves(self, start: int) -> np.ndarray:
         """V and A of the bases in a page, (n_bases, PAGE), with everything that acts on bases."""
@@ -91,14 +98,15 @@ class Generator:
         spans = [(a - start, b - start) for a, b in itertools.pairwise(edges)]
         jumps = [np.array([plan.jumped(b, start + a) for b in self._names]) for a, _ in spans]
         waves = np.repeat(self._dc[:, None], PAGE, axis=1)
-        for denominator, orders, amplitudes in self._ladders:
-            ladder = _ladder(denominator, orders, first, rest)
+        for orders, table in self._ladders:
             turns = np.array([float(q) for q in orders])
-            for (a, b), jump in zip(spans, jumps, strict=True):
-                c = amplitudes * np.exp(2j * np.pi * jump[:, None] * turns) if jump.any() else amplitudes
-                # as pairs of floats, since a product with strided parts would not go through BLAS
-                both = np.concatenate([c.imag, c.real]) @ ladder.view(float)[:, 2 * a : 2 * b]
-                waves[:, a:b] += both[: len(c), ::2] + both[len(c) :, 1::2]
+            for k, ladder in _ladder(orders, first, rest):
+                part = slice(k, k + len(ladder))
+                for (a, b), jump in zip(spans, jumps, strict=True):
+                    c = table[:, part]
+                    if jump.any():
+                        c = c * np.exp(2j * np.pi * jump[:, None] * turns[part])
+                    waves[:, a:b] += c.imag @ ladder.real[:, a:b] + c.real @ ladder.imag[:, a:b]
         for hertz, c in self._tones:
             x = 2 * np.pi * cycles(hertz * start / plan.rate, hertz / plan.rate, PAGE)
             waves += c.imag[:, None] * np.cos(x) + c.real[:, None] * np.sin(x)
@@ -148,24 +156,34 @@ class Generator:
         self._kept = {}
 
 
-def _ladder(denominator: int, orders: Sequence[Fraction], first: Fraction, rest: np.ndarray) -> np.ndarray:
-    """exp(2 pi i q theta) for rising orders q of one denominator, (len(orders), PAGE), each by one product from the one before."""
-    out = np.empty((len(orders), len(rest)), complex)
-    steps: dict[Fraction, np.ndarray] = {}
+def _ladder(orders: Sequence[Fraction], first: Fraction, rest: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """exp(2 pi i q theta) for rising orders q, each by one product from the one before.
+
+    Yields
+    ------
+    k : int
+        Number of the first order in the part.
+    part : ndarray, complex128, shape (at most _LADDER, PAGE)
+    """
 
     def power(q: Fraction) -> np.ndarray:
         turns: np.ndarray = float(q * first % 1) + float(q) * rest
         return np.exp(2j * np.pi * turns)
 
-    for k, q in enumerate(orders):
-        if k == 0:
-            out[0] = power(q)
-            continue
-        gap = q - orders[k - 1]
-        if gap not in steps:
-            steps[gap] = power(gap)
-        np.multiply(out[k - 1], steps[gap], out=out[k])
-    return out
+    steps: dict[Fraction, np.ndarray] = {}
+    before = power(orders[0])
+    for k in range(0, len(orders), _LADDER):
+        part = np.empty((min(_LADDER, len(orders) - k), len(rest)), complex)
+        for row, q in enumerate(orders[k : k + _LADDER]):
+            if k + row:
+                gap = q - orders[k + row - 1]
+                if gap not in steps:
+                    steps[gap] = power(gap)
+                np.multiply(before, steps[gap], out=part[row])
+            else:
+                part[row] = before
+            before = part[row]
+        yield k, part
 
 
 def _gauss(seed: int, channel: int, page: int) -> np.ndarray:
