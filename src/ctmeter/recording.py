@@ -474,7 +474,8 @@ class Recording:
                     yield Block(self.source.raw(position, stop), self.channels, position, base)
                     position = stop
                 if gap is not None:
-                    lost += gap.samples
+                    # a gap before the segment's first row is already in its start time
+                    lost += gap.samples if row > segment.start else 0
                     yield gap
 
     def write(self, path: str | os.PathLike[str], **options: Any) -> None:
