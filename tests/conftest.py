@@ -37,7 +37,6 @@ def pytest_report_header() -> list[str]:
     except ImportError as error:
         build = f"not importable ({error})"
     else:
-        variant = getattr(core, "variant", None)
-        build = str(variant() if callable(variant) else variant or "one variant") + f", {core.__file__}"
+        build = f"{core.instruction_set()} kernels, {core.__file__}"
     folder = recordings_folder()
     return [f"ctmeter core: {build}", f"recordings: {folder if folder.is_dir() else f'none at {folder}, tests that need them skip'}"]
