@@ -21,8 +21,10 @@ from ._comtrade_dat import ALL_ONES, RowClock
 __all__ = ["Plan", "plan_time"]
 
 _CHUNK = 1 << 15
-#: Rows from which on a chunk is believed regular when its ends are; the file is not read through.
-_LARGE = 1 << 24
+#: Rows of a stretch whose steps are believed regular when its ends are: errors within it that cancel do no harm.
+_STRETCH = 2048
+#: Up to so many rows every step is looked at.
+_SHORT = 1 << 16
 #: Above this share of irregular steps the stamps say nothing.
 _IRREGULAR = 0.01
 #: Stamps of which each was rounded for itself give no rate to a stretch shorter than this.
@@ -192,38 +194,28 @@ class _Planner:
             low, high = 0.0, 1.5 * max(interval, coarse)
         else:
             low, high = min(0.5 * interval, interval - 1), max(1.5 * interval, interval + 1)
-        return self._scan(start, stop, _Steps(interval), max(low, 0.0), high)
+        return self._scan(start, stop, _Steps(interval, lowest=float(diffs.min()), highest=float(diffs.max())), max(low, 0.0), high)
 
     def _scan(self, start: int, stop: int, steps: _Steps, low: float, high: float) -> _Steps:
+        """Look at every stretch whose ends are not as far apart in time as its rows say."""
+        stretch = max(_STRETCH, (stop - start) // 65536)
+        marks = np.append(np.arange(start, stop - 1, stretch), stop - 1)
+        ends = np.append(self.clock.stamps(start, stop - 1)[::stretch], self.clock.stamps(stop - 1, stop))
+        spans, rows = np.diff(ends), np.diff(marks)  # modulo 2**32 where stamps are uint32, so that a wrap gives the right span
+        typical = float(np.median(spans / rows))  # finer than the median of single steps, each a whole number
+        if abs(typical - steps.interval) <= 1 or abs(typical / steps.interval - 1) < 0.02:
+            steps.interval = typical
+        regular = np.abs(spans - rows * steps.interval) <= 0.5 * steps.interval + 1
+        regular &= _valid(ends)[1:] & _valid(ends)[:-1]
+        if stop - start <= _SHORT:
+            regular[:] = False
+        steps.regular = int(rows[regular].sum())
+        steps.total = float(spans[regular].sum(dtype=np.float64))
+        steps.wraps = int((ends[1:] < ends[:-1])[regular].sum())
         odd: list[np.ndarray] = []
         allowed, found = max(8, _IRREGULAR * (stop - start)), 0
-        large = stop - start > _LARGE
-        for a in range(start, stop - 1, _CHUNK):
-            b = min(a + _CHUNK, stop - 1)
-            if large and a > start and self._regular_ends(a, b, steps.interval):
-                ends = self.clock.stamps(a, a + 1), self.clock.stamps(b, b + 1)
-                steps.regular += b - a
-                steps.total += float(ends[1][0]) - float(ends[0][0])
-                continue
-            stamps = np.ascontiguousarray(self.clock.stamps(a, b + 1))
-            diffs = np.subtract(stamps[1:], stamps[:-1])  # modulo 2**32 where the stamps are uint32: a wrap gives the right step
-            lowest, highest = diffs.min(), diffs.max()
-            if lowest >= low and highest <= high:
-                steps.regular += b - a
-                steps.total += float(diffs.sum(dtype=np.uint64 if diffs.dtype.kind == "u" else np.float64))
-                steps.lowest, steps.highest = min(steps.lowest, float(lowest)), max(steps.highest, float(highest))
-                if stamps.dtype.kind == "u":
-                    steps.wraps += int(stamps[-1] < stamps[0])
-                continue
-            good = (diffs >= low) & (diffs <= high)
-            if stamps.dtype.kind == "u":
-                valid = stamps != ALL_ONES
-                good &= valid[1:] & valid[:-1]
-            steps.regular += int(good.sum())
-            if good.any():
-                steps.total += float(diffs[good].sum(dtype=np.float64))
-                steps.lowest, steps.highest = min(steps.lowest, float(diffs[good].min())), max(steps.highest, float(diffs[good].max()))
-            odd.append(np.flatnonzero(~good) + a + 1)
+        for k in np.flatnonzero(~regular).tolist():
+            odd.append(self._scan_stretch(int(marks[k]), int(marks[k + 1]), steps, low, high))
             found += len(odd[-1])
             if found > allowed:
                 steps.unusable = True
@@ -231,10 +223,16 @@ class _Planner:
         self._explain(steps, np.concatenate(odd).tolist() if odd else [], stop, low, high)
         return steps
 
-    def _regular_ends(self, a: int, b: int, interval: float) -> bool:
-        first, last = float(self.clock.stamps(a, a + 1)[0]), float(self.clock.stamps(b, b + 1)[0])
-        number, upto = float(self.clock.numbers(a, a + 1)[0]), float(self.clock.numbers(b, b + 1)[0])
-        return upto - number == b - a and abs(last - first - (b - a) * interval) < 0.5 * interval and last != ALL_ONES
+    def _scan_stretch(self, first: int, last: int, steps: _Steps, low: float, high: float) -> np.ndarray:
+        """Rows of (first, last] that do not follow the one before them regularly."""
+        stamps = np.ascontiguousarray(self.clock.stamps(first, last + 1))
+        valid = _valid(stamps)
+        diffs = stamps[1:] - stamps[:-1]
+        good = (diffs >= low) & (diffs <= high) & valid[1:] & valid[:-1]
+        steps.regular += int(good.sum())
+        steps.total += float(diffs[good].sum(dtype=np.float64))
+        steps.wraps += int((stamps[1:] < stamps[:-1])[good].sum())
+        return np.flatnonzero(~good) + first + 1
 
     def _explain(self, steps: _Steps, rows: list[int], stop: int, low: float, high: float) -> None:
         """Sort the irregular steps: missing stamps, wraps, single wrong stamps, gaps, steps back."""
@@ -243,7 +241,7 @@ class _Planner:
         for row in rows:
             if row <= done:
                 continue
-            if last_row < row - 1:
+            if last_row < row - 1 and row - 1 > done:
                 previous = self._stamp(row - 1)
                 if previous is not None:
                     last_row, last_stamp = row - 1, previous
