@@ -20,7 +20,7 @@ TEXT = {".py", ".pyx", ".pyi", ".pxd", ".h", ".c", ".md", ".toml", ".cfg", ".cff
 FORBIDDEN = {
     "an absolute path": re.compile(r"(?<![\w.$~}])/(?:home|root|work|Users|tmp)/\w"),
     "a number of some tracker": re.compile(r"\bissues? #?\d+", re.IGNORECASE),
-    "a word of the workplace": re.compile(r"\b(?:session|sub-?agent|colleague)s?\b|\.library\b", re.IGNORECASE),
+    "a word of the workplace": re.compile(r"\b(?:session|sub-?agent|colleague)s?\b", re.IGNORECASE),
 }
 # pytest's own word for a fixture that lives as long as the run, and other people's APIs
 ALLOWED = re.compile(r"scope=\"session\"|pytest_session\w+|[\w.]*Session\b(?=\()")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +15,11 @@ from house.tree import ROOT, Module, modules, sources
 PREFERRED, MODULE, KERNEL, CORE, FUNCTION, METHODS = 300, 600, 250, 900, 60, 12
 
 
-def lines(path) -> int:
+def lines(path: Path) -> int:
     return path.read_text(encoding="utf-8").count("\n")
 
 
-def too_long(paths, limit: int) -> list[str]:
+def too_long(paths: list[Path], limit: int) -> list[str]:
     return [f"{p.relative_to(ROOT)}: {lines(p)} lines, at most {limit}" for p in paths if lines(p) > limit]
 
 
@@ -63,6 +65,35 @@ def body_lines(node: ast.FunctionDef) -> int:
 @pytest.mark.parametrize("module", modules().values(), ids=lambda m: m.name)
 def test_functions(module: Module):
     faults = [f"{module.name}:{f.lineno} {f.name}: {body_lines(f)} lines" for f in functions(module.tree) if body_lines(f) > FUNCTION]
+    assert not faults
+
+
+def compiled_functions(path: Path) -> Iterator[tuple[int, str, int]]:
+    """Line, name and length of every function of a Cython file (by indent) or a C header (by its braces in column 0)."""
+    text = DOCSTRING.sub("", path.read_text(encoding="utf-8")).splitlines()
+    head: tuple[int, str] | None = None
+    indent = last = 0
+    for number, line in enumerate([*text, "end"]):
+        if not line.strip() or line.startswith("#"):
+            continue
+        depth = len(line) - len(line.lstrip())
+        if head is not None and depth <= indent and not line.lstrip().startswith((")", "{")):
+            yield head[0] + 1, head[1], last - head[0] + 1
+            head = None
+        match = FUNCTION_HEAD.match(line)
+        if match and (path.suffix != ".h" or not line.rstrip().endswith(";")):
+            head, indent = (number, match[1]), depth
+        last = number
+
+
+#: A docstring of a Cython function, which does not count.
+DOCSTRING = re.compile(r'(?<=:\n)[ \t]+"""(?:.|\n)*?"""\n')
+FUNCTION_HEAD = re.compile(r"\s*(?:(?:cdef|cpdef|def)\b(?! class| enum| struct)[^=(]*?|static [^=;(]*?)(\w+|FN\(\w+\))\(")
+
+
+@pytest.mark.parametrize("path", sources(".pyx", ".pxd", ".h"), ids=lambda p: p.name)
+def test_compiled_functions(path: Path):
+    faults = [f"{path.relative_to(ROOT)}: {name}: {length} lines" for _, name, length in compiled_functions(path) if length > FUNCTION]
     assert not faults
 
 
