@@ -22,7 +22,7 @@ test-long:  ## the long tests alone
 	$(PYTHON) -m pytest -m long
 
 test-debug: debug  ## the tests of the core in the checked build
-	$(DEBUG_VENV)/bin/python -m pytest -q $(CORE_TESTS)
+	$(DEBUG_VENV)/bin/python -m pytest -q tests/core
 
 lint:  ## ruff, cython-lint, mypy, stubtest
 	$(PYTHON) -m ruff check .

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from functools import cache
+from pathlib import Path
 
-from house.tree import PACKAGE, Import, compiled, imports, modules
+import pytest
+
+from house.tree import PACKAGE, Finder, Import, Module, compiled, imports, modules
 
 # Bottom first. Everything may raise `errors`; roles are given to channels, so `roles` stands on `recording`.
 LAYERS = (
@@ -35,6 +39,23 @@ def part(module: str) -> str:
 
 def listing(faults: list[Import]) -> str:
     return "\n" + "\n".join(f"  {i}" for i in faults)
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "eager"),
+    [
+        ("from ..store import results", "ctmeter.store.results", True),
+        ("def f():\n    from ctmeter.store.results import load", "ctmeter.store.results", False),
+        ("class A:\n    import ctmeter.errors", "ctmeter.errors", True),
+        ("if TYPE_CHECKING:\n    from ..errors import InputError", "ctmeter.errors", False),
+        ("def f():\n    importlib.import_module('ctmeter.errors')", "ctmeter.errors", False),
+        ("from .. import read", "ctmeter", True),
+    ],
+)
+def test_the_finder_sees_every_kind_of_import(code: str, target: str, eager: bool):
+    finder = Finder(Module("ctmeter.readers.x", Path("x.py")), {"ctmeter.store.results", "ctmeter.errors"})
+    finder.visit(ast.parse(code))
+    assert [(i.target, i.eager) for i in finder.found] == [(target, eager)]
 
 
 def test_every_module_has_a_layer():

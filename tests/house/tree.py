@@ -67,7 +67,9 @@ def compiled() -> dict[str, Module]:
     return {_name(p): Module(_name(p), p) for p in sources(".pyx")}
 
 
-class _Finder(ast.NodeVisitor):
+class Finder(ast.NodeVisitor):
+    """Collects the imports of one module; `known` are the names of all modules."""
+
     def __init__(self, module: Module, known: set[str]) -> None:
         self.module, self.known = module, known
         self.found: list[Import] = []
@@ -131,7 +133,7 @@ def imports() -> list[Import]:
     python, cython = modules(), compiled()
     known = set(python) | set(cython)
     for module in python.values():
-        finder = _Finder(module, known)
+        finder = Finder(module, known)
         finder.visit(module.tree)
         found += finder.found
     pattern = re.compile(rf"^\s*(?:from\s+({PACKAGE}[\w.]*|\.[\w.]*)\s+c?import\s+(\w+)|c?import\s+({PACKAGE}[\w.]*))", re.MULTILINE)
