@@ -1,4 +1,25 @@
-"""Waveforms with a known truth."""
+"""Waveforms whose truth is known in closed form, of any length, computed as they are read.
+
+A specification is a TOML file or the same as a mapping; `docs/synth.md` describes every key. The
+shortest one:
+
+    sample_rate = 12800.0
+    duration = 10.0
+
+makes 230 V and 5 A, three phases and four wires, at 50 Hz. Everything else is added by keys:
+
+    [voltage]
+    harmonics = [{ order = 5, percent = 4.0, phase = 180.0 }]
+    [current]
+    amplitude = 4.0
+    lag = 30.0
+    [[event]]
+    type = "dip"
+    phases = ["L1"]
+    start = 2.0
+    cycles = 5
+    residual = 0.6
+"""
 
 from __future__ import annotations
 
@@ -8,7 +29,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, SettingsError
 from ..recording import Channel, Gap, Recording, Segment
 from .plan import Plan
 from .source import Generator
@@ -44,6 +65,8 @@ def generate(spec: Mapping[str, Any] | str | os.PathLike[str]) -> Recording:
     >>> rec.samples, round(rec.metadata["truth"]["values"]["P"], 6)
     (10000, 1725.0)
     """
+    if not isinstance(spec, Mapping | str | os.PathLike):
+        raise SettingsError(f"spec is {spec!r}, not a mapping or a path")
     if not isinstance(spec, Mapping):
         spec = _load(Path(spec))
     plan = read_plan(spec)

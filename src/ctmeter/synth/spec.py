@@ -53,7 +53,7 @@ def read_plan(spec: Mapping[str, Any]) -> Plan:
     _read_converter(top, plan)
     top.done()
     if faults:
-        raise SettingsError(faults)
+        raise SettingsError(dict.fromkeys(faults))
     return plan
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ class Table:
             if required:
                 self.fault(key, "is missing")
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
             self.fault(key, f"is {value!r}, not a finite number")
         elif value < low or value > high or (above and value == low):
             self.fault(key, f"is {value!r}, not {'above' if above else 'from'} {low:g} {'and at most' if above else 'to'} {high:g}")
@@ -69,10 +70,10 @@ class Table:
             if required:
                 self.fault(key, "is missing")
             return default
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= value <= high:
             self.fault(key, f"is {value!r}, not a whole number from {low} to {high}")
             return default
-        return value
+        return int(value)
 
     def choice(self, key: str, options: Sequence[str], default: Any = None) -> Any:
         """One of some words."""
