@@ -1,0 +1,544 @@
+"""The compiled core: raw frames in, sums over whole cycles and windows out.
+
+`Core` is sans-IO and knows no clock: it takes blocks of raw samples of any type and layout and
+collects rows of sums, which `ctmeter.engine` turns into measurements. Its results do not depend
+on how the samples are cut into blocks, to the last bit.
+
+References
+----------
+IEC 61000-4-30:2015, 5.2
+IEC 61000-4-30:2015, 5.4
+"""
+
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.math cimport INFINITY, M_PI, floor
+from libc.stdint cimport uint16_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcpy, memset
+
+from ctmeter._kernels.cycles cimport (
+    advance, clear, common_boundary, has_grid, join, look_at_marks,
+)
+from ctmeter._kernels.edges cimport atom, turn_reference
+from ctmeter._kernels.energy cimport account, powers
+from ctmeter._kernels.state cimport (
+    DEC_RING, GRIDS, PHASES, POINTS, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, TAPS, TICK, VEC,
+    choose_kernels, convert, core_t, out_t, raw_t, span_t, state_t,
+)
+from ctmeter._kernels.tracker cimport measure_hop, set_angle, set_period
+
+__all__ = ["Core", "instruction_set"]
+
+cdef enum:
+    SPARE = 1024      # rows that can be made before the capacity is looked at again
+    FORMAT = 1        # of snapshots
+
+
+def instruction_set() -> str:
+    """The instruction set the core runs with on this machine: "avx512", "avx2" or "base"."""
+    return choose_kernels(b"").name.decode()
+
+
+cdef class Core:
+    """Streaming sums of up to eight lanes: u1 u2 u3 uN i1 i2 i3 iN.
+
+    Not for use by more than one thread at a time; the GIL is released while it works.
+
+    Parameters
+    ----------
+    sample_rate : float
+        Hz.
+    lanes : sequence of 8 (column, scale, offset, low, high, missing) or None
+        For each lane the column of the blocks, V or A for a count, V or A at 0, the raw values
+        from which it is saturated, the raw value that stands for a missing sample (NaN: none).
+    tables : ndarray, float64, shape (2, 129, 16)
+        Weights of a fractional edge and of a fractional shift, see `ctmeter.engine`.
+    line : bool
+        Voltages are u12 u23 u31; lanes become the star voltages whose differences they are.
+    derive : tuple of bool
+        u31, i2, iN are made from the others.
+    cycles_per_window : int
+        10 at 50 Hz, 12 at 60 Hz.
+    reactive, apparent, summation : int
+        Methods, numbered as in `_kernels/state.pxd`.
+    strict : int
+        Lane of the only reference of the synchronisation, -1 for all voltages.
+    dead : float
+        Peak V (A without voltages) below which a reference is not alive.
+    next_tick, tick_period : float
+        Sample number of the first resynchronisation of the windows, and samples between two.
+    cycles, halves : bool
+        Whether rows of cycles and of Urms(1/2) are kept.
+    kernels : str
+        An instruction set, "" for the best.
+
+    Raises
+    ------
+    ValueError
+        Arguments out of range.
+    MemoryError
+    """
+
+    cdef core_t c
+    cdef state_t s
+    cdef out_t out
+    cdef long capacity[3]
+
+    def __cinit__(self, double sample_rate, lanes, const double[:, :, ::1] tables, *, bint line=False, derive=(False, False, False),
+                  int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
+                  double next_tick=INFINITY, double tick_period=INFINITY, bint cycles=False, bint halves=False, str kernels=""):
+        cdef long ring = 1024
+        cdef int k
+        if not 10.0 <= sample_rate <= 20e6 or len(lanes) != 8 or tables.shape[0] != 2 or tables.shape[1] != PHASES + 1 or tables.shape[2] != TAPS:
+            raise ValueError("sample_rate 10 to 20e6 Hz, 8 lanes and tables of shape (2, 129, 16) are needed")
+        self.c.K = choose_kernels(kernels.encode())
+        if self.c.K == NULL:
+            raise ValueError(f"this machine has no kernels {kernels!r}")
+        self.c.rate = sample_rate
+        self.c.search = <long>(0.2 * sample_rate) + 1
+        while ring < 0.3 * sample_rate + 4 * TICK:
+            ring *= 2
+        self.c.mask = ring - 1
+        self.c.divide = max(1, <int>(sample_rate / 1600.0))
+        self.c.lead = 2 * self.c.divide - 2
+        self.c.pairs = 2 * self.c.divide - 1
+        self._set_lanes(lanes, line, derive)
+        self.c.cycles_per_window = cycles_per_window
+        self.c.reactive, self.c.apparent, self.c.summation = reactive, apparent, summation
+        self.c.strict, self.c.dead = strict, dead
+        self.c.tick_period = tick_period
+        self.c.want_cycles, self.c.want_halves = cycles, halves
+        self._allocate(ring)
+        for k in range((PHASES + 1) * TAPS):
+            self.c.edge_table[k] = tables[0, k // TAPS, k % TAPS]
+            self.c.shift_table[k] = tables[1, k // TAPS, k % TAPS]
+        self._make_decimation()
+        self.s.next_tick = next_tick
+        self._begin_run()
+
+    def __dealloc__(self):
+        free(self.c.U)
+        free(self.c.I)
+        free(self.c.sub)
+        free(self.c.dec)
+        free(self.c.dec_kernel)
+        free(self.c.edge_table)
+        free(self.c.shift_table)
+        free(self.c.marks)
+        free(self.out.windows)
+        free(self.out.cycles)
+        free(self.out.halves)
+
+    cdef int _set_lanes(self, lanes, bint line, derive) except -1:
+        cdef int l
+        for l in range(8):
+            self.c.lanes.column[l] = -1
+            self.c.lanes.low[l], self.c.lanes.high[l], self.c.lanes.missing[l] = -1e150, 1e150, float("nan")
+            if lanes[l] is None:
+                continue
+            column, scale, offset, low, high, missing = lanes[l]
+            if not 0 <= column < 1 << 20:
+                raise ValueError(f"lane {l}: column {column}")
+            self.c.lanes.column[l], self.c.lanes.scale[l], self.c.lanes.offset[l] = column, scale, offset
+            self.c.lanes.low[l], self.c.lanes.high[l], self.c.lanes.missing[l] = low, high, missing
+        self.c.lanes.line = line
+        self.c.lanes.derive_3, self.c.lanes.derive_i2, self.c.lanes.derive_n = derive
+        for l in range(3):
+            self.c.voltages[l] = line or self.c.lanes.column[l] >= 0
+            self.c.currents[l] = self.c.lanes.column[4 + l] >= 0 or (l == 1 and self.c.lanes.derive_i2)
+            self.c.references |= self.c.voltages[l] << l
+        if not self.c.references:
+            self.c.current_reference = 1
+            for l in range(3):
+                self.c.references |= self.c.currents[l] << l
+        return 0
+
+    cdef int _allocate(self, long ring) except -1:
+        self.c.U = <double *>calloc(ring * 4, sizeof(double))
+        self.c.I = <double *>calloc(ring * 4, sizeof(double))
+        self.c.sub = <double *>calloc(ring // SUB * VEC, sizeof(double))
+        self.c.dec = <double *>calloc(DEC_RING * 4, sizeof(double))
+        self.c.dec_kernel = <double *>calloc(self.c.pairs * 16, sizeof(double))
+        self.c.edge_table = <double *>calloc((PHASES + 1) * TAPS, sizeof(double))
+        self.c.shift_table = <double *>calloc((PHASES + 1) * TAPS, sizeof(double))
+        self.c.marks = <uint16_t *>calloc(ring, sizeof(uint16_t))
+        if not (self.c.U and self.c.I and self.c.sub and self.c.dec and self.c.dec_kernel
+                and self.c.edge_table and self.c.shift_table and self.c.marks):
+            raise MemoryError
+        return 0
+
+    cdef int _make_decimation(self) except -1:
+        """Four cascaded boxcars, once for an even and once for an odd first frame."""
+        cdef int d = self.c.divide, k, l, n
+        kernel = [1.0]
+        for k in range(4):
+            longer = [0.0] * (len(kernel) + d - 1)
+            for n in range(len(kernel)):
+                for l in range(d):
+                    longer[n + l] += kernel[n] / d
+            kernel = longer
+        for n in range(len(kernel)):
+            for l in range(4):
+                self.c.dec_kernel[4 * n + l] = kernel[n]
+                self.c.dec_kernel[8 * self.c.pairs + 4 * (n + 1) + l] = kernel[n]
+        return 0
+
+    cdef void _begin_run(self) noexcept:
+        """Forget everything that must not reach over missing time."""
+        cdef int g
+        memset(self.c.U, 0, (self.c.mask + 1) * 4 * sizeof(double))
+        memset(self.c.I, 0, (self.c.mask + 1) * 4 * sizeof(double))
+        memset(self.c.marks, 0, (self.c.mask + 1) * sizeof(uint16_t))
+        self.s.frames = self.s.ticked = self.s.blocks = self.s.decimated = 0
+        self.s.last_mark = -1
+        self.s.locked = self.s.ended = self.s.fly = self.s.have_last = 0
+        self.s.hops = 0
+        for g in range(GRIDS):
+            self.s.edge_t[g] = -0.5
+            self.s.edge_ref[g] = 0
+            self.s.edge_sum[g] = 0.0
+            self.s.halves[g] = 0
+        for g in range(VEC):
+            self.s.edge_vec[g] = 0.0
+        self.s.edge_c, self.s.edge_s = 1.0, 0.0
+        for g in range(3):
+            self.s.off[g] = 0
+        clear(&self.s.part, -0.5)
+        clear(&self.s.cycle, -0.5)
+        clear(&self.s.window, -0.5)
+        clear(&self.s.tail, -0.5)
+        self.s.window.open = 1
+
+    cdef int _reserve(self) except -1 nogil:
+        """See to it that SPARE rows of each kind can be made."""
+        cdef double *grown
+        if self.out.n_windows + SPARE > self.capacity[0]:
+            grown = <double *>realloc(self.out.windows, (2 * self.capacity[0] + 2 * SPARE) * ROW * sizeof(double))
+            if grown == NULL:
+                with gil:
+                    raise MemoryError
+            self.out.windows = grown
+            self.capacity[0] = 2 * self.capacity[0] + 2 * SPARE
+        if self.out.n_cycles + SPARE > self.capacity[1] and self.c.want_cycles:
+            grown = <double *>realloc(self.out.cycles, (2 * self.capacity[1] + 2 * SPARE) * ROW * sizeof(double))
+            if grown == NULL:
+                with gil:
+                    raise MemoryError
+            self.out.cycles = grown
+            self.capacity[1] = 2 * self.capacity[1] + 2 * SPARE
+        if self.out.n_halves + 4 * SPARE > self.capacity[2] and self.c.want_halves:
+            grown = <double *>realloc(self.out.halves, (2 * self.capacity[2] + 8 * SPARE) * 4 * sizeof(double))
+            if grown == NULL:
+                with gil:
+                    raise MemoryError
+            self.out.halves = grown
+            self.capacity[2] = 2 * self.capacity[2] + 8 * SPARE
+        return 0
+
+    cdef int _tick(self) except -1 nogil:
+        """Take the next TICK frames through the decimator and, once locked, the sums and hops."""
+        cdef core_t *c = &self.c
+        cdef state_t *s = &self.s
+        cdef const double *x = c.I if c.current_reference else c.U
+        cdef long first
+        s.ticked += TICK
+        while s.decimated * c.divide + c.lead < min(s.ticked, s.frames):
+            first = s.decimated * c.divide - c.lead
+            c.K.decimate(x, c.mask, first - (first & 1), c.pairs, c.dec_kernel + 8 * c.pairs * (first & 1),
+                         c.dec + 4 * (s.decimated & (DEC_RING - 1)))
+            s.decimated += 1
+        return self._sums_and_hops() if s.locked else 0
+
+    cdef int _sums_and_hops(self) except -1 nogil:
+        cdef core_t *c = &self.c
+        cdef state_t *s = &self.s
+        cdef long at
+        while (s.blocks + 1) * SUB <= s.ticked:
+            at = s.blocks * SUB & c.mask
+            c.K.sub_block(c.U + 4 * at, c.I + 4 * at, s.cosine, s.sine, c.sub + VEC * (s.blocks & (c.mask // SUB)))
+            s.blocks += 1
+        while s.locked == 1 and s.hop + s.half < s.decimated and s.hop * c.divide + 2 * TAPS <= s.ticked:
+            self._reserve()
+            measure_hop(c, s)
+            if s.hops == 1:
+                self._extend_to_start()
+            if s.hops:
+                advance(c, s, &self.out)
+            s.hops += 1
+            s.hop += s.step
+        return 0
+
+    cdef void _extend_to_start(self) noexcept nogil:
+        """Let the phase begin at the run's first sample, and number every grid's boundaries from there."""
+        cdef state_t *s = &self.s
+        cdef double slope = (s.point_phase[1] - s.point_phase[0]) / (s.point_t[1] - s.point_t[0])
+        cdef int g
+        s.point_phase[0] += slope * (-0.5 - s.point_t[0])
+        s.point_t[0] = -0.5
+        for g in range(GRIDS):
+            s.before[g] = s.theta[g]
+            s.m[g] = <long>floor((s.point_phase[0] + s.theta[g]) / M_PI) + 1
+        turn_reference(s, slope)
+
+    @property
+    def wants_lock(self) -> bool:
+        """Whether a frequency is wanted before the frames held back can be measured."""
+        return not self.s.locked and self.s.frames >= self.c.search
+
+    @property
+    def locked(self) -> bool:
+        return bool(self.s.locked)
+
+    def pending(self):
+        """The frames held back for want of a frequency: a list of rows (u1, u2, u3, i1, i2, i3)."""
+        cdef long n
+        return [[self.c.U[4 * n + k] for k in range(3)] + [self.c.I[4 * n + k] for k in range(3)] for n in range(min(self.s.frames, self.c.mask + 1))]
+
+    def lock(self, double frequency, phases=None) -> None:
+        """Start tracking.
+
+        Parameters
+        ----------
+        frequency : float
+            Hz, to some percent.
+        phases : sequence of 4 float, optional
+            For a run that ends within the tracker's delay, the phase (rad, of a sine) at sample 0 of the
+            common grid and of u1, u2, u3; the frequency is then taken as exact.
+        """
+        cdef int k, n
+        cdef state_t *s = &self.s
+        if s.locked or not 1.0 <= frequency <= self.c.rate:
+            raise ValueError(f"lock({frequency}) while locked: {bool(s.locked)}")
+        set_period(&self.c, s, min(self.c.rate / self.c.divide / frequency, 340.0))
+        s.omega = s.held = 2 * M_PI * frequency / self.c.rate
+        turn_reference(s, s.omega)
+        s.hop = s.half + 2
+        s.locked = 1
+        if phases is not None:
+            s.locked = 2
+            for k in range(3):
+                set_angle(s, 1 + k, phases[1 + k] - phases[0])
+                s.known[k] = 1
+                n = (k + 1) % 3
+                set_angle(s, 4 + k, phases[1 + k] - phases[0] + (M_PI / 6 if phases[1 + k] > phases[1 + n] else -M_PI / 6))
+            s.point_t[0], s.point_phase[0], s.point_good[0] = 0.0, phases[0], 1
+            s.point_t[1], s.point_phase[1], s.point_good[1] = 1.0, phases[0] + s.omega, 1
+            s.hops = 1
+            self._extend_to_start()
+        self._sums_and_hops()
+
+    def feed(self, block, long start=0) -> int:
+        """Take frames from `start` on, until the block ends or `wants_lock`.
+
+        Parameters
+        ----------
+        block : array, shape (n, columns), int16, int32, float32 or float64, any strides
+        start : int
+            Frames of the block that were taken already.
+
+        Returns
+        -------
+        int
+            Frames of the block taken so far.
+
+        Raises
+        ------
+        ValueError
+            Another number of dimensions or type, or too few columns.
+        """
+        cdef Py_buffer view
+        cdef raw_t kind
+        cdef long n
+        cdef int l
+        PyObject_GetBuffer(block, &view, PyBUF_STRIDED_RO | PyBUF_FORMAT)
+        try:
+            if view.ndim != 2:
+                raise ValueError(f"a block has 2 dimensions, not {view.ndim}")
+            code = (<bytes>view.format).lstrip(b"=<@")
+            if code not in (b"h", b"i", b"l", b"f", b"d") or (code == b"l" and view.itemsize != 4):
+                raise ValueError(f"a block of format {code!r}")
+            kind = RAW_I16 if code == b"h" else RAW_F32 if code == b"f" else RAW_F64 if code == b"d" else RAW_I32
+            for l in range(8):
+                if self.c.lanes.column[l] >= view.shape[1]:
+                    raise ValueError(f"a block has {view.shape[1]} columns, lane {l} is column {self.c.lanes.column[l]}")
+            n = view.shape[0]
+            with nogil:
+                start = self._take(<const char *>view.buf, view.strides[0], view.strides[1], kind, start, n)
+        finally:
+            PyBuffer_Release(&view)
+        return start
+
+    cdef long _take(self, const char *p, ptrdiff_t stride, ptrdiff_t step, raw_t kind, long at, long n) except -1 nogil:
+        cdef long count, slot
+        while at < n and (self.s.locked or self.s.frames < self.c.search):
+            count = min(n - at, TICK - self.s.frames % TICK)
+            slot = self.s.frames & self.c.mask
+            if convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count,
+                       self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot):
+                self._count_marks(slot, count)
+            self.s.frames += count
+            self.s.integrated += count
+            at += count
+            if self.s.frames % TICK == 0:
+                self._tick()
+        return at
+
+    cdef void _count_marks(self, long slot, long count) noexcept nogil:
+        cdef long n
+        cdef int l
+        for n in range(slot, slot + count):
+            if self.c.marks[n]:
+                self.s.last_mark = self.s.frames + n - slot
+                for l in range(8):
+                    self.s.missing_count[l] += (self.c.marks[n] >> l) & 1
+                    self.s.saturated_count[l] += (self.c.marks[n] >> (8 + l)) & 1
+
+    def gap(self, long samples) -> None:
+        """End the run and start another, `samples` sample intervals later."""
+        if samples < 0:
+            raise ValueError(f"a gap of {samples} samples")
+        cdef long passed = self.s.frames + samples
+        self.flush()
+        self.s.start += passed
+        self.s.next_tick -= passed
+        self._begin_run()
+
+    def flush(self) -> None:
+        """Account everything to the last sample; frames without a lock must have got one before."""
+        cdef state_t *s = &self.s
+        cdef long end = s.frames, slot, k
+        if s.ended or not end:
+            return
+        if not s.locked:
+            raise ValueError("flush before lock")
+        # zeros beyond the end, so that whole sub-blocks and edges can be summed; none of them is counted
+        while s.ticked < end + 2 * TAPS:
+            slot = s.ticked & self.c.mask
+            for k in range(max(end - s.ticked, 0), TICK):
+                memset(self.c.U + 4 * (slot + k), 0, 4 * sizeof(double))
+                memset(self.c.I + 4 * (slot + k), 0, 4 * sizeof(double))
+                self.c.marks[slot + k] = 0
+            self._tick()
+        s.ended = 1
+        self._reserve()
+        with nogil:
+            self._finish(end - 0.5)
+
+    cdef void _finish(self, double end) noexcept nogil:
+        """Carry the phase to the end, then book what is left of a cycle with the cycle before it."""
+        cdef state_t *s = &self.s
+        cdef int now, last = <int>((s.hops - 1) % POINTS), k
+        cdef span_t rest
+        cdef double p[4]
+        cdef double q[4]
+        cdef double w[4]
+        if s.hops == 1 and s.locked == 1:
+            s.point_t[1], s.point_phase[1], s.point_good[1] = s.point_t[0] + 1, s.point_phase[0] + s.held, s.point_good[0]
+            self._extend_to_start()
+        if s.hops:
+            now = <int>(s.hops % POINTS)
+            s.point_t[now] = end
+            s.point_phase[now] = s.point_phase[last] + s.held * (end - s.point_t[last])
+            s.point_good[now] = s.point_good[last]
+            advance(&self.c, s, &self.out)
+            s.hops += 1
+        clear(&rest, s.edge_t[0])
+        rest.t1 = end
+        atom(&self.c, s, end, 0.0, rest.sums)
+        look_at_marks(&self.c, s, &rest)
+        if s.cycle.open:
+            join(&s.cycle, &rest)
+            rest = s.cycle
+        if s.have_last:
+            account(&self.c, s, &rest.sums[8], rest.t1 - rest.t0, s.last_p, s.last_q, s.last_s)
+        else:
+            join(&s.part, &rest)
+            powers(&self.c, &s.part, p, q, w)
+            account(&self.c, s, &s.part.sums[8], s.part.t1 - s.part.t0, p, q, w)
+
+    cdef list _rows(self, double *rows, long n, int width):
+        return [[rows[k * width + j] for j in range(width)] for k in range(n)]
+
+    def take(self) -> tuple:
+        """Rows completed since the last call: windows, cycles, halves, each as bytes of float64.
+
+        A row of the first two is t0, t1, cycles, flags, missing lanes, saturated lanes, other[3],
+        missing[8], three unused, sums[32]; of the last: time, grid, V, flags. Times are sample numbers.
+        """
+        rows = (
+            PyBytes_FromStringAndSize(<char *>self.out.windows, self.out.n_windows * ROW * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.out.cycles, self.out.n_cycles * ROW * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.out.halves, self.out.n_halves * 4 * sizeof(double)),
+        )
+        self.out.n_windows = self.out.n_cycles = self.out.n_halves = 0
+        return rows
+
+    @property
+    def ready(self) -> int:
+        """Windows completed and not yet taken."""
+        return self.out.n_windows
+
+    def energy(self) -> list:
+        """Forty registers (total, L1, L2, L3: A+ A- R+ R- R1 R2 R3 R4 E+ E-) in Ws, vars, VAs."""
+        return [self.s.energy[k] / self.c.rate for k in range(40)]
+
+    def counts(self) -> dict:
+        """Samples taken, missing and saturated per lane, and the end of time so far."""
+        return {
+            "integrated": self.s.integrated,
+            "missing": [self.s.missing_count[l] for l in range(8)],
+            "saturated": [self.s.saturated_count[l] for l in range(8)],
+            "end": self.s.start + self.s.frames,
+        }
+
+    def snapshot(self) -> bytes:
+        """The whole state; rows not yet taken included."""
+        cdef long ring = self.c.mask + 1
+        head = [FORMAT, sizeof(state_t), ring, self.out.n_windows, self.out.n_cycles, self.out.n_halves]
+        parts = [
+            b"".join((<long>v).to_bytes(8, "little") for v in head),
+            PyBytes_FromStringAndSize(<char *>&self.s, sizeof(state_t)),
+            PyBytes_FromStringAndSize(<char *>self.c.U, ring * 4 * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.c.I, ring * 4 * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.c.sub, ring // SUB * VEC * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.c.dec, DEC_RING * 4 * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.c.marks, ring * sizeof(uint16_t)),
+            PyBytes_FromStringAndSize(<char *>self.out.windows, self.out.n_windows * ROW * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.out.cycles, self.out.n_cycles * ROW * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.out.halves, self.out.n_halves * 4 * sizeof(double)),
+        ]
+        return b"".join(parts)
+
+    def restore(self, bytes state) -> None:
+        """Take over a snapshot of a core made with the same arguments.
+
+        Raises
+        ------
+        ValueError
+            A snapshot of another build or of other arguments.
+        """
+        cdef long ring = self.c.mask + 1, at = 48, size
+        cdef const char *p = PyBytes_AS_STRING(state)
+        cdef long sizes[9]
+        cdef void *targets[9]
+        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(6)]
+        if len(state) < 48 or head[:3] != [FORMAT, sizeof(state_t), ring]:
+            raise ValueError("a snapshot of another version or of other settings")
+        while self.capacity[0] < head[3] + SPARE or self.capacity[1] < head[4] + SPARE or self.capacity[2] < head[5] + 4 * SPARE:
+            self.out.n_windows, self.out.n_cycles, self.out.n_halves = self.capacity[0], self.capacity[1], self.capacity[2]
+            before = self.capacity[0] + self.capacity[1] + self.capacity[2]
+            self._reserve()
+            if before == self.capacity[0] + self.capacity[1] + self.capacity[2]:
+                break
+        self.out.n_windows, self.out.n_cycles, self.out.n_halves = head[3], head[4], head[5]
+        sizes[:] = [sizeof(state_t), ring * 32, ring * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
+                    self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32]
+        targets[:] = [&self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.out.windows, self.out.cycles, self.out.halves]
+        if len(state) != 48 + sum(sizes[k] for k in range(9)):
+            raise ValueError("a truncated snapshot")
+        for k in range(9):
+            size = sizes[k]
+            if size:
+                memcpy(targets[k], p + at, size)
+            at += size

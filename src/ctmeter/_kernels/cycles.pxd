@@ -1,0 +1,186 @@
+"""From boundaries to atoms, cycles and windows."""
+
+from libc.math cimport M_PI, ceil, floor, sqrt
+from libc.string cimport memset
+
+from ctmeter._kernels.edges cimport atom, own_atom, turn_reference
+from ctmeter._kernels.energy cimport account, powers
+from ctmeter._kernels.state cimport (
+    BUDEANU, GRIDS, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, core_t, out_t, span_t, state_t,
+)
+
+
+cdef inline void clear(span_t *v, double t) noexcept nogil:
+    memset(v, 0, sizeof(span_t))
+    v.t0 = v.t1 = t
+
+
+cdef inline void join(span_t *v, const span_t *w) noexcept nogil:
+    """Append span w to v."""
+    cdef int k
+    v.t1 = w.t1
+    for k in range(32):
+        v.sums[k] += w.sums[k]
+    for k in range(3):
+        v.other[k] += w.other[k]
+    for k in range(8):
+        v.missing[k] += w.missing[k]
+    v.missing_lanes |= w.missing_lanes
+    v.saturated_lanes |= w.saturated_lanes
+    v.flags |= w.flags
+    v.cycles += w.cycles
+
+
+cdef inline void look_at_marks(const core_t *c, const state_t *s, span_t *v) noexcept nogil:
+    """Count what is missing or saturated in a span."""
+    cdef long n
+    cdef int l, mark
+    if s.last_mark < v.t0:
+        return
+    for n in range(<long>ceil(v.t0), min(<long>floor(v.t1) + 1, s.frames)):
+        mark = c.marks[n & c.mask]
+        if mark and n >= 0:
+            v.missing_lanes |= mark & 255
+            v.saturated_lanes |= mark >> 8
+            for l in range(8):
+                v.missing[l] += (mark >> l) & 1
+    if v.missing_lanes:
+        v.flags |= NOT_FINITE
+    if v.saturated_lanes:
+        v.flags |= SATURATED
+
+
+cdef inline void put_row(double *row, const span_t *v, long start) noexcept nogil:
+    cdef int k
+    row[0], row[1], row[2], row[3] = v.t0 + start, v.t1 + start, v.cycles, v.flags
+    row[4], row[5] = v.missing_lanes, v.saturated_lanes
+    for k in range(3):
+        row[6 + k] = v.other[k]
+        row[17 + k] = 0.0
+    for k in range(8):
+        row[9 + k] = v.missing[k]
+    for k in range(32):
+        row[20 + k] = v.sums[k]
+
+
+cdef inline void into_window(const core_t *c, state_t *s, out_t *out, span_t *window) noexcept nogil:
+    """Add the finished cycle to a window; a full window becomes a row."""
+    if not window.open:
+        return
+    if window.cycles == 0:
+        window.t0 = s.cycle.t0
+    join(window, &s.cycle)
+    if window.cycles >= c.cycles_per_window:
+        put_row(out.windows + ROW * out.n_windows, window, s.start)
+        out.n_windows += 1
+        clear(window, s.cycle.t1)
+        window.open = window == &s.window
+
+
+cdef inline void close_cycle(const core_t *c, state_t *s, out_t *out) noexcept nogil:
+    """Book a whole cycle, together with the part before the first, and add it to the windows."""
+    cdef double p[4]
+    cdef double q[4]
+    cdef double w[4]
+    cdef int k
+    powers(c, &s.cycle, p, q, w)
+    if not s.have_last:
+        account(c, s, &s.part.sums[8], s.part.t1 - s.part.t0, p, q, w)
+        clear(&s.part, s.part.t1)
+    account(c, s, &s.cycle.sums[8], s.cycle.t1 - s.cycle.t0, p, q, w)
+    for k in range(4):
+        s.last_p[k], s.last_q[k], s.last_s[k] = p[k], q[k], w[k]
+    s.have_last = 1
+    if s.cycle.t0 >= s.next_tick:
+        # the running window goes on to its end; windows start anew with this cycle
+        while s.cycle.t0 >= s.next_tick:
+            s.next_tick += c.tick_period
+        if s.window.cycles:
+            s.tail = s.window
+            clear(&s.window, s.cycle.t0)
+            s.window.open = 1
+    into_window(c, s, out, &s.tail)
+    into_window(c, s, out, &s.window)
+    if c.want_cycles:
+        put_row(out.cycles + ROW * out.n_cycles, &s.cycle, s.start)
+        out.n_cycles += 1
+
+
+cdef inline void common_boundary(core_t *c, state_t *s, out_t *out, double t, long m, int flags) noexcept nogil:
+    """A half-cycle of the common grid ends at t."""
+    cdef span_t half
+    clear(&half, s.edge_t[0])
+    half.t1 = t
+    half.flags = flags
+    atom(c, s, t, M_PI * (m & 1), half.sums)
+    look_at_marks(c, s, &half)
+    if not s.cycle.open:
+        join(&s.part, &half)
+    else:
+        join(&s.cycle, &half)
+    if m & 1:
+        return
+    if s.cycle.open:
+        s.cycle.cycles = 1
+        close_cycle(c, s, out)
+    clear(&s.cycle, t)
+    s.cycle.open = 1
+
+
+cdef inline void own_boundary(const core_t *c, state_t *s, out_t *out, int grid, double t, int flags) noexcept nogil:
+    """A half-cycle of a voltage's own grid ends at t: one value of Urms(1/2) starts a cycle before."""
+    cdef span_t half
+    cdef double total, began = s.edge_t[grid]
+    cdef double *row
+    cdef int lanes
+    clear(&half, began)
+    half.t1 = t
+    half.flags = flags
+    total = own_atom(c, s, grid, t)
+    look_at_marks(c, s, &half)
+    lanes = 1 << (grid - 1) if grid < 4 else 1 << (grid - 4) | 1 << (grid - 3 if grid < 6 else 0)
+    if not half.missing_lanes & lanes:
+        half.flags &= ~NOT_FINITE
+    if not half.saturated_lanes & lanes:
+        half.flags &= ~SATURATED
+    if s.halves[grid] > 1 and c.want_halves:
+        row = out.halves + 4 * out.n_halves
+        row[0], row[1] = s.half_t[grid] + s.start, grid
+        # the held period: the distance of edges would let an event move its own measure
+        row[2] = sqrt(max(s.half_sum[grid] + total, 0.0) * s.held / (2 * M_PI))
+        row[3] = half.flags | s.half_flags[grid]
+        out.n_halves += 1
+    s.half_sum[grid] = total
+    s.half_t[grid] = began
+    s.half_flags[grid] = half.flags
+    s.halves[grid] += 1
+
+
+cdef inline int has_grid(const core_t *c, int grid) noexcept nogil:
+    if grid == 0:
+        return 1
+    if grid < 4:
+        return c.voltages[grid - 1] and not c.lanes.line
+    return c.voltages[grid - 4] and c.voltages[grid - 3 if grid < 6 else 0]
+
+
+cdef inline void advance(core_t *c, state_t *s, out_t *out) noexcept nogil:
+    """Every boundary between the last two hops."""
+    cdef int grid, now = <int>(s.hops % POINTS), last = <int>((s.hops - 1) % POINTS)
+    cdef double ta = s.point_t[last], tb = s.point_t[now], a, b, t, slope
+    cdef int flags = 0 if s.point_good[now] or s.point_good[last] else NO_LOCK
+    turn_reference(s, (s.point_phase[now] - s.point_phase[last]) / (tb - ta))
+    for grid in range(GRIDS):
+        if not has_grid(c, grid):
+            continue
+        a, b = s.point_phase[last] + s.before[grid], s.point_phase[now] + s.theta[grid]
+        slope = (b - a) / (tb - ta)
+        if slope > 0.0:
+            while s.m[grid] * M_PI <= b:
+                t = max(ta + (s.m[grid] * M_PI - a) / slope, s.edge_t[grid])
+                if grid == 0:
+                    common_boundary(c, s, out, t, s.m[0], flags)
+                else:
+                    own_boundary(c, s, out, grid, t, flags)
+                s.m[grid] += 1
+        s.before[grid] = s.theta[grid]

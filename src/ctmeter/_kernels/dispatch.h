@@ -1,0 +1,83 @@
+/* The sample-level kernels for every instruction set, and the table of those that this machine runs best. */
+#ifndef CTMETER_DISPATCH_H
+#define CTMETER_DISPATCH_H
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    SUB = 16,  /* frames in a sub-block */
+    VEC = 32   /* sums of a sub-block: u^2[4] i^2[4] ui[4] u_k u_k+1[4], then with e^-jwt: re u[4] i[4], im u[4] i[4] */
+};
+
+#ifdef CTMETER_DEBUG
+#include <stdio.h>
+#include <stdlib.h>
+#define CHECK(ok) do { if (!(ok)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #ok); abort(); } } while (0)
+#else
+#define CHECK(ok) ((void)0)
+#endif
+
+#define VW 2
+#define FN(x) x##_base
+#include "frames.h"
+#undef VW
+#undef FN
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define CTMETER_X86 1
+#include <immintrin.h>
+#pragma GCC push_options
+#pragma GCC target("avx2")
+#define VW 4
+#define FN(x) x##_avx2
+#include "frames.h"
+#undef VW
+#undef FN
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512")
+#define VW 8
+#define FN(x) x##_avx512
+#include "frames.h"
+#undef VW
+#undef FN
+#pragma GCC pop_options
+#endif
+
+typedef struct {
+    const char *name;
+    void (*sub_block)(const double *, const double *, const double *, const double *, double *);
+    void (*add_blocks)(const double *, long, long, long, double, double, double, double, double *);
+    void (*edge)(const double *, const double *, long, long, int, const double *, const double *, const double *, double, double, double *);
+    void (*decimate)(const double *, long, long, int, const double *, double *);
+    void (*demodulate)(const double *, long, long, int, const double *, const double *, double *, double *);
+    void (*convert_near)(const char *, ptrdiff_t, long, const signed char *, const double *, const double *, double *, double *, short *, short *);
+} kernels_t;
+
+#define TABLE(s, near) {#s, sub_block_##s, add_blocks_##s, edge_##s, decimate_##s, demodulate_##s, near}
+static const kernels_t ALL_KERNELS[] = {
+#ifdef CTMETER_X86
+    TABLE(avx512, convert_near_avx512),
+    TABLE(avx2, convert_near_avx2),
+#endif
+    TABLE(base, NULL),
+};
+#undef TABLE
+
+/* The kernels named, or the best this machine has for name ""; NULL where it has none of that name. */
+static const kernels_t *choose_kernels(const char *name)
+{
+    for (size_t k = 0; k < sizeof ALL_KERNELS / sizeof *ALL_KERNELS; k++) {
+        const kernels_t *t = &ALL_KERNELS[k];
+        int runs = 1;
+#ifdef CTMETER_X86
+        if (!strcmp(t->name, "avx512")) runs = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+        if (!strcmp(t->name, "avx2")) runs = __builtin_cpu_supports("avx2");
+#endif
+        if (runs && (!*name || !strcmp(t->name, name))) return t;
+    }
+    return NULL;
+}
+#endif

@@ -1,0 +1,111 @@
+"""Integrals up to a point between samples: additive sums with fractional edges.
+
+F(t) is the integral of a band-limited quantity up to t, of which the samples up to the edge are
+known: whole sub-blocks, plus TAPS frames weighted by the integral of a windowed sinc. An atom is
+the difference of two such values, so atoms telescope and no sample is lost or counted twice.
+"""
+
+from libc.math cimport cos, fabs, floor, sin
+
+from ctmeter._kernels.state cimport GRIDS, PHASES, SUB, TAPS, VEC, core_t, state_t
+
+
+cdef inline void turn_reference(state_t *s, double omega) noexcept nogil:
+    """Set the frequency of the correlations, rad per frame; a difference that costs less than 1e-6 is let be."""
+    cdef int k, l
+    cdef double c = 1.0, d = 0.0, rc, rs
+    if fabs(omega - s.omega_ref) <= 2e-5 * fabs(omega):
+        return
+    s.omega_ref = omega
+    rc, rs = cos(omega), -sin(omega)
+    for k in range(TAPS + 1):
+        s.ec[TAPS + k], s.es[TAPS + k] = c, d
+        s.ec[TAPS - k], s.es[TAPS - k] = c, -d
+        c, d = c * rc - d * rs, c * rs + d * rc
+    for k in range(SUB):
+        for l in range(4):
+            s.cosine[4 * k + l] = s.ec[TAPS - SUB // 2 + k]
+            s.sine[4 * k + l] = s.es[TAPS - SUB // 2 + k]
+
+
+cdef inline long edge_weights(const core_t *c, const state_t *s, double t, double *w, long *ref) noexcept nogil:
+    """Weights of TAPS frames around t; returns the first of them and sets the sub-block edge they are relative to."""
+    cdef long after = <long>floor(t) + 1
+    cdef long first = after - TAPS // 2
+    cdef double place = (t - floor(t)) * PHASES, share, x
+    cdef int row = <int>place, j
+    cdef const double *table = c.edge_table + row * TAPS
+    ref[0] = (after + SUB // 2) // SUB * SUB
+    if first < 0 or (s.ended and after + TAPS // 2 > s.frames):
+        # the kernel would reach beyond the run: a sample stands for its own interval only
+        for j in range(TAPS):
+            x = t - (first + j) + 0.5
+            w[j] = 0.0 if x < 0.0 else 1.0 if x > 1.0 else x
+    else:
+        share = place - row
+        for j in range(TAPS):
+            w[j] = table[j] + share * (table[TAPS + j] - table[j])
+    for j in range(TAPS):
+        if first + j < ref[0]:
+            w[j] -= 1.0
+    return first
+
+
+cdef inline void atom(const core_t *c, state_t *s, double t, double phase, double *out) noexcept nogil:
+    """Sums from the last cut of the common grid to t, where the phase is `phase`; t becomes the last cut."""
+    cdef double w[16]
+    cdef double vec[32]
+    cdef double turned, rc, rs
+    cdef long ref, past = s.edge_ref[0], first = edge_weights(c, s, t, w, &ref)
+    cdef int k
+    for k in range(VEC):
+        vec[k] = 0.0
+    turned = phase + s.omega_ref * (ref - t)
+    rc, rs = cos(turned), -sin(turned)
+    k = <int>(first - ref + TAPS)
+    c.K.edge(c.U, c.I, c.mask, first, TAPS, w, s.ec + k, s.es + k, rc, rs, vec)
+    for k in range(VEC):
+        out[k] = vec[k] - s.edge_vec[k]
+        s.edge_vec[k] = vec[k]
+    if ref > past:
+        # the first sub-block's centre lies half a sub-block after the last cut's edge
+        turned = s.edge_c * s.ec[TAPS + SUB // 2] - s.edge_s * s.es[TAPS + SUB // 2]
+        s.edge_s = s.edge_c * s.es[TAPS + SUB // 2] + s.edge_s * s.ec[TAPS + SUB // 2]
+        c.K.add_blocks(c.sub, c.mask // SUB, past // SUB, ref // SUB, turned, s.edge_s, s.ec[TAPS + SUB], s.es[TAPS + SUB], out)
+    s.edge_c, s.edge_s = rc, rs
+    s.edge_ref[0] = ref
+    s.edge_t[0] = t
+
+
+cdef inline double own_edge(const core_t *c, const state_t *s, int grid, double t, long *ref) noexcept nogil:
+    """Square sum of one voltage (grids 1-3) or line voltage (4-6) from the sub-block edge `ref` up to t."""
+    cdef double w[16]
+    cdef double x, total = 0.0
+    cdef long first = edge_weights(c, s, t, w, ref)
+    cdef int j, a = (grid - 1) % 3, b = (grid - 1) % 3 + 1
+    cdef const double *u
+    if b == 3:
+        b = 0
+    for j in range(TAPS):
+        u = c.U + 4 * ((first + j) & c.mask)
+        x = u[a] if grid < 4 else u[a] - u[b]
+        total += w[j] * x * x
+    return total
+
+
+cdef inline double own_atom(const core_t *c, state_t *s, int grid, double t) noexcept nogil:
+    """Square sum of a grid's voltage from its last cut to t; t becomes the last cut."""
+    cdef long ref, block
+    cdef double edge = own_edge(c, s, grid, t, &ref)
+    cdef double total = edge - s.edge_sum[grid]
+    cdef int a = (grid - 1) % 3, b = (grid - 1) % 3 + 1
+    cdef const double *v
+    if b == 3:
+        b = 0
+    for block in range(s.edge_ref[grid] // SUB, ref // SUB):
+        v = c.sub + (block & (c.mask // SUB)) * VEC
+        total += v[a] if grid < 4 else v[a] + v[b] - 2.0 * v[8 + 4 + a]
+    s.edge_sum[grid] = edge
+    s.edge_ref[grid] = ref
+    s.edge_t[grid] = t
+    return total

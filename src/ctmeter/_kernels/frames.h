@@ -1,0 +1,153 @@
+/* Sample-level kernels. This file is included once for every instruction set (see dispatch.h) with
+ *   VW      doubles in a vector: 2, 4 or 8
+ *   FN(x)   the name x with the suffix of the instruction set
+ * Frames are eight lanes, kept as two arrays of four: U[n] = u1 u2 u3 uN and I[n] = i1 i2 i3 iN, so that
+ * a product u*i needs no shuffle. Two frames make one step; even and odd frames have accumulators of
+ * their own and are added at the end. That order, and the absence of contraction, is the same whatever
+ * the width of a vector, so every instruction set gives the same bits.
+ */
+#define NV (8 / VW)
+typedef double FN(vd) __attribute__((vector_size(VW * 8), aligned(8), may_alias));
+typedef long long FN(vi) __attribute__((vector_size(VW * 8)));
+
+/* (u1 u2 u3 uN) -> (u2 u3 u1 uN) in every frame, for the products between phases */
+static inline __attribute__((always_inline)) void FN(rotate)(const FN(vd) *u, FN(vd) *r)
+{
+#if VW == 8
+    r[0] = __builtin_shuffle(u[0], (FN(vi)){1, 2, 0, 3, 5, 6, 4, 7});
+#elif VW == 4
+    for (int k = 0; k < NV; k++) r[k] = __builtin_shuffle(u[k], (FN(vi)){1, 2, 0, 3});
+#else
+    for (int k = 0; k < NV; k += 2) {
+        r[k] = __builtin_shuffle(u[k], u[k + 1], (FN(vi)){1, 2});
+        r[k + 1] = __builtin_shuffle(u[k], u[k + 1], (FN(vi)){0, 3});
+    }
+#endif
+}
+
+/* Sums over one sub-block of SUB frames.
+ * cosine, sine: SUB frames of the reference, each value four times. out: VEC sums in the order of vec_t. */
+static void FN(sub_block)(const double *U, const double *I, const double *cosine, const double *sine, double *out)
+{
+    FN(vd) a[8][NV];
+    for (int q = 0; q < 8; q++)
+        for (int k = 0; k < NV; k++) a[q][k] = (FN(vd)){0};
+    for (int p = 0; p < SUB / 2; p++) {
+        const FN(vd) *u = (const FN(vd) *)(U + 8 * p), *i = (const FN(vd) *)(I + 8 * p);
+        const FN(vd) *c = (const FN(vd) *)(cosine + 8 * p), *s = (const FN(vd) *)(sine + 8 * p);
+        FN(vd) uu[NV], r[NV];
+        for (int k = 0; k < NV; k++) uu[k] = u[k];
+        FN(rotate)(uu, r);
+        for (int k = 0; k < NV; k++) {
+            FN(vd) x = uu[k], y = i[k], cc = c[k], ss = s[k];
+            a[0][k] += x * x;
+            a[1][k] += y * y;
+            a[2][k] += x * y;
+            a[3][k] += x * r[k];
+            a[4][k] += x * cc;
+            a[5][k] += y * cc;
+            a[6][k] += x * ss;
+            a[7][k] += y * ss;
+        }
+    }
+    for (int q = 0; q < 8; q++) {
+        const double *v = (const double *)a[q];
+        for (int l = 0; l < 4; l++) out[4 * q + l] = v[l] + v[l + 4];
+    }
+}
+
+/* Sum of sub-blocks [first, last) of a ring; their correlations are turned by (c, s), advancing by (dc, ds). */
+static void FN(add_blocks)(const double *ring, long mask, long first, long last, double c, double s, double dc, double ds, double *restrict out)
+{
+    for (long b = first; b < last; b++) {
+        const double *restrict v = ring + (b & mask) * VEC;
+        for (int l = 0; l < 16; l++) out[l] += v[l];
+        for (int l = 0; l < 8; l++) {
+            out[16 + l] += v[16 + l] * c - v[24 + l] * s;
+            out[24 + l] += v[16 + l] * s + v[24 + l] * c;
+        }
+        double t = c * dc - s * ds;
+        s = c * ds + s * dc;
+        c = t;
+    }
+}
+
+/* Weighted sums of `count` frames from ring frame `first`; (c, s)[k] is the reference of frame first + k.
+ * out += sum, correlations turned by (rc, rs). */
+static void FN(edge)(const double *U, const double *I, long mask, long first, int count, const double *w,
+                     const double *c, const double *s, double rc, double rs, double *restrict out)
+{
+    double a[VEC] = {0};
+    for (int k = 0; k < count; k++) {
+        const double *restrict u = U + 4 * ((first + k) & mask), *restrict i = I + 4 * ((first + k) & mask);
+        double rot[4] = {u[1], u[2], u[0], u[3]};
+        double wk = w[k], wc = wk * c[k], ws = wk * s[k];
+        for (int l = 0; l < 4; l++) a[l] += wk * u[l] * u[l];
+        for (int l = 0; l < 4; l++) a[4 + l] += wk * i[l] * i[l];
+        for (int l = 0; l < 4; l++) a[8 + l] += wk * u[l] * i[l];
+        for (int l = 0; l < 4; l++) a[12 + l] += wk * u[l] * rot[l];
+        for (int l = 0; l < 4; l++) a[16 + l] += wc * u[l];
+        for (int l = 0; l < 4; l++) a[20 + l] += wc * i[l];
+        for (int l = 0; l < 4; l++) a[24 + l] += ws * u[l];
+        for (int l = 0; l < 4; l++) a[28 + l] += ws * i[l];
+    }
+    for (int l = 0; l < 16; l++) out[l] += a[l];
+    for (int l = 0; l < 8; l++) {
+        out[16 + l] += a[16 + l] * rc - a[24 + l] * rs;
+        out[24 + l] += a[16 + l] * rs + a[24 + l] * rc;
+    }
+}
+
+/* One decimated frame of the reference lanes X: `pairs` pairs of frames from even ring frame `first`, kernel values four times each. */
+static void FN(decimate)(const double *X, long mask, long first, int pairs, const double *kernel, double *out)
+{
+    FN(vd) a[NV];
+    for (int k = 0; k < NV; k++) a[k] = (FN(vd)){0};
+    for (int p = 0; p < pairs; p++) {
+        const FN(vd) *x = (const FN(vd) *)(X + 4 * ((first + 2 * p) & mask));
+        const FN(vd) *h = (const FN(vd) *)(kernel + 8 * p);
+        for (int k = 0; k < NV; k++) a[k] += x[k] * h[k];
+    }
+    const double *v = (const double *)a;
+    for (int l = 0; l < 4; l++) out[l] = v[l] + v[l + 4];
+}
+
+/* Complex sum of 2 m + 1 decimated frames around `centre`, kernel values four times each: re[4], im[4]. */
+static void FN(demodulate)(const double *X, long mask, long centre, int m, const double *kc, const double *ks, double *re, double *im)
+{
+    double r[4], j[4];
+    const double *x0 = X + 4 * (centre & mask);
+    for (int l = 0; l < 4; l++) r[l] = x0[l] * kc[0], j[l] = 0.0;
+    for (int n = 1; n <= m; n++) {
+        const double *restrict a = X + 4 * ((centre + n) & mask), *restrict b = X + 4 * ((centre - n) & mask);
+        for (int l = 0; l < 4; l++) {
+            r[l] += (a[l] + b[l]) * kc[n];
+            j[l] -= (a[l] - b[l]) * ks[n];
+        }
+    }
+    for (int l = 0; l < 4; l++) re[l] = r[l], im[l] = j[l];
+}
+
+/* int16 frames whose used columns lie within 16 bytes; needs byte shuffles. Other cases: convert.h. */
+#if VW > 2
+static void FN(convert_near)(const char *p, ptrdiff_t stride, long n, const signed char *shuffle, const double *scale,
+                             const double *offset, double *U, double *I, short *low, short *high)
+{
+    const __m128i order = _mm_loadu_si128((const __m128i *)shuffle);
+    __m128i lo = _mm_loadu_si128((const __m128i *)low), hi = _mm_loadu_si128((const __m128i *)high);
+    const __m256d su = _mm256_loadu_pd(scale), si = _mm256_loadu_pd(scale + 4);
+    const __m256d ou = _mm256_loadu_pd(offset), oi = _mm256_loadu_pd(offset + 4);
+    for (long k = 0; k < n; k++) {
+        const __m128i raw = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(p + k * stride)), order);
+        lo = _mm_min_epi16(lo, raw);
+        hi = _mm_max_epi16(hi, raw);
+        const __m256i wide = _mm256_cvtepi16_epi32(raw);
+        const __m256d u = _mm256_cvtepi32_pd(_mm256_castsi256_si128(wide)), i = _mm256_cvtepi32_pd(_mm256_extracti128_si256(wide, 1));
+        _mm256_storeu_pd(U + 4 * k, _mm256_add_pd(_mm256_mul_pd(u, su), ou));
+        _mm256_storeu_pd(I + 4 * k, _mm256_add_pd(_mm256_mul_pd(i, si), oi));
+    }
+    _mm_storeu_si128((__m128i *)low, lo);
+    _mm_storeu_si128((__m128i *)high, hi);
+}
+#endif
+#undef NV

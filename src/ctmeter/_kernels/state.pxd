@@ -1,0 +1,167 @@
+"""The state of the core: flat structs, so that a snapshot is a copy of bytes."""
+
+from libc.stdint cimport uint16_t
+
+cdef extern from "_kernels/convert.h" nogil:
+    enum:
+        SUB
+        VEC
+    ctypedef struct kernels_t:
+        const char *name
+        void (*sub_block)(const double *, const double *, const double *, const double *, double *) noexcept nogil
+        void (*add_blocks)(const double *, long, long, long, double, double, double, double, double *) noexcept nogil
+        void (*edge)(const double *, const double *, long, long, int, const double *, const double *, const double *,
+                     double, double, double *) noexcept nogil
+        void (*decimate)(const double *, long, long, int, const double *, double *) noexcept nogil
+        void (*demodulate)(const double *, long, long, int, const double *, const double *, double *, double *) noexcept nogil
+    ctypedef enum raw_t:
+        RAW_I16
+        RAW_I32
+        RAW_F32
+        RAW_F64
+    ctypedef struct lanes_t:
+        int column[8]
+        double scale[8]
+        double offset[8]
+        double low[8]
+        double high[8]
+        double missing[8]
+        int line
+        int derive_3
+        int derive_i2
+        int derive_n
+    const kernels_t *choose_kernels(const char *name) noexcept
+    int convert(const kernels_t *, const lanes_t *, raw_t, const char *, ptrdiff_t, ptrdiff_t, long,
+                double *, double *, uint16_t *) noexcept
+
+cdef enum:
+    TICK = 64         # frames between two looks at the tracker; also the grain of all bookkeeping
+    TAPS = 16         # frames that carry a fractional edge
+    PHASES = 128      # fractions of a sample in the edge table, interpolated between
+    DEC_RING = 1024   # decimated frames kept
+    MAX_HALF = 512    # longest half demodulation kernel
+    POINTS = 16       # hops whose phase is remembered
+    GRIDS = 7         # common, L1 L2 L3, L12 L23 L31
+    ROW = 52          # values of a row: t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] -[3] sums[32]
+
+cdef enum:            # flags of a row, as bits of interface.md
+    SATURATED = 16
+    NOT_FINITE = 32
+    NO_LOCK = 64
+
+cdef enum:            # settings
+    FUNDAMENTAL = 0
+    QUARTER_SHIFT = 1
+    BUDEANU = 2
+    FRYZE = 3
+    ARITHMETIC = 0
+    VECTOR_S = 1
+    EFFECTIVE = 2
+    VECTOR = 0
+    PER_PHASE = 1
+    ABSOLUTE = 2
+
+ctypedef struct core_t:
+    # what never changes
+    const kernels_t *K
+    lanes_t lanes
+    double rate                 # Hz
+    long mask                   # ring frames - 1
+    long search                 # frames to look at before locking
+    int divide                  # frames per decimated frame
+    int pairs                   # pairs of frames in the decimation kernel
+    int lead                    # frames from the kernel's first to its centre
+    int references              # lanes the tracker may use
+    int current_reference       # 1: the tracker follows currents, there being no voltage
+    int voltages[3]             # 1 where the star voltage lane is there
+    int currents[3]
+    int strict                  # lane of the only reference, -1 for all
+    int cycles_per_window
+    int reactive, apparent, summation
+    int want_cycles, want_halves
+    double dead                 # peak value below which a reference is not alive
+    double tick_period          # samples between two resynchronisations
+    double *U                   # rings
+    double *I
+    double *sub
+    double *dec
+    double *dec_kernel
+    double *edge_table          # (PHASES + 1, TAPS)
+    double *shift_table         # (PHASES + 1, TAPS)
+    uint16_t *marks
+
+ctypedef struct span_t:         # sums over whole cycles
+    double t0, t1
+    double sums[32]
+    double other[3]             # reactive power times samples by a method that needs its own sums
+    double missing[8]           # frames missing, of each lane
+    int missing_lanes, saturated_lanes, flags, cycles, open
+
+ctypedef struct out_t:          # completed rows; the capacity is seen to before every hop
+    double *windows             # ROW values each
+    double *cycles
+    double *halves              # time, grid, rms, flags
+    long n_windows, n_cycles, n_halves
+
+ctypedef struct state_t:
+    long start                  # sample number of frame 0 of this run
+    long frames                 # frames received in this run
+    long ticked                 # frames through the decimator
+    long blocks                 # sub-blocks summed
+    long decimated              # frames of the decimated ring
+    long last_mark              # last frame with a mark, -1 where there is none
+    int locked, ended
+    # tracker
+    double period               # decimated frames of a cycle for which the kernel stands
+    int half, step              # reach of the kernel; decimated frames between hops
+    long hop                    # decimated frame of the next hop
+    long hops
+    double kc[512]
+    double ks[512]
+    double point_t[16]
+    double point_phase[16]
+    int point_good[16]
+    double omega                # rad per frame, for prediction
+    double held                 # rad per frame, from steady hops only
+    int fly                     # hops since the phase was last measured
+    int known[3]
+    double theta[7]             # phase of each grid against the common one
+    double before[7]            # the same at the hop before
+    double ref_c[7]
+    double ref_s[7]
+    double amp[3]
+    double last_amp[3]
+    double deviation[3]
+    int off[3]                  # hops for which a channel has stood apart, steadily
+    # reference of the correlations
+    double omega_ref
+    double cosine[64]
+    double sine[64]
+    double ec[48]
+    double es[48]
+    # grids
+    long m[7]                   # next boundary is at phase m * pi
+    double edge_t[7]
+    long edge_ref[7]
+    double edge_sum[7]          # of the own grids
+    double half_sum[7]          # half-cycle before
+    double half_t[7]
+    int halves[7]
+    int half_flags[7]
+    double edge_vec[32]         # of the common grid
+    double edge_c, edge_s       # its reference at edge_ref
+    # cycles and windows
+    span_t part                 # time before the first whole cycle, or after the last
+    span_t cycle
+    span_t window
+    span_t tail                 # window running on over a resynchronisation
+    double next_tick            # frame at which windows start anew
+    double last_p[4]
+    double last_q[4]
+    double last_s[4]
+    int have_last
+    double energy[40]           # total, L1, L2, L3: A+ A- R+ R- R1 R2 R3 R4 E+ E-, in W times samples
+    double net[3]
+    long integrated
+    long missing_count[8]
+    long saturated_count[8]

@@ -1,0 +1,122 @@
+"""Frequency of a stretch of waveform from nothing but the waveform; slow, for the start of a run only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["LOWEST", "HIGHEST", "detect_frequency", "fit_phase"]
+
+#: Band in which a fundamental is looked for, Hz.
+LOWEST, HIGHEST = 12.0, 130.0
+
+
+def _power(values: np.ndarray, window: np.ndarray, f: float, rate: float) -> np.ndarray:
+    """Phasors of the columns at frequency f, under a window."""
+    turn = np.exp(-2j * np.pi * f / rate * np.arange(len(values)))
+    phasors: np.ndarray = (turn * window) @ values
+    return phasors
+
+
+def detect_frequency(values: np.ndarray, sample_rate: float) -> float | None:
+    """Frequency of the fundamental.
+
+    Parameters
+    ----------
+    values : ndarray, float64, shape (n, k)
+        Voltages or currents; NaN counts as 0.
+    sample_rate : float
+        Hz.
+
+    Returns
+    -------
+    float or None
+        Hz; None where nothing between 12 and 130 Hz stands out, or less than half a cycle is there.
+    """
+    values = np.nan_to_num(np.asarray(values, np.float64)[: max(int(sample_rate), 1)], posinf=0.0, neginf=0.0)
+    values = values - values.mean(0) if len(values) else values
+    total = float(np.sum(values**2))
+    n = len(values)
+    if n < 4 or total == 0.0 or n < 0.5 * sample_rate / HIGHEST:
+        return None
+    window = np.hanning(n + 2)[1:-1]
+    size = 1 << int(np.ceil(np.log2(max(8 * n, 16 * sample_rate / LOWEST))))
+    spectrum = (np.abs(np.fft.rfft(values * window[:, None], size, axis=0)) ** 2).sum(1)
+    axis = np.arange(len(spectrum)) * sample_rate / size
+    band = np.flatnonzero((axis >= LOWEST) & (axis <= min(HIGHEST, 0.45 * sample_rate)))
+    if not len(band):
+        return None
+    peak = int(band[np.argmax(spectrum[band])])
+    # a tone fills what the window lets it; noise and steps do not
+    share = spectrum[peak] * 4 / (np.sum(window) ** 2 * max(total / n, 1e-300)) / 2
+    if share < 0.2 or peak in (band[0], band[-1]):
+        return None
+    return _refined(values, sample_rate, float(axis[peak]))
+
+
+def _refined(values: np.ndarray, rate: float, f: float) -> float:
+    """Frequency from the turn of the phasors between the first and the last part."""
+    n = len(values)
+    part = 2 * n // 3
+    if part < 1.5 * rate / f:
+        return f
+    apart = n - part
+    for _ in range(6):
+        # whole cycles under the window, so that the image of the tone itself falls on its zeros
+        length = max(int(round(np.floor(part * f / rate) * rate / f)), 4)
+        window = np.hanning(length + 1)[:length]
+        first = _power(values[:length], window, f, rate)
+        second = _power(values[apart : apart + length], window, f, rate) * np.exp(-2j * np.pi * f / rate * apart)
+        f = min(max(f + float(np.angle(np.sum(second * np.conj(first)))) / (2 * np.pi) * rate / apart, LOWEST), HIGHEST)
+    return f
+
+
+def fit_phase(values: np.ndarray, sample_rate: float, frequency: float) -> tuple[float, list[float]]:
+    """Least-squares fit of offset and fundamental to a stretch too short for the tracker.
+
+    Parameters
+    ----------
+    values : ndarray, float64, shape (n, 3)
+    sample_rate : float
+        Hz.
+    frequency : float
+        Hz, where to start from.
+
+    Returns
+    -------
+    frequency : float
+        Hz; improved where at least a cycle and a half is there.
+    phases : list of 4 float
+        rad, of a sine at sample 0: of the common phase, and of each column.
+    """
+    n = len(values)
+    t = np.arange(n) / sample_rate
+
+    def fit(f: float) -> tuple[float, np.ndarray]:
+        columns = [np.ones(n)]
+        # harmonics take part as far as the stretch can tell them apart
+        for order in range(1, 1 + max(1, min(9, int(n / 4), int(0.4 * sample_rate / f)))):
+            columns += [np.sin(2 * np.pi * f * order * t), np.cos(2 * np.pi * f * order * t)]
+            if n * f / sample_rate < 1.0:
+                break
+        matrix = np.stack(columns, 1)
+        solution = np.linalg.lstsq(matrix, values, rcond=1e-6)[0]
+        return float(np.sum((values - matrix @ solution) ** 2)), solution
+
+    if n * frequency / sample_rate >= 1.5:
+        step = 0.02 * frequency
+        while step > 1e-7 * frequency:
+            trials = [frequency - step, frequency, frequency + step]
+            best = trials[int(np.argmin([fit(f)[0] for f in trials]))]
+            step = step / 2 if best == frequency else step
+            frequency = best
+            if not LOWEST <= frequency <= HIGHEST:
+                break
+        frequency = min(max(frequency, LOWEST), HIGHEST)
+    solution = fit(frequency)[1]
+    amplitude = np.hypot(solution[1], solution[2])
+    places = [0.0, -2 * np.pi / 3, 2 * np.pi / 3]
+    live = amplitude > 0.05 * max(float(amplitude.max()), 1e-300)
+    phase = [float(np.arctan2(solution[2][k], solution[1][k])) if live[k] else None for k in range(3)]
+    lead = next((k for k in range(3) if phase[k] is not None), 0)
+    common = (phase[lead] or 0.0) - places[lead]
+    return frequency, [common, *(common + places[k] if phase[k] is None else float(phase[k] or 0.0) for k in range(3))]
