@@ -94,7 +94,8 @@ def _whole_rows(data: bytes, n_analog: int, n_status: int, path: Path, offset: i
         # only a one-character field shows that nothing of it was cut off
         whole = n_status > 0 and len(fields) == 2 + n_analog + n_status and fields[-1].strip() in (b"0", b"1")
         if not whole:
-            warnings.append(f"{path.name}, byte {offset + start}: the last {len(tail)} bytes are a row without its line end, left out since it may be cut")
+            where = f"{path.name}, byte {offset + start}"
+            warnings.append(f"{where}: the last {len(tail)} bytes are a row without its line end, left out since it may be cut")
             data = data[:start]
     if not data.strip():
         raise InputError("no whole row of data", path=path, offset=offset, expected=f"rows of {2 + n_analog + n_status} fields")

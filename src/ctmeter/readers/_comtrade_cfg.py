@@ -282,7 +282,8 @@ def _is_rate(text: str) -> bool:
 
 
 def _times_and_type(cfg: Cfg, lines: _Lines) -> None:
-    times, digits = [], 0
+    times: list[int | None] = []
+    digits = 0
     for what in ("start", "trigger"):
         if not lines or _file_type(lines.peek()):
             cfg.note(f"{cfg.path.name}, after line {lines.line}: no {what} time")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ __all__ = ["ALL_ONES", "Layout", "MappedData", "RowClock", "find_layout_fault"]
 
 #: A time stamp that says there is none.
 ALL_ONES = 0xFFFFFFFF
-_TYPES = {"BINARY": np.dtype("<i2"), "BINARY32": np.dtype("<i4"), "FLOAT32": np.dtype("<f4")}
+_TYPES: dict[str, np.dtype] = {"BINARY": np.dtype("<i2"), "BINARY32": np.dtype("<i4"), "FLOAT32": np.dtype("<f4")}
 #: Raw value that stands for a missing sample, 8000 hex and its like.
 _MISSING = {"BINARY": -32768.0, "BINARY32": -2147483648.0, "FLOAT32": None}
 
@@ -109,10 +110,8 @@ class MappedData:
         self._numbers = self._stamps = np.empty(0, "<u4")
         self.rows = 0
         if self._mapped is not None:
-            try:
+            with contextlib.suppress(BufferError):  # blocks still in the caller's hands keep the mapping until they go
                 self._mapped.close()
-            except BufferError:
-                pass  # blocks still in the caller's hands keep the mapping until they go
             self._mapped = None
 
 

@@ -16,20 +16,17 @@ import numpy as np
 
 from ..errors import InputError
 from ..recording import LOW_RATE, TOO_SLOW, Gap, Segment
-from ._comtrade_dat import ALL_ONES, RowClock
+from ._comtrade_dat import RowClock
+from ._comtrade_steps import WRAPS, Steps, measure_steps, valid
 
 __all__ = ["Plan", "plan_time"]
 
 _CHUNK = 1 << 15
-#: Rows of a stretch whose steps are believed regular when its ends are: errors within it that cancel do no harm.
-_STRETCH = 2048
-#: Up to so many rows every step is looked at.
-_SHORT = 1 << 16
-#: Above this share of irregular steps the stamps say nothing.
+#: Above this share of irregular sample numbers they say nothing.
 _IRREGULAR = 0.01
 #: Stamps of which each was rounded for itself give no rate to a stretch shorter than this.
 _FEW_ROWS = 100
-_WRAPS = (2**16, 2**32, 10**6, 10**9, 10**10)
+_GIVE_RATE = "a rate, given by the user (--rate)"
 
 
 @dataclass
@@ -40,23 +37,6 @@ class Plan:
     gaps: list[tuple[int, Gap]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     from_stamps: list[bool] = field(default_factory=list)
-
-
-@dataclass
-class _Steps:
-    """The steps between rows of one segment, in units of the stamps."""
-
-    interval: float
-    regular: int = 0
-    total: float = 0.0
-    lowest: float = np.inf
-    highest: float = -np.inf
-    #: Row and step of each place where time is missing.
-    jumps: list[tuple[int, float]] = field(default_factory=list)
-    backward: list[int] = field(default_factory=list)
-    unstamped: int = 0
-    wraps: int = 0
-    unusable: bool = False
 
 
 def plan_time(
@@ -96,13 +76,17 @@ def plan_time(
     return _Planner(clock, rates, unit, multiplier, start_ns, nominal, path, forced_rate).run()
 
 
-def _valid(stamps: np.ndarray) -> np.ndarray:
-    return stamps != ALL_ONES if stamps.dtype.kind == "u" else np.isfinite(stamps) & (stamps != ALL_ONES)
-
-
 class _Planner:
     def __init__(
-        self, clock: RowClock, rates: list[tuple[float, int]], unit: float, multiplier: float, start_ns: int | None, nominal: float | None, path: Path, forced: float | None
+        self,
+        clock: RowClock,
+        rates: list[tuple[float, int]],
+        unit: float,
+        multiplier: float,
+        start_ns: int | None,
+        nominal: float | None,
+        path: Path,
+        forced: float | None,
     ) -> None:
         self.clock, self.rates, self.unit, self.multiplier = clock, rates, unit, multiplier
         self.start_ns, self.nominal, self.path, self.forced = start_ns, nominal, path, forced
@@ -120,7 +104,7 @@ class _Planner:
         for k, (declared, stop) in enumerate(self.rates):
             start = bounds[k]
             rate = self.forced or declared
-            steps = self._steps(start, stop, rate)
+            steps = measure_steps(self.clock, start, stop, rate, self.unit, bool(self.forced)) if self.usable else None
             used, by_stamps = self._rate(start, stop, rate, steps)
             if before is not None:
                 seconds += self._join(start, before, used)
@@ -136,24 +120,24 @@ class _Planner:
         rows = self.clock.rows
         start, stop = max(zip([0, *(e for _, e in self.rates)], (e for _, e in self.rates), strict=False), key=lambda s: s[1] - s[0])
         head = self.clock.stamps(start, min(stop, start + 4096))
-        valid = _valid(head)
-        if not valid.any():
-            if all(not _valid(self.clock.stamps(a, min(a + _CHUNK, rows))).any() for a in range(0, rows, _CHUNK)):
+        there = valid(head)
+        if not there.any():
+            if all(not valid(self.clock.stamps(a, min(a + _CHUNK, rows))).any() for a in range(0, rows, _CHUNK)):
                 kind = "all ones" if head.dtype.kind == "u" else "empty"
                 self.note(f"every time stamp is {kind}; " + self._instead())
             else:
                 self.note("most time stamps are missing; " + self._instead())
             return
-        steps = np.diff(head[valid].astype(np.float64))
+        steps = np.diff(head[there].astype(np.float64))
         if rows < 2 or not len(steps):
             return
         if not steps.any():
-            self.note(f"the time stamps stand still at {head[valid][0]:.0f}; " + self._instead())
+            self.note(f"the time stamps stand still at {head[there][0]:.0f}; " + self._instead())
             return
         self.usable = True
         self._check_unit(float(np.median(steps)), self.forced or self._declared(start))
         first = self.clock.stamps(0, 1)
-        if _valid(first)[0] and first[0] != 0:
+        if valid(first)[0] and first[0] != 0:
             self.note(f"the first time stamp is {first[0]:.0f}, not 0; the start time of the CFG is taken as that of the first row")
 
     def _instead(self) -> str:
@@ -166,137 +150,29 @@ class _Planner:
         """Stamps in another unit than the standard's are recognised by a declared rate they then agree with."""
         if not rate or step <= 0 or abs(step * self.unit * rate - 1) < 0.02 or abs(step - 1 / (rate * self.unit)) <= 1:
             return
-        for factor, what in ((1e-3, "ns"), (1e3, "us, or ms"), (1e6, "ms"), (1 / self.multiplier, "us already, without the multiplier")):
+        for factor in (1e-3, 1e3, 1e6, 1 / self.multiplier):
             if abs(step * self.unit * factor * rate - 1) < 0.01:
                 self.unit *= factor
                 self.note(f"the time stamps step by {step:g}, which fits the declared {rate:g} Hz only if one count is {self.unit:g} s; taken so")
                 return
-
-    # ---- steps within a segment
-
-    def _steps(self, start: int, stop: int, rate: float) -> _Steps | None:
-        """The steps of a segment, None where its stamps are of no use."""
-        if not self.usable or stop - start < 2:
-            return None
-        head = self.clock.stamps(start, min(stop, start + 4097))
-        diffs = np.diff(head[_valid(head)].astype(np.float64))
-        if not len(diffs):
-            return None
-        median = float(np.median(diffs))
-        declared = 1 / (rate * self.unit) if rate else 0.0
-        coarse = float(diffs[diffs > 0].min()) if (diffs > 0).any() and (diffs == 0).mean() > 0.02 else 0.0
-        if self.forced and median > 0 and not coarse and abs(median / declared - 1) > 0.02 and abs(median - declared) > 1:
-            return None
-        interval = declared if coarse and declared else float(diffs.mean()) if coarse else median
-        if interval <= 0:
-            return None
-        if coarse:
-            low, high = 0.0, 1.5 * max(interval, coarse)
-        else:
-            low, high = min(0.5 * interval, interval - 1), max(1.5 * interval, interval + 1)
-        return self._scan(start, stop, _Steps(interval, lowest=float(diffs.min()), highest=float(diffs.max())), max(low, 0.0), high)
-
-    def _scan(self, start: int, stop: int, steps: _Steps, low: float, high: float) -> _Steps:
-        """Look at every stretch whose ends are not as far apart in time as its rows say."""
-        stretch = max(_STRETCH, (stop - start) // 65536)
-        marks = np.append(np.arange(start, stop - 1, stretch), stop - 1)
-        ends = np.append(self.clock.stamps(start, stop - 1)[::stretch], self.clock.stamps(stop - 1, stop))
-        spans, rows = np.diff(ends), np.diff(marks)  # modulo 2**32 where stamps are uint32, so that a wrap gives the right span
-        typical = float(np.median(spans / rows))  # finer than the median of single steps, each a whole number
-        if abs(typical - steps.interval) <= 1 or abs(typical / steps.interval - 1) < 0.02:
-            steps.interval = typical
-        regular = np.abs(spans - rows * steps.interval) <= 0.5 * steps.interval + 1
-        regular &= _valid(ends)[1:] & _valid(ends)[:-1]
-        if stop - start <= _SHORT:
-            regular[:] = False
-        steps.regular = int(rows[regular].sum())
-        steps.total = float(spans[regular].sum(dtype=np.float64))
-        steps.wraps = int((ends[1:] < ends[:-1])[regular].sum())
-        odd: list[np.ndarray] = []
-        allowed, found = max(8, _IRREGULAR * (stop - start)), 0
-        for k in np.flatnonzero(~regular).tolist():
-            odd.append(self._scan_stretch(int(marks[k]), int(marks[k + 1]), steps, low, high))
-            found += len(odd[-1])
-            if found > allowed:
-                steps.unusable = True
-                return steps
-        self._explain(steps, np.concatenate(odd).tolist() if odd else [], stop, low, high)
-        return steps
-
-    def _scan_stretch(self, first: int, last: int, steps: _Steps, low: float, high: float) -> np.ndarray:
-        """Rows of (first, last] that do not follow the one before them regularly."""
-        stamps = np.ascontiguousarray(self.clock.stamps(first, last + 1))
-        valid = _valid(stamps)
-        diffs = stamps[1:] - stamps[:-1]
-        good = (diffs >= low) & (diffs <= high) & valid[1:] & valid[:-1]
-        steps.regular += int(good.sum())
-        steps.total += float(diffs[good].sum(dtype=np.float64))
-        steps.wraps += int((stamps[1:] < stamps[:-1])[good].sum())
-        return np.flatnonzero(~good) + first + 1
-
-    def _explain(self, steps: _Steps, rows: list[int], stop: int, low: float, high: float) -> None:
-        """Sort the irregular steps: missing stamps, wraps, single wrong stamps, gaps, steps back."""
-        done = -1
-        last_row, last_stamp = -1, 0.0
-        for row in rows:
-            if row <= done:
-                continue
-            if last_row < row - 1 and row - 1 > done:
-                previous = self._stamp(row - 1)
-                if previous is not None:
-                    last_row, last_stamp = row - 1, previous
-            stamp = self._stamp(row)
-            if stamp is None:
-                steps.unstamped += 1
-                continue
-            if last_row < 0:
-                continue
-            span, step = row - last_row, stamp - last_stamp
-            expected = span * steps.interval
-            slack = max(0.5 * steps.interval, 1.0)
-            wrap = next((w for w in _WRAPS if step < 0 and abs(step + w - expected) <= slack), 0)
-            if wrap or abs(step - expected) <= slack:
-                steps.wraps += bool(wrap)
-                steps.regular += span
-                steps.total += step + wrap
-            elif (skip := self._glitch(row, last_row, last_stamp, stop, steps.interval)) is not None:
-                steps.unstamped += skip - row
-                done = skip - 1
-                continue
-            elif step > span * steps.interval + (high - steps.interval):
-                steps.jumps.append((row, step - (span - 1) * steps.interval))
-            elif step < span * low:
-                steps.backward.append(row)
-            last_row, last_stamp = row, stamp
-
-    def _stamp(self, row: int) -> float | None:
-        value = self.clock.stamps(row, row + 1)
-        return float(value[0]) if _valid(value)[0] else None
-
-    def _glitch(self, row: int, last_row: int, last_stamp: float, stop: int, interval: float) -> int | None:
-        """The row from which on the stamps again continue those before `row`, if that is soon."""
-        for later in range(row + 1, min(row + 4, stop)):
-            stamp = self._stamp(later)
-            if stamp is not None and abs(stamp - last_stamp - (later - last_row) * interval) <= max(0.5 * interval, 1.0):
-                return later
-        return None
+        if not 0.5 < step * self.unit * rate < 2:
+            self.unit = 1 / (step * rate)
+            self.note(f"the time stamps step by {step:g}, which fits the declared {rate:g} Hz in no unit; the steps are taken as sample intervals")
 
     # ---- the rate of a segment
 
-    def _rate(self, start: int, stop: int, declared: float, steps: _Steps | None) -> tuple[float, bool]:
+    def _rate(self, start: int, stop: int, declared: float, steps: Steps | None) -> tuple[float, bool]:
         where = f"rows {start}-{stop - 1}"
         if steps is not None and steps.unusable:
             if not declared:
-                raise InputError(
-                    f"{where} have irregular time stamps and no declared rate", path=self.path, expected="a rate, given by the user (--rate)"
-                )
+                raise InputError(f"{where} have irregular time stamps and no declared rate", path=self.path, expected=_GIVE_RATE)
             self.note(f"{where}: the time stamps are irregular and were not used; the declared {declared:g} Hz gives the time")
             return declared, False
         if steps is None or steps.regular == 0 or steps.total <= 0:
             if not declared:
                 if self.plan.segments and stop - start < 2:
                     return self.plan.segments[-1].sample_rate, False
-                raise InputError(f"{where} have neither a declared rate nor usable time stamps", path=self.path, expected="a rate, given by the user (--rate)")
+                raise InputError(f"{where} have neither a declared rate nor usable time stamps", path=self.path, expected=_GIVE_RATE)
             return declared, False
         measured = steps.regular / (steps.total * self.unit)
         if not declared:
@@ -319,11 +195,11 @@ class _Planner:
         """Seconds from the last row of a segment to the first of the next; a gap where they are too many."""
         natural = 1 / before
         pair = self.clock.stamps(row - 1, row + 1)
-        if not self.usable or not _valid(pair).all():
+        if not self.usable or not valid(pair).all():
             return natural
         step = float(pair[1]) - float(pair[0])
         if step < 0:
-            step = next((step + w for w in _WRAPS if 0 < (step + w) * self.unit <= 1.5 * max(natural, 1 / after)), step)
+            step = next((step + w for w in WRAPS if 0 < (step + w) * self.unit <= 1.5 * max(natural, 1 / after)), step)
         seconds = step * self.unit
         if abs(seconds - natural) <= 1.5 * self.unit:
             return natural
@@ -339,7 +215,7 @@ class _Planner:
         self.plan.gaps.append((row, Gap(samples, f"the {source} jump by {seconds:.6g} s")))
         return samples
 
-    def _place(self, start: int, stop: int, rate: float, steps: _Steps | None, seconds: float) -> float:
+    def _place(self, start: int, stop: int, rate: float, steps: Steps | None, seconds: float) -> float:
         """Append the segment (split where a gap is no whole number of samples); seconds of its last row."""
         if steps is not None and not steps.unusable:
             jumps = [(row, step * self.unit) for row, step in steps.jumps]
@@ -348,7 +224,7 @@ class _Planner:
                 more = f" and {len(steps.backward) - 1} more" if len(steps.backward) > 1 else ""
                 self.note(f"row {steps.backward[0]}{more}: the time stamp does not advance as the rate says; the row is taken to follow at once")
             if steps.unstamped:
-                self.note(f"rows {start}-{stop - 1}: {steps.unstamped} time stamps are missing or wrong; the rows are taken to follow their neighbours")
+                self.note(f"rows {start}-{stop - 1}: {steps.unstamped} time stamps are missing or wrong; the rows follow their neighbours")
             if steps.wraps:
                 self.note(f"rows {start}-{stop - 1}: the time stamps wrap round {steps.wraps} times, which was undone")
         else:
@@ -407,4 +283,5 @@ class _Planner:
         low = [s for s in self.plan.segments if not s.excluded and s.sample_rate < LOW_RATE * (self.nominal or 50.0)]
         if low:
             rows = sum(s.stop - s.start for s in low)
-            self.note(f"{rows} rows in {len(low)} segment{'s' if len(low) > 1 else ''} have fewer than {LOW_RATE} samples per cycle; results from them are rough")
+            where = f"{rows} rows in {len(low)} segment{'s' if len(low) > 1 else ''}"
+            self.note(f"{where} have fewer than {LOW_RATE} samples per cycle; results from them are rough")

@@ -10,6 +10,7 @@ IEC 60255-24:2013, 8
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import re
@@ -198,6 +199,7 @@ def _recording(path: Path, parts: _Parts, cfg: Cfg, rate: float | None) -> Recor
     file_type = _decide_type(parts, cfg, warnings)
     n_analog, n_status = len(cfg.channels), len(cfg.status_names)
     source: MappedData | TableData
+    missing: float | None
     if file_type == "ASCII":
         code = _MISSING_ASCII[cfg.revision]
         with parts.dat_path.open("rb") as file:
@@ -236,7 +238,7 @@ def _decide_type(parts: _Parts, cfg: Cfg, warnings: list[str]) -> str:
     text = bool(head.strip()) and not head.strip(b"0123456789+-.,eE \t\r\n\x1a") and b"," in head
     declared = cfg.file_type or (parts.file_type if parts.file_type in ("ASCII", "BINARY", "BINARY32", "FLOAT32") else "")
     if parts.file_type and declared != parts.file_type:
-        warnings.append(f"{parts.cfg_path.name}: the configuration says {declared}, the data section {parts.file_type}; the configuration was followed")
+        warnings.append(f"{parts.cfg_path.name}: the configuration says {declared}, the data section {parts.file_type}; the former was followed")
     if not declared:
         return "ASCII" if text else "BINARY"
     if declared != "ASCII" and text and len(head) >= 16:
@@ -249,7 +251,10 @@ def _mapped(parts: _Parts, layout: Layout, warnings: list[str]) -> tuple[MappedD
     rows, tail = divmod(parts.dat_size, layout.record)
     if rows == 0:
         raise InputError(
-            f"{parts.dat_size} bytes of data, less than one record", path=parts.dat_path, offset=parts.dat_offset, expected=f"records of {layout.record} bytes"
+            f"{parts.dat_size} bytes of data, less than one record",
+            path=parts.dat_path,
+            offset=parts.dat_offset,
+            expected=f"records of {layout.record} bytes",
         )
     with parts.dat_path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -270,7 +275,7 @@ def _fit_rates(cfg: Cfg, rows: int, dat: Path, warnings: list[str]) -> list[tupl
     if not rates:
         return [(cfg.rates[0][0] if cfg.rates else 0.0, rows)]
     ends = [end for _, end in rates]
-    if any(b <= a for a, b in zip(ends, ends[1:], strict=False)):
+    if any(b <= a for a, b in itertools.pairwise(ends)):
         if sum(ends) != rows:
             fault = next(k for k in range(1, len(ends)) if ends[k] <= ends[k - 1])
             raise InputError(
