@@ -33,7 +33,30 @@ def test_every_column_of_the_interface_stands_in_its_tables():
         "i0",
         "thd_order",
     ]
-    per_phase = "flags U I P Q S PF DPF U1 I1 phi_U phi_I THD_U THD_I Pinst Umin Umax MSV HU HI IHU IHI".split()
+    per_phase = [
+        "flags",
+        "U",
+        "I",
+        "P",
+        "Q",
+        "S",
+        "PF",
+        "DPF",
+        "U1",
+        "I1",
+        "phi_U",
+        "phi_I",
+        "THD_U",
+        "THD_I",
+        "Pinst",
+        "Umin",
+        "Umax",
+        "MSV",
+        "HU",
+        "HI",
+        "IHU",
+        "IHI",
+    ]
     everywhere += [f"{q}_{p}" for q in per_phase for p in PHASES]
     for table in ("basic", "3s", "10min", "2h"):
         assert not set(everywhere) - set(names(table))
@@ -43,7 +66,7 @@ def test_every_column_of_the_interface_stands_in_its_tables():
 
 
 def test_three_wire_twins():
-    for q in "U1 phi_U HU IHU THD_U Pinst Umin Umax MSV".split():
+    for q in ["U1", "phi_U", "HU", "IHU", "THD_U", "Pinst", "Umin", "Umax", "MSV"]:
         assert {f"{q}_L12", f"{q}_L23", f"{q}_L31"} <= set(names("basic"))
 
 

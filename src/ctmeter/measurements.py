@@ -1,0 +1,136 @@
+"""Row types of every table, and their way into Arrow.
+
+Inside, rows are columns: a mapping of name to NumPy array in which NaN means null and a column
+that was not measured is missing. At the border they become Arrow batches of one schema per
+table, with `unit` and `side` in the metadata of each field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import CtmeterError
+from .quantity import LINES, LIST_LENGTH, PHASES, Column, columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["LABELS", "Columns", "event_table", "record_batch", "schema", "stored"]
+
+#: Columns of rows, name to array of shape (n,) or (n, 51).
+Columns = dict[str, np.ndarray]
+
+#: What the column `channel` can say; inside it is an index into these.
+LABELS = tuple(f"U_{p}" for p in (*PHASES, "N", *LINES))
+
+_STORED = {"time": "i8", "orders": "f4", "interorders": "f4", "label": "i1"}
+
+
+def stored(column: Column) -> str:
+    """NumPy dtype in which a column is kept inside."""
+    return _STORED.get(column.dtype, column.dtype)
+
+
+def _arrow_type(dtype: str) -> pa.DataType:
+    import pyarrow as pa
+
+    stamp = pa.timestamp("ns", "UTC")
+    if dtype in LIST_LENGTH:
+        return pa.list_(pa.float32(), LIST_LENGTH[dtype])
+    detail = pa.struct([("phase", pa.string()), ("t", stamp), ("duration", pa.float64()), ("U", pa.float64())])
+    return {
+        "f8": pa.float64(),
+        "i8": pa.int64(),
+        "u4": pa.uint32(),
+        "time": stamp,
+        "text": pa.string(),
+        "label": pa.dictionary(pa.int32(), pa.string()),
+        "phases": pa.list_(pa.string()),
+        "detail": pa.list_(detail),
+    }[dtype]
+
+
+def schema(table: str, *, spectra: bool = False, sides: Mapping[str, str] | None = None) -> pa.Schema:
+    """The Arrow schema of a table.
+
+    Parameters
+    ----------
+    table : str
+        One of `quantity.TABLES`.
+    spectra : bool
+        Whether the `basic` table carries the spectral lists.
+    sides : mapping, optional
+        What "U", "I" and "P" stand for: "primary", "secondary" or "as-recorded".
+
+    Returns
+    -------
+    pyarrow.Schema
+    """
+    import pyarrow as pa
+
+    fields = []
+    for c in columns(table, spectra):
+        metadata = {"unit": c.unit}
+        if c.side:
+            metadata["side"] = (sides or {}).get(c.side, "as-recorded")
+        fields.append(pa.field(c.name, _arrow_type(c.dtype), metadata=metadata))
+    return pa.schema(fields)
+
+
+def _array(column: Column, values: np.ndarray | None, n: int) -> pa.Array:
+    import pyarrow as pa
+
+    kind = _arrow_type(column.dtype)
+    if values is None:
+        return pa.nulls(n, kind)
+    if len(values) != n:
+        raise CtmeterError(f"column {column.name} has {len(values)} rows, the others {n}")
+    if column.dtype == "time":
+        return pa.array(np.ascontiguousarray(values, np.int64)).view(kind)
+    if column.dtype == "label":
+        return pa.DictionaryArray.from_arrays(pa.array(values.astype(np.int32)), pa.array(LABELS))
+    if column.dtype in LIST_LENGTH:
+        flat = np.ascontiguousarray(values, np.float32)
+        missing = np.isnan(flat).all(axis=1)
+        items = pa.array(flat.reshape(-1), from_pandas=True)
+        return pa.FixedSizeListArray.from_arrays(items, LIST_LENGTH[column.dtype], mask=pa.array(missing) if missing.any() else None)
+    if column.dtype == "f8":
+        return pa.array(np.asarray(values, np.float64), from_pandas=True)
+    return pa.array(np.asarray(values), kind)
+
+
+def record_batch(table: str, rows: Mapping[str, np.ndarray], *, spectra: bool = False, sides: Mapping[str, str] | None = None) -> pa.RecordBatch:
+    """Rows as an Arrow batch: NaN and missing columns become null.
+
+    Parameters
+    ----------
+    table : str
+    rows : mapping of str to ndarray, shape (n,), lists (n, 51) or (n, 50)
+        Columns that the table does not have are an error.
+    spectra, sides
+        As in `schema`.
+
+    Raises
+    ------
+    CtmeterError
+        Unknown columns, or columns of different lengths.
+    """
+    import pyarrow as pa
+
+    known = columns(table, spectra)
+    n = len(next(iter(rows.values()))) if rows else 0
+    strange = set(rows) - {c.name for c in known}
+    if strange:
+        raise CtmeterError(f"table {table} has no column {', '.join(sorted(strange))}")
+    arrays = [_array(c, rows.get(c.name), n) for c in known]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema(table, spectra=spectra, sides=sides))
+
+
+def event_table(events: Sequence[Mapping[str, Any]], sides: Mapping[str, str] | None = None) -> pa.Table:
+    """Events, each a mapping with the columns of the table `events`, times in ns, as an Arrow table."""
+    import pyarrow as pa
+
+    return pa.Table.from_pylist([dict(e) for e in events], schema=schema("events", sides=sides))

@@ -1,0 +1,378 @@
+"""The streaming measurement: samples in, rows out, a result at the end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from ..engine import Engine, detect_frequency
+from ..errors import InputError
+from ..recording import Block, Channel, Gap, Wiring, nanoseconds, scaled
+from ..settings import Settings
+from .collector import Collector, Completed
+from .describe import iso, plain
+from .result import Result
+from .rows import pack, unpack
+from .sides import on_side
+from .summary import Quality, add_energy, nearest_mains, summarise
+
+__all__ = ["Analyzer", "settings_of"]
+
+_RAW = (np.int16, np.int32, np.float32, np.float64)
+#: Seconds looked at to find the nominal frequency, and seconds after which it is given up.
+_DETECT, _GIVE_UP = 0.5, 10.0
+#: Seconds of frames held until a first window shows that there is one: what is shorter is measured by cycles.
+_HOLD = 1.0
+_VERSION = 1
+
+
+def _packed(items: Sequence[np.ndarray | Gap]) -> list[Any]:
+    return [{"gap": [i.samples, i.reason]} if isinstance(i, Gap) else i for i in items]
+
+
+def _unpacked(items: Sequence[Any]) -> list[np.ndarray | Gap]:
+    return [Gap(*i["gap"]) if isinstance(i, dict) else i for i in items]
+
+
+def settings_of(settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None) -> Settings:
+    """Settings from any form in which they may be given."""
+    if settings is None:
+        return Settings()
+    if isinstance(settings, Settings):
+        return settings
+    return Settings.from_dict(settings) if isinstance(settings, Mapping) else Settings.load(settings)
+
+
+class Analyzer:
+    """Measures a stream of samples.
+
+    Parameters
+    ----------
+    settings : Settings, mapping, path of a TOML file or None
+    sample_rate : float
+        Hz.
+    channels : sequence of Channel
+        One for each column of the blocks; those with a role are measured.
+    start : ISO text, datetime with zone, numpy.datetime64 (UTC) or None
+        Time of the first sample.
+    out : path, optional
+        Directory to which rows are written as they complete; memory then stays flat.
+    force : bool
+        Write into a directory that ctmeter did not make.
+
+    Raises
+    ------
+    SettingsError, InputError, StoreError
+        Faulty settings; no channel with a role or a rate that is not positive; a place that holds something else.
+
+    Notes
+    -----
+    Results do not depend on how the samples are split into blocks, nor on snapshots: they are the
+    same to the last bit.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        *,
+        sample_rate: float,
+        channels: Sequence[Channel],
+        start: str | dt.datetime | np.datetime64 | int | None = None,
+        out: str | os.PathLike[str] | None = None,
+        force: bool = False,
+    ) -> None:
+        self._settings = self._given_settings = settings_of(settings)
+        self._given_channels = tuple(channels)
+        self._rate, self._start_ns = self._checked_rate(sample_rate), nanoseconds(start)
+        self._first_start_ns = self._start_ns
+        roles = [c.role for c in channels if c.role]
+        if not roles:
+            names = ", ".join(c.name for c in channels) or "none"
+            raise InputError(f"no channel has a role; channels: {names}", expected="a map such as U_L1=NAME,I_L1=NAME")
+        self._channels, sides, self._notes = on_side(channels, self._settings)
+        self._sides = sides
+        self._wiring = Wiring(self._settings.wiring) if self._settings.wiring else Wiring.of(roles)
+        self._engine: Engine | None = None
+        self._pending: list[np.ndarray | Gap] = []
+        self._held: list[np.ndarray | Gap] | None = None
+        self._quality = Quality()
+        self._energy: dict[str, float | None] = {}
+        self._frames = self._lost = self._offset_ns = self._segment_frames = 0
+        self._finished = False
+        self._collector = Collector(self._settings, sides)
+        if out is not None:
+            self._collector.write_to(out, force)
+
+    @staticmethod
+    def _checked_rate(rate: float) -> float:
+        if not (np.isfinite(rate) and rate > 0):
+            raise InputError(f"sample_rate {rate}", expected="a positive number of Hz")
+        return float(rate)
+
+    def feed(self, block: np.ndarray | Block | Gap) -> Completed:
+        """Measure some more samples.
+
+        Parameters
+        ----------
+        block : ndarray, shape (n, n_channels), or Gap
+            Raw frames of any number dtype, any strides.
+
+        Returns
+        -------
+        mapping of table name to pyarrow.RecordBatch
+            The rows completed by this call.
+
+        Raises
+        ------
+        InputError
+            Another shape or dtype, or the analyzer has finished.
+        """
+        self._must_be_open()
+        item: np.ndarray | Gap
+        if isinstance(block, Gap):
+            item = block
+            self._lost += item.samples
+            self._segment_frames += item.samples
+        else:
+            item = self._raw(block)
+            wanted = self._collector.wants_frames(self._rate)
+            if wanted > 0:
+                self._collector.keep_frames(scaled(item[:wanted], self._channels))
+            self._frames += len(item)
+            self._segment_frames += len(item)
+        if self._engine is None:
+            # a caller may use the memory of its block again
+            self._pending.append(item if isinstance(item, Gap) else item.copy())
+            return self._start()
+        completed = self._collect(self._engine.feed(item))
+        if self._held is not None:
+            self._hold(item if isinstance(item, Gap) else item.copy())
+        return completed
+
+    def _hold(self, *items: np.ndarray | Gap) -> None:
+        """Hold the first frames of a segment, until a window completes, for `_by_cycles`."""
+        enough = self._collector.windows or self._segment_frames > _HOLD * self._rate
+        self._held = None if enough or self._settings.cycle else [*(self._held or ()), *items]
+
+    def _by_cycles(self) -> None:
+        """A stretch without a single window is measured again, cycle by cycle."""
+        if not self._held or self._collector.windows:
+            return
+        engine = Engine(replace(self._settings, cycle=True), self._rate, self._channels, self._start_ns, self._wiring)
+        for item in self._held:
+            engine.feed(item)
+        engine.flush()
+        rows = engine.take().get("cycle")
+        if rows is not None:
+            self._collector.take({"cycle": rows}, self._offset_ns)
+
+    def _must_be_open(self) -> None:
+        if self._finished:
+            raise InputError("the analyzer has finished", expected="a new one")
+
+    def _raw(self, block: np.ndarray | Block) -> np.ndarray:
+        raw = block.raw if isinstance(block, Block) else np.asarray(block)
+        if raw.ndim != 2 or raw.shape[1] != len(self._channels):
+            raise InputError(f"a block of shape {raw.shape}", expected=f"(n, {len(self._channels)})")
+        if raw.dtype in _RAW and raw.dtype.isnative:
+            return raw
+        if raw.dtype.kind not in "iuf":
+            raise InputError(f"a block of dtype {raw.dtype}", expected="integers or floats")
+        fits = raw.dtype.kind in "iu" and (raw.dtype.itemsize < 4 or (raw.dtype.kind == "i" and raw.dtype.itemsize == 4))
+        return raw.astype(np.int32 if fits else np.float64)
+
+    def _start(self, last: bool = False) -> Completed:
+        """Begin measuring once the nominal frequency is known."""
+        if self._settings.nominal_frequency is None:
+            found = self._detect(last)
+            if found is None:
+                return self._collector.take()
+            self._settings = replace(self._settings, nominal_frequency=found)
+        self._engine = Engine(self._settings, self._rate, self._channels, self._start_ns, self._wiring)
+        completed = 0
+        for item in self._pending:
+            completed = self._engine.feed(item)
+        rows = self._collect(completed)
+        self._held = []
+        self._hold(*self._pending)
+        self._pending = []
+        return rows
+
+    def _detect(self, last: bool) -> float | None:
+        """The nominal frequency, by runs of frames that do not depend on how they were split."""
+        need = max(int(_DETECT * self._rate), 1)
+        for piece in self._runs(need, last):
+            found = detect_frequency(piece, self._rate)
+            if found is not None and np.isfinite(found) and found > 0:
+                nominal = nearest_mains(found)
+                self._notes.append(f"nominal frequency {nominal:g} Hz, detected ({found:.5g} Hz)")
+                return nominal
+        waited = sum(len(i) if isinstance(i, np.ndarray) else i.samples for i in self._pending)
+        if last or waited >= _GIVE_UP * self._rate:
+            self._notes.append("no frequency could be detected: nominal frequency taken as 50 Hz (--fn)")
+            return 50.0
+        return None
+
+    def _runs(self, need: int, last: bool) -> list[np.ndarray]:
+        """Voltages (else what there is) of the waiting frames, `need` at a time, never across a gap."""
+        voltages = [k for k, c in enumerate(self._channels) if c.role and c.role[0] == "U"]
+        voltages = voltages or [k for k, c in enumerate(self._channels) if c.role]
+        pieces: list[np.ndarray] = []
+        run: list[np.ndarray] = []
+        for item in [*self._pending, None]:
+            if isinstance(item, np.ndarray):
+                run.append(item)
+            elif run:
+                values = scaled(np.concatenate(run), self._channels)[:, voltages]
+                cut = [values[k : k + need] for k in range(0, len(values), need)]
+                whole = item is not None or last or len(cut[-1]) == need
+                pieces += cut if whole else cut[:-1]
+                run = []
+        return pieces
+
+    def _collect(self, completed: int) -> Completed:
+        if not completed or self._engine is None:
+            return self._collector.take()
+        return self._collector.take(self._engine.take(), self._offset_ns)
+
+    def next_segment(self, sample_rate: float, start: str | dt.datetime | np.datetime64 | int | None = None) -> None:
+        """Go on at another sample rate or after a jump of the clock; energies and rows are one result."""
+        self._must_be_open()
+        self._end_segment()
+        self._rate, self._start_ns = self._checked_rate(sample_rate), nanoseconds(start)
+        if not self._frames:
+            self._first_start_ns = self._start_ns
+
+    def _end_segment(self) -> None:
+        """Let the engine give out what it still holds, and add up its energies and counts."""
+        if not self._segment_frames:
+            return
+        if self._engine is None:
+            self._start(last=True)
+        if self._engine is not None:
+            self._collect(self._engine.flush())
+            self._by_cycles()
+            self._energy = add_energy(self._energy, self._engine.energy)
+            self._quality.add(self._engine.quality)
+        if self._start_ns is None:
+            self._offset_ns += round(self._segment_frames / self._rate * 1e9)
+        self._engine, self._held, self._segment_frames = None, None, 0
+
+    def finish(self, *, recording: dict[str, Any] | None = None, notes: Sequence[str] = (), excluded: Mapping[str, int] | None = None) -> Result:
+        """End the stream.
+
+        Parameters
+        ----------
+        recording : dict, optional
+            What the recording is, for the summary; made from the stream where not given.
+        notes : sequence of str
+            Further warnings for the summary.
+        excluded : mapping of reason to samples, optional
+            Samples of the recording that were never fed.
+
+        Returns
+        -------
+        Result
+        """
+        self._must_be_open()
+        self._end_segment()
+        self._finished = True
+        for reason, samples in (excluded or {}).items():
+            self._quality.exclude(samples, reason)
+        table, statistics, events = self._collector.close()
+        summary = summarise(
+            recording=recording or self._describe(),
+            settings=self._settings,
+            wiring=self._wiring,
+            sides=self._sides,
+            energy=self._energy,
+            statistics=statistics,
+            source_table=table,
+            events=events,
+            quality=self._quality,
+            notes=[*notes, *self._notes],
+        )
+        return self._collector.result(summary, [c.role for c in self._channels])
+
+    def _describe(self) -> dict[str, Any]:
+        start, duration = self._first_start_ns, (self._frames + self._lost) / self._rate
+        return {
+            "source": None,
+            "size": None,
+            "format": "stream",
+            "start": iso(start),
+            "end": None if start is None else iso(start + round(duration * 1e9)),
+            "duration_s": duration,
+            "sample_rate_hz": self._rate,
+            "segments": [{"start": iso(start), "samples": self._frames, "sample_rate_hz": self._rate, "excluded": None}],
+            "samples": self._frames,
+            "channels": [plain(asdict(c)) for c in self._channels],
+            "warnings": [],
+        }
+
+    def discard(self) -> None:
+        """Give up; an unfinished output directory is removed."""
+        self._finished = True
+        self._collector.discard()
+
+    def snapshot(self) -> bytes:
+        """The whole state, for `restore`; written output is closed up to here."""
+        import msgspec
+
+        self._must_be_open()
+        state = {
+            "version": _VERSION,
+            "settings": self._given_settings.to_dict(),
+            "nominal_frequency": self._settings.nominal_frequency,
+            "channels": [asdict(c) for c in self._given_channels],
+            "times": [self._rate, self._start_ns, self._first_start_ns, self._offset_ns],
+            "counts": [self._frames, self._lost, self._segment_frames],
+            "notes": self._notes,
+            "engine": None if self._engine is None else self._engine.snapshot(),
+            "pending": _packed(self._pending),
+            "held": None if self._held is None else _packed(self._held),
+            "quality": self._quality.state(),
+            "energy": self._energy,
+            "collector": self._collector.state(),
+        }
+        encoded: bytes = msgspec.msgpack.encode(pack(state))
+        return encoded
+
+    @classmethod
+    def restore(cls, snapshot: bytes) -> Analyzer:
+        """An analyzer that goes on where `snapshot` was taken.
+
+        Raises
+        ------
+        InputError
+            Not a snapshot of this version.
+        StoreError
+            The unfinished output directory is gone.
+        """
+        import msgspec
+
+        try:
+            state = unpack(msgspec.msgpack.decode(snapshot))
+            if state["version"] != _VERSION:
+                raise ValueError(f"version {state['version']}")
+            settings = Settings.from_dict(state["settings"])
+            channels = [Channel(**{**c, "range": c["range"] and tuple(c["range"])}) for c in state["channels"]]
+        except (msgspec.DecodeError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"not a snapshot that can be restored: {error}") from None
+        made = cls(settings, sample_rate=state["times"][0], channels=channels)
+        made._rate, made._start_ns, made._first_start_ns, made._offset_ns = state["times"]
+        made._frames, made._lost, made._segment_frames = state["counts"]
+        made._notes = state["notes"]
+        made._settings = replace(settings, nominal_frequency=state["nominal_frequency"])
+        if state["engine"] is not None:
+            made._engine = Engine.restore(state["engine"])
+        made._pending = _unpacked(state["pending"])
+        made._held = None if state["held"] is None else _unpacked(state["held"])
+        made._quality, made._energy = Quality(state["quality"]), state["energy"]
+        made._collector.resume(state["collector"])
+        return made

@@ -1,0 +1,138 @@
+"""Recordings and values in words that JSON knows."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..recording import Channel, Recording
+
+__all__ = ["SCHEMA_VERSION", "describe", "iso", "plain", "program"]
+
+#: Of every JSON result.
+SCHEMA_VERSION = 1
+
+
+def program() -> dict[str, str]:
+    """Name and version of the program, for results."""
+    try:
+        version = importlib.metadata.version("ctmeter")
+    except importlib.metadata.PackageNotFoundError:
+        version = "unknown"  # run from a source tree
+    return {"name": "ctmeter", "version": version}
+
+
+def iso(ns: int | None) -> str | None:
+    """ISO 8601 text of a time in ns since 1970-01-01 UTC, to the ns where it has them."""
+    if ns is None:
+        return None
+    text = str(np.datetime64(int(ns), "ns"))
+    head, _, digits = text.partition(".")
+    digits = digits.rstrip("0")
+    digits = digits.ljust(3 * math.ceil(len(digits) / 3), "0")
+    return f"{head}.{digits}Z" if digits else f"{head}Z"
+
+
+def plain(value: Any) -> Any:
+    """Plain values for JSON: NumPy scalars and arrays unwrapped, NaN and infinity null."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.datetime64):
+        return iso(int(value.astype("datetime64[ns]").astype(np.int64)))
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return str(value)
+
+
+def _channel(c: Channel) -> dict[str, Any]:
+    return {
+        "name": c.name,
+        "role": c.role,
+        "unit": c.unit,
+        "phase": c.phase,
+        "scale": c.scale,
+        "offset": c.offset,
+        "ratio": c.ratio,
+        "side": c.side,
+        "skew_s": c.skew,
+    }
+
+
+def _small(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return len(value) <= 64 and all(_small(v) for v in value.values())
+    if isinstance(value, (list, tuple)):
+        return len(value) <= 256 and all(_small(v) for v in value)
+    return value is None or isinstance(value, (bool, int, float, str, np.generic))
+
+
+def _files(path: Path) -> list[Path]:
+    """The file and, for a pair of COMTRADE, its data file."""
+    if path.suffix.lower() != ".cfg":
+        return [path]
+    try:
+        beside = [p for p in path.parent.iterdir() if p.stem == path.stem and p.suffix.lower() == ".dat"]
+    except OSError:
+        beside = []
+    return [path, *sorted(beside)]
+
+
+def describe(recording: Recording, *, sha256: bool = False, channels: Sequence[Channel] | None = None) -> dict[str, Any]:
+    """What a recording is, as `summary.json` and `ctmeter info` say it.
+
+    Parameters
+    ----------
+    recording : Recording
+    sha256 : bool
+        Add the digest of the file (CFG and DAT one after the other).
+    channels : sequence of Channel, optional
+        As measured, where that differs from the file.
+    """
+    start = recording.start_ns
+    path = recording.path
+    files = _files(Path(path)) if path is not None and Path(path).is_file() else []
+    result: dict[str, Any] = {
+        "source": None if path is None else os.fspath(path),
+        "size": sum(f.stat().st_size for f in files) if files else None,
+        "format": recording.format,
+        "start": iso(start),
+        "end": None if start is None else iso(start + round(recording.duration * 1e9)),
+        "duration_s": recording.duration,
+        "sample_rate_hz": recording.sample_rate,
+        "nominal_frequency_hz": recording.nominal_frequency,
+        "segments": [
+            {"start": iso(s.start_ns), "samples": s.stop - s.start, "sample_rate_hz": s.sample_rate, "excluded": s.excluded or None}
+            for s in recording.segments
+        ],
+        "gaps": {"count": len(recording.gaps), "samples": sum(g.samples for _, g in recording.gaps)},
+        "samples": recording.samples,
+        "channels": [_channel(c) for c in (channels or recording.channels)],
+        "status_channels": list(recording.status_channels),
+        "unresolved": recording.unresolved or None,
+        "warnings": list(recording.warnings),
+        "metadata": {k: v for k, v in recording.metadata.items() if _small(v)},
+    }
+    if sha256 and files:
+        digest = hashlib.sha256()
+        for f in files:
+            with f.open("rb") as stream:
+                while data := stream.read(1 << 20):
+                    digest.update(data)
+        result["sha256"] = digest.hexdigest()
+    cleaned: dict[str, Any] = plain(result)
+    return cleaned

@@ -1,0 +1,255 @@
+"""Rows on their way: gathered into chunks of fixed size, and summed up as they pass.
+
+Chunks have the same rows however the samples were split, so means and files do too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..measurements import LABELS, Columns
+from ..quantity import PHASES, QUANTITIES, Flag, Rule, columns
+
+__all__ = ["Buffer", "Statistics", "intake", "pack", "unpack"]
+
+#: Rows of a chunk, and of a Parquet row group.
+CHUNK = {"basic": 4096, "cycle": 16384, "half_cycle": 65536}
+_LABEL = {name: code for code, name in enumerate(LABELS)}
+
+
+def pack(value: Any) -> Any:
+    """Arrays in nested mappings and sequences as plain values for msgpack."""
+    if isinstance(value, np.ndarray):
+        return {"dtype": value.dtype.str, "shape": list(value.shape), "bytes": np.ascontiguousarray(value).tobytes()}
+    if isinstance(value, Mapping):
+        return {k: pack(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [pack(v) for v in value]
+    return value
+
+
+def unpack(value: Any) -> Any:
+    """The inverse of `pack`."""
+    if isinstance(value, dict):
+        if value.keys() == {"dtype", "shape", "bytes"}:
+            return np.frombuffer(value["bytes"], np.dtype(value["dtype"])).reshape(value["shape"]).copy()
+        return {k: unpack(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [unpack(v) for v in value]
+    return value
+
+
+def intake(rows: Mapping[str, np.ndarray], offset_ns: int = 0) -> Columns:
+    """Rows as the engine gives them: labels become codes, times are shifted by `offset_ns`."""
+    taken = {}
+    for name, values in rows.items():
+        if name == "channel" and values.dtype.kind in "UO":
+            values = np.array([_LABEL[v if v in _LABEL else f"U_{v}"] for v in values.tolist()], np.int8)
+        elif name == "t" and offset_ns:
+            values = values + offset_ns
+        taken[name] = values
+    return taken
+
+
+class Buffer:
+    """Gathers rows of one table into chunks.
+
+    Parameters
+    ----------
+    table : str
+    emit : callable
+        Gets each full chunk; its arrays are its own to keep.
+    """
+
+    def __init__(self, table: str, emit: Callable[[str, Columns], None]) -> None:
+        self.table = table
+        self.size = CHUNK.get(table, 4096)
+        self.fill = 0
+        self._emit = emit
+        self._columns: Columns = {}
+
+    def add(self, rows: Columns) -> None:
+        """Append rows, giving out chunks as they fill."""
+        n, done = len(rows["t"]), 0
+        while done < n:
+            take = min(n - done, self.size - self.fill)
+            for name, values in rows.items():
+                self._room(name, values, self.fill + take)[self.fill : self.fill + take] = values[done : done + take]
+            self.fill += take
+            done += take
+            if self.fill == self.size:
+                self.flush()
+
+    def _room(self, name: str, like: np.ndarray, need: int) -> np.ndarray:
+        """The array of a column, long enough; what was never given is NaN or 0."""
+        old = self._columns.get(name)
+        if old is None or len(old) < need:
+            length = min(max(64, 2 * need), self.size)
+            fresh = np.full((length, *like.shape[1:]), np.nan if like.dtype.kind == "f" else 0, like.dtype)
+            if old is not None:
+                fresh[: self.fill] = old[: self.fill]
+            self._columns[name] = old = fresh
+        return old
+
+    def peek(self) -> Columns:
+        """The rows of the chunk so far."""
+        # a column that the last rows did not have may be shorter than the others
+        return {name: self._room(name, values, self.fill)[: self.fill] for name, values in list(self._columns.items())}
+
+    def flush(self) -> None:
+        """Give out what there is."""
+        if self.fill:
+            chunk = {name: values.copy() for name, values in self.peek().items()}
+            self._columns, self.fill = {}, 0
+            self._emit(self.table, chunk)
+
+    def clear(self) -> None:
+        """Forget the rows."""
+        self._columns, self.fill = {}, 0
+
+
+class Statistics:
+    """Mean, extremes and flag counts of a table in memory that does not grow with its rows.
+
+    The rules are those of the quantity table; means are weighted by duration.
+    """
+
+    def __init__(self) -> None:
+        known = [c for c in columns("basic", False) if c.dtype == "f8" and c.name != "duration"]
+        self._rule = {c.name: c.rule for c in known}
+        self._extremes = {c.name for c in known if c.quantity.extremes}
+        self.rows = 0
+        self.flags: dict[str, int] = {}
+        self._sum: dict[str, list[float]] = {}  # column -> [sum, weight]; also P1, Q1, S1 and phasors
+        self._low: dict[str, list[float]] = {}  # column -> [value, t]
+        self._high: dict[str, list[float]] = {}
+
+    def add(self, rows: Columns) -> None:
+        """Take in a chunk."""
+        n = len(rows["t"])
+        weight = np.asarray(rows["duration"], np.float64) if "duration" in rows else np.ones(n)
+        self.rows += n
+        if "flags" in rows:
+            for flag in Flag:
+                count = int(np.count_nonzero(rows["flags"] & np.uint32(flag)))
+                if count:
+                    self.flags[flag.label] = self.flags.get(flag.label, 0) + count
+        for name, rule in self._rule.items():
+            values = rows.get(name)
+            if values is None:
+                continue
+            if rule is Rule.RMS:
+                self._add(name, values * values, weight)
+            elif rule is Rule.MEAN:
+                self._add(name, values, weight)
+            if rule in (Rule.MIN, Rule.MAX) or name in self._extremes:
+                self._add_extremes(name, values, rows["t"])
+        self._add_fundamental(rows, weight)
+
+    def _add(self, name: str, values: np.ndarray, weight: np.ndarray) -> None:
+        valid = np.isfinite(values)
+        total = self._sum.setdefault(name, [0.0, 0.0])
+        if valid.all():
+            total[0] += float(values @ weight)
+            total[1] += float(weight.sum())
+        elif valid.any():
+            total[0] += float(values[valid] @ weight[valid])
+            total[1] += float(weight[valid].sum())
+
+    def _add_extremes(self, name: str, values: np.ndarray, t: np.ndarray) -> None:
+        valid = np.flatnonzero(np.isfinite(values))
+        if not len(valid):
+            return
+        low, high = valid[np.argmin(values[valid])], valid[np.argmax(values[valid])]
+        if name not in self._low or values[low] < self._low[name][0]:
+            self._low[name] = [float(values[low]), int(t[low])]
+        if name not in self._high or values[high] > self._high[name][0]:
+            self._high[name] = [float(values[high]), int(t[high])]
+
+    def _add_fundamental(self, rows: Columns, weight: np.ndarray) -> None:
+        """Phasors, and P1, Q1, S1 for the displacement factor."""
+        for kind in "UI":
+            for q in QUANTITIES:
+                if q.name != f"{kind}1":
+                    continue
+                for p in q.phases:
+                    size, angle = rows.get(f"{kind}1_{p}"), rows.get(f"phi_{kind}_{p}")
+                    if size is not None and angle is not None:
+                        self._add(f"{kind}1_{p}.re", size * np.cos(np.radians(angle)), weight)
+                        self._add(f"{kind}1_{p}.im", size * np.sin(np.radians(angle)), weight)
+        for p in PHASES:
+            parts = [rows.get(f"{name}_{p}") for name in ("U1", "I1", "phi_U", "phi_I")]
+            if all(part is not None for part in parts):
+                u, i, phi_u, phi_i = (np.asarray(part, np.float64) for part in parts)
+                phi = np.radians(phi_u - phi_i)
+                self._add(f"P1_{p}", u * i * np.cos(phi), weight)
+                self._add(f"Q1_{p}", u * i * np.sin(phi), weight)
+                self._add(f"S1_{p}", u * i, weight)
+
+    def _mean(self, name: str) -> float | None:
+        total, weight = self._sum.get(name, (0.0, 0.0))
+        return total / weight if weight > 0 else None
+
+    def mean(self) -> dict[str, float | None]:
+        """The mean of every column by its rule; None where there is none."""
+        result: dict[str, float | None] = {}
+        for name, rule in self._rule.items():
+            value: float | None = None
+            kind, _, phase = name.rpartition("_") if "_" in name else (name, "", "")
+            tail = f"_{phase}" if phase else ""
+            if rule is Rule.MEAN:
+                value = self._mean(name)
+            elif rule is Rule.RMS:
+                square = self._mean(name)
+                value = None if square is None else square**0.5
+            elif rule is Rule.MIN:
+                value = self._low.get(name, [None])[0]
+            elif rule is Rule.MAX:
+                value = self._high.get(name, [None])[0]
+            elif rule is Rule.RATIO:
+                p, s = self._mean(f"P{tail}"), self._mean(f"S{tail}")
+                value = p / s if p is not None and s else None
+            elif rule is Rule.DISPLACEMENT:
+                value = self._displacement(phase)
+            elif rule in (Rule.PHASOR_MAGNITUDE, Rule.PHASOR_ANGLE):
+                value = self._phasor(f"{kind.removeprefix('phi_')[0]}1_{phase}", rule)
+            result[name] = value
+        return result
+
+    def _phasor(self, key: str, rule: Rule) -> float | None:
+        re, im = self._mean(f"{key}.re"), self._mean(f"{key}.im")
+        if re is None or im is None:
+            return None
+        return float(np.hypot(re, im)) if rule is Rule.PHASOR_MAGNITUDE else float(np.degrees(np.arctan2(im, re)))
+
+    def _displacement(self, phase: str) -> float | None:
+        if phase:
+            p, s = self._mean(f"P1_{phase}"), self._mean(f"S1_{phase}")
+        else:
+            sums = {k: [v for x in PHASES if (v := self._mean(f"{k}1_{x}")) is not None] for k in "PQ"}
+            p, s = (sum(sums["P"]), float(np.hypot(sum(sums["P"]), sum(sums["Q"])))) if sums["P"] else (None, None)
+        return p / s if p is not None and s else None
+
+    def extremes(self) -> dict[str, dict[str, Any] | None]:
+        """Smallest and largest value of the main columns with their times (ns)."""
+        result: dict[str, dict[str, Any] | None] = {}
+        for name in self._rule:
+            if name in self._extremes:
+                low, high = self._low.get(name), self._high.get(name)
+                result[name] = None if low is None or high is None else {"min": low[0], "t_min": low[1], "max": high[0], "t_max": high[1]}
+        return result
+
+    def state(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        return {"rows": self.rows, "flags": self.flags, "sum": self._sum, "low": self._low, "high": self._high}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Statistics:
+        """The inverse of `state`."""
+        made = cls()
+        made.rows, made.flags = state["rows"], dict(state["flags"])
+        made._sum, made._low, made._high = ({k: list(v) for k, v in state[part].items()} for part in ("sum", "low", "high"))
+        return made

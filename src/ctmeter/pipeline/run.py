@@ -1,0 +1,371 @@
+"""From a recording to a result: settings in layers, channels, segments, time range."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import roles
+from ..engine import detect_frequency
+from ..errors import InputError, SettingsError
+from ..readers import read
+from ..recording import Block, Gap, Recording, nanoseconds
+from ..settings import Settings, layered, read_toml, sidecar
+from ..store.results import check_output
+from .analyzer import Analyzer
+from .describe import describe
+from .result import Result
+from .summary import far_from_mains
+
+__all__ = ["Layers", "Time", "detected", "measure", "measure_points", "open_recording"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds from the start of the recording, or a time as ISO text.
+Time = float | str | dt.datetime | None
+Progress = Callable[[float], None]
+_BLOCK_BYTES = 4 << 20
+
+
+class Layers:
+    """The layers of settings of one measurement, and the options that came with them.
+
+    Parameters
+    ----------
+    settings : Settings, mapping, path of a TOML file or None
+        A `Settings` counts as given where it differs from the defaults.
+    overrides : mapping
+        Win over everything else.
+    environment : mapping, optional
+        Settings of the environment, between the two.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None,
+        overrides: Mapping[str, Any],
+        environment: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.options: dict[str, Any] = {}
+        name, values = "", {}
+        if isinstance(settings, Settings):
+            values = settings.given()
+        elif isinstance(settings, Mapping):
+            values = dict(settings)
+        elif settings is not None:
+            name = os.fspath(settings)
+            values, self.options = read_toml(settings)
+        self._layers = [(name, values), ("environment", environment or {}), ("", dict(overrides))]
+        self.notes: list[str] = []
+
+    def beside(self, path: Path) -> None:
+        """Put the sidecar of a recording, if there is one, below the other layers."""
+        found = sidecar(path)
+        if found is not None:
+            values, options = read_toml(found)
+            self._layers.insert(0, (str(found), values))
+            self.options = {**options, **self.options}
+            self.notes.append(f"settings read from {found.name} beside the recording")
+            log.info("settings read from %s", found)
+
+    def of_file(self, recording: Recording) -> None:
+        """Put what the recording's file says below all other layers."""
+        if recording.nominal_frequency in (50.0, 60.0):
+            self._layers.insert(0, (recording.format, {"nominal_frequency": recording.nominal_frequency}))
+
+    def settings(self) -> Settings:
+        """The settings of all layers.
+
+        Raises
+        ------
+        SettingsError
+            It names every fault of every layer.
+        """
+        return layered(self._layers)
+
+
+def open_recording(
+    source: Recording | str | os.PathLike[str], layers: Layers, rate: float | None = None, *, assign: bool = True
+) -> tuple[Recording, bool]:
+    """The recording with its roles, and whether it was opened here.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    SettingsError
+        A map of channels that are not there.
+    """
+    if isinstance(source, Recording):
+        if source.path is not None:
+            layers.beside(Path(source.path))
+        mapping = layers.settings().map
+        if mapping and assign:
+            source = source.with_channels(*roles.assign(source.channels, mapping))
+        return source, False
+    layers.beside(Path(source))
+    mapping = layers.settings().map if assign else {}
+    rate = layers.options.get("rate") if rate is None else rate
+    if rate is not None and (isinstance(rate, (bool, str)) or not rate > 0):
+        raise SettingsError(f"rate: {rate!r} is not a positive number of Hz")
+    return read(source, map=dict(mapping) or None, rate=rate), True
+
+
+def detected(recording: Recording) -> float | None:
+    """The frequency of the first half second that has one, None where there is none."""
+    voltages = [c.role for c in recording.channels if c.role and c.role[0] == "U"]
+    wanted = voltages or [c.role for c in recording.channels if c.role]
+    for segment in recording.segments:
+        if segment.excluded or not wanted:
+            continue
+        stop = min(segment.stop, segment.start + int(0.5 * segment.sample_rate) + 1)
+        for row, _ in recording.gaps:
+            if segment.start < row < stop:
+                stop = row
+        found = detect_frequency(recording.read(wanted, segment.start, stop), segment.sample_rate)
+        if found is not None and np.isfinite(found):
+            return float(found)
+    return None
+
+
+def _instant(time: Time, recording: Recording, name: str) -> float | None:
+    """A limit in seconds from the start of the recording."""
+    if time is None or time == "":
+        return None
+    if isinstance(time, str):
+        try:
+            seconds = float(time)
+        except ValueError:
+            return _since_start(time, recording, name)
+        return _instant(seconds, recording, name)
+    if isinstance(time, dt.datetime):
+        return _since_start(time.isoformat(), recording, name)
+    if isinstance(time, bool) or not np.isfinite(time) or time < 0:
+        raise SettingsError(f"{name}: {time!r} is not a number of seconds from the start")
+    return float(time)
+
+
+def _since_start(text: str, recording: Recording, name: str) -> float:
+    try:
+        ns = nanoseconds(text)
+    except InputError:
+        raise SettingsError(f"{name}: {text!r} is neither a number of seconds nor an ISO 8601 time") from None
+    if recording.start_ns is None or ns is None:
+        raise SettingsError(f"{name}: {text!r} is a time, but the recording has no clock; give seconds from its start")
+    return (ns - recording.start_ns) * 1e-9
+
+
+def _drive(recording: Recording, analyzer: Analyzer, limits: tuple[float | None, float | None], progress: Progress | None) -> int:
+    """Feed a recording to an analyzer; gives the number of samples outside the limits."""
+    low, high = limits[0] or 0.0, np.inf if limits[1] is None else limits[1]
+    outside, elapsed, begun = 0, 0.0, False
+    duration = max(recording.duration, 1e-9)
+    for position, segment in enumerate(recording.segments):
+        length = (segment.stop - segment.start) / segment.sample_rate
+        if recording.start_ns is not None and segment.start_ns is not None:
+            elapsed = (segment.start_ns - recording.start_ns) * 1e-9
+        if segment.excluded:
+            elapsed += length
+            continue
+        rate, lost, rows = segment.sample_rate, 0, 0
+        started = False
+        for item in _items(recording, position):
+            first = rows + lost  # in sample intervals since the start of the segment
+            n = item.samples if isinstance(item, Gap) else len(item)
+            a = min(max(int(np.ceil(round((low - elapsed) * rate - first, 6))), 0), n)
+            b = min(max(int(np.ceil(round((high - elapsed) * rate - first, 6))) if np.isfinite(high) else n, a), n)
+            if isinstance(item, Gap):
+                lost += n
+                if started and b > a:
+                    analyzer.feed(Gap(b - a, item.reason))
+            else:
+                rows += n
+                outside += n - (b - a)
+                if b > a:
+                    if not started:
+                        start_ns = None if segment.start_ns is None else segment.timebase.ns(first + a)
+                        analyzer.next_segment(rate, start_ns)
+                        started = begun = True
+                    analyzer.feed(item.raw[a:b])
+            if progress is not None:
+                progress(min((elapsed + (rows + lost) / rate) / duration, 1.0))
+        elapsed += length + lost / rate
+    if not begun:
+        raise InputError("nothing to measure", path=recording.path, expected="samples inside the time range and in a measured segment")
+    return outside
+
+
+def _items(recording: Recording, position: int) -> Iterator[Block | Gap]:
+    """The blocks and gaps of one segment."""
+    only = replace(recording, segments=(recording.segments[position],))
+    width = max(len(recording.channels), 1) * 8
+    yield from only.blocks(max(_BLOCK_BYTES // width, 1024))
+
+
+def measure(
+    recording: Recording | str | os.PathLike[str],
+    settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    rate: float | None = None,
+    time_range: tuple[Time, Time] | None = None,
+    force: bool = False,
+    sha256: bool = False,
+    progress: Progress | None = None,
+    environment: Mapping[str, Any] | None = None,
+    **overrides: Any,
+) -> Result:
+    """Measure a recording.
+
+    Parameters
+    ----------
+    recording : Recording or path
+    settings : Settings, mapping, path of a TOML file, optional
+    out : path, optional
+        Directory to which the tables are streamed; the result is then read from there on demand.
+    rate : float, optional
+        Sample rate in Hz, where the file's cannot be believed.
+    time_range : pair of float, str or None, optional
+        From (included) and to (excluded): seconds from the start, or ISO 8601 times.
+    force : bool
+        Write into a directory that ctmeter did not make.
+    sha256 : bool
+        Put the digest of the file into the summary.
+    progress : callable, optional
+        Called with the fraction done.
+    environment : mapping, optional
+        Settings of the environment, as `settings.from_environment` gives them.
+    **overrides
+        Settings that win over all others.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError
+        The recording cannot be read or measured; it says why.
+    SettingsError
+        Faulty settings; it names every fault.
+    StoreError
+        `out` holds something ctmeter did not make, or cannot be written.
+
+    Notes
+    -----
+    Later layers of settings win: the file, the sidecar `<stem>.ctmeter.toml`, `settings`,
+    `environment`, `overrides`.
+    """
+    layers = Layers(settings, overrides, environment)
+    if out is not None:
+        check_output(out, force)
+    opened, ours = open_recording(recording, layers, rate)
+    try:
+        layers.of_file(opened)
+        chosen = layers.settings()
+        limits = time_range or (layers.options.get("from"), layers.options.get("to"))
+        return _measure(opened, chosen, out, limits, layers.notes, force=force, sha256=sha256, progress=progress)
+    finally:
+        if ours:
+            opened.close()
+
+
+def _measure(
+    recording: Recording,
+    settings: Settings,
+    out: str | os.PathLike[str] | None,
+    limits: tuple[Time, Time],
+    notes: list[str],
+    *,
+    force: bool,
+    sha256: bool,
+    progress: Progress | None,
+) -> Result:
+    if recording.unresolved and not any(c.role for c in recording.channels):
+        raise InputError(recording.unresolved, path=recording.path)
+    if not any(c.role for c in recording.channels):
+        names = ", ".join(c.name for c in recording.channels[:12]) or "none"
+        raise InputError(
+            f"no channel is known as a voltage or current; channels: {names}", path=recording.path, expected="--map U_L1=NAME,I_L1=NAME,..."
+        )
+    notes = list(notes)
+    if recording.unresolved:
+        notes.append(recording.unresolved)
+    frequency = detected(recording)
+    if settings.nominal_frequency is None:
+        if frequency is None:
+            notes.append("no frequency could be detected: nominal frequency taken as 50 Hz (--fn)")
+            settings = replace(settings, nominal_frequency=50.0)
+        # else the analyzer detects it in the same way, and says so
+    elif frequency is not None and far_from_mains(frequency):
+        notes.append(
+            f"the recording begins at {frequency:.5g} Hz, far from {settings.nominal_frequency:g} Hz: a wrong sample rate or time column? (--rate)"
+        )
+    bounds = (_instant(limits[0], recording, "from"), _instant(limits[1], recording, "to"))
+    measured = [s for s in recording.segments if not s.excluded] or list(recording.segments)
+    if not measured:
+        raise InputError("no samples", path=recording.path)
+    analyzer = Analyzer(settings, sample_rate=measured[0].sample_rate, channels=recording.channels, start=measured[0].start_ns, out=out, force=force)
+    try:
+        outside = _drive(recording, analyzer, bounds, progress)
+        excluded = {f"segment: {s.excluded}": s.stop - s.start for s in recording.segments if s.excluded}
+        if outside:
+            excluded["outside the time range"] = outside
+        return analyzer.finish(recording=describe(recording, sha256=sha256), notes=notes, excluded=excluded)
+    except BaseException:
+        analyzer.discard()
+        raise
+
+
+def measure_points(
+    recording: Recording | str | os.PathLike[str],
+    settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> dict[str, Result]:
+    """Measure several points of one recording: one result for each `[points.NAME]`.
+
+    Parameters
+    ----------
+    recording, settings, **options
+        As in `measure`. Each point's table overlays the other settings.
+    out : path, optional
+        Each point's result goes into a directory of its name below this one.
+
+    Returns
+    -------
+    dict of point name to Result
+
+    Raises
+    ------
+    SettingsError
+        No points are given; and as `measure`.
+    """
+    named = {k: options.pop(k) for k in ("rate", "time_range", "force", "sha256", "progress", "environment") if k in options}
+    layers = Layers(settings, options, named.pop("environment", None))
+    rate = named.pop("rate", None)
+    opened, ours = open_recording(recording, layers, rate, assign=False)
+    try:
+        layers.of_file(opened)
+        base = layers.settings()
+        if not base.points:
+            raise SettingsError("points: none given, expected tables such as [points.feeder1]")
+        limits = named.pop("time_range", None) or (layers.options.get("from"), layers.options.get("to"))
+        results = {}
+        for name in base.points:
+            chosen = base.point(name)
+            of_point = opened.with_channels(*roles.assign(opened.channels, chosen.map)) if chosen.map else opened
+            place = None if out is None else Path(out) / name
+            common = {"force": False, "sha256": False, "progress": None, **named}
+            results[name] = _measure(of_point, chosen, place, limits, layers.notes, **common)
+        return results
+    finally:
+        if ours:
+            opened.close()

@@ -1,0 +1,152 @@
+"""The summary of a result: the mapping that `summary.json` holds and `--json` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..quantity import energy_keys
+from ..recording import Wiring
+from ..settings import Settings
+from .describe import SCHEMA_VERSION, iso, plain, program
+from .rows import Statistics
+from .sides import nearest_standard_voltage
+
+__all__ = ["Quality", "add_energy", "far_from_mains", "nearest_mains", "summarise", "without_nominal"]
+
+#: What this version leaves null, with the columns concerned.
+_NOT_YET = ("events", "harmonics", "unbalance", "flicker", "3-s, 10-min, 2-h and 10-s intervals")
+MAINS = (50.0, 60.0)
+
+
+def nearest_mains(frequency: float) -> float:
+    """50 or 60 Hz, whichever is nearer in ratio."""
+    return min(MAINS, key=lambda f: max(f / frequency, frequency / f))
+
+
+def far_from_mains(frequency: float) -> bool:
+    """Whether a frequency is outside the ranges of both mains (42.5-57.5 and 51-69 Hz)."""
+    return not 42.5 <= frequency <= 69.0
+
+
+class Quality:
+    """Samples counted: every one is integrated or excluded with a reason; missing ones (`gaps`) are not samples."""
+
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        state = state or {}
+        self.samples = int(state.get("samples", 0))
+        self.integrated = int(state.get("integrated", 0))
+        self.excluded: Counter[str] = Counter(state.get("excluded", {}))
+        self.gaps = int(state.get("gaps", 0))
+        self.channels = {kind: Counter(state.get(kind, {})) for kind in ("not_finite", "saturated")}
+
+    def add(self, other: Mapping[str, Any]) -> None:
+        """Add the counts of an engine."""
+        self.samples += int(other["samples"])
+        self.integrated += int(other["integrated"])
+        self.excluded.update({k: int(v) for k, v in other["excluded"].items() if v and k != "gap"})
+        self.gaps += int(other["excluded"].get("gap", 0))
+        for kind, counts in self.channels.items():
+            counts.update(other.get(kind, {}))
+
+    def exclude(self, samples: int, reason: str) -> None:
+        """Add samples that never came to an engine."""
+        self.samples += samples
+        self.excluded[reason] += samples
+
+    def state(self) -> dict[str, Any]:
+        """Plain values."""
+        channels = {kind: dict(counts) for kind, counts in self.channels.items()}
+        return {"samples": self.samples, "integrated": self.integrated, "excluded": dict(self.excluded), "gaps": self.gaps, **channels}
+
+
+def add_energy(total: Mapping[str, float | None], more: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Energies of two stretches together; None where a register applies to neither."""
+    result: dict[str, float | None] = {}
+    for key in energy_keys():
+        values = [v for v in (total.get(key), more.get(key)) if v is not None]
+        result[key] = sum(values) if values else None
+    return result
+
+
+def without_nominal(mean: Mapping[str, float | None], wiring: Wiring) -> str:
+    """What is left out without a nominal voltage, with the standard value the voltages look like."""
+    text = "no nominal voltage: events, deviations and EN 50160 are left out"
+    values = [v for p in wiring.voltages if (v := mean.get(f"U_{p}")) is not None and v > 0]
+    if values:
+        near = nearest_standard_voltage(max(values), wiring)
+        kind = "line-to-line" if wiring.name == "3P3W" else "phase-to-neutral"
+        measured = f"{max(values):.4g} V {kind}"
+        text += f"; {measured} measured" + (f", the nearest standard value is {near:g} V (--un {near:g})" if near else " is near no standard value")
+    return text
+
+
+def _doubts(settings: Settings, mean: Mapping[str, float | None], wiring: Wiring, said: Sequence[str]) -> list[str]:
+    """What the means say about the settings."""
+    notes = []
+    if settings.nominal_voltage is not None:
+        values = [v for p in wiring.voltages if (v := mean.get(f"U_{p}")) is not None]
+        if values and not 0.5 <= max(values) / settings.nominal_voltage <= 2.0:
+            notes.append(
+                f"the nominal voltage is {settings.nominal_voltage:g} V, {max(values):.4g} V measured: the wrong side, ratio or nominal voltage?"
+            )
+    f = mean.get("f")
+    if f is not None and far_from_mains(f) and not any("far from" in note for note in said):
+        notes.append(f"the frequency, {f:.5g} Hz, is far from any mains frequency: an unusual source, or a wrong sample rate or time column (--rate)")
+    return notes
+
+
+def summarise(
+    *,
+    recording: dict[str, Any],
+    settings: Settings,
+    wiring: Wiring,
+    sides: Mapping[str, str],
+    energy: Mapping[str, float | None],
+    statistics: Statistics,
+    source_table: str,
+    events: Sequence[Mapping[str, Any]],
+    quality: Quality,
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """The summary, `schema_version` first.
+
+    Parameters
+    ----------
+    recording : dict
+        From `describe`.
+    source_table : str
+        The table whose rows gave mean and extremes: "basic", or "cycle" for short recordings.
+    """
+    mean = statistics.mean()
+    warnings = [*notes, *_doubts(settings, mean, wiring, notes)]
+    not_measured = [{"what": what, "why": "not in this version"} for what in _NOT_YET]
+    if settings.nominal_voltage is None:
+        warnings.append(without_nominal(mean, wiring))
+        not_measured += [{"what": what, "why": "no nominal voltage"} for what in ("deviations", "EN 50160")]
+    if source_table == "cycle" and statistics.rows:
+        warnings.append("shorter than one 10/12-cycle window: means are of whole cycles")
+    elif not statistics.rows:
+        warnings.append("no whole cycle was found: there are energies, but no means")
+    extremes = {
+        name: value and {"min": value["min"], "t_min": iso(value["t_min"]), "max": value["max"], "t_max": iso(value["t_max"])}
+        for name, value in statistics.extremes().items()
+    }
+    summary = {
+        "schema_version": SCHEMA_VERSION,
+        "program": program(),
+        "recording": recording,
+        "settings": settings.to_dict(),
+        "wiring": wiring.name,
+        "sides": dict(sides),
+        "energy": {key: energy.get(key) for key in energy_keys()},
+        "mean": mean,
+        "extremes": extremes,
+        "events": {"counts": dict(Counter(str(e["type"]) for e in events)), "list": list(events)},
+        "quality": {**quality.state(), "intervals": {source_table: {"count": statistics.rows, "flagged": statistics.flags}}},
+        "not_measured": not_measured,
+        "warnings": warnings,
+    }
+    cleaned: dict[str, Any] = plain(summary)
+    return cleaned

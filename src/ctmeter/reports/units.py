@@ -1,0 +1,74 @@
+"""Numbers for people: SI prefixes and a sensible number of digits, only here at the border."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+__all__ = ["duration", "number", "si"]
+
+_PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+#: Units that take no prefix.
+_BARE = {"", "1", "%", "degree", "Hz"}
+
+
+def number(value: float, digits: int = 5) -> str:
+    """A number with that many significant digits, without an exponent where it can be helped.
+
+    Examples
+    --------
+    >>> number(230.1234567), number(0.5), number(-0.00001234)
+    ('230.12', '0.50000', '-1.234e-05')
+    """
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    if size < -4 or size > 9:
+        return f"{value:.{digits}g}"
+    return f"{value:.{max(digits - 1 - max(size, -1), 0)}f}"
+
+
+def si(value: Any, unit: str, digits: int = 5) -> str:
+    """A value with its unit and the prefix that suits it; a dash where there is none.
+
+    Examples
+    --------
+    >>> si(422013.0, "W"), si(0.0512, "A"), si(None, "V"), si(-1.0, "1")
+    ('422.01 kW', '51.200 mA', '–', '-1.0000')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    if unit in _BARE:
+        text = number(value, digits)
+        return text if unit in ("", "1") else f"{text} {'°' if unit == 'degree' else unit}"
+    if value == 0:
+        return f"0 {unit}"
+    power = 3 * math.floor(math.log10(abs(value)) / 3)
+    if abs(value) / 10.0**power >= 999.995:
+        power += 3  # it would be rounded up to 1000
+    power = min(max(power, -9), 12)
+    return f"{number(value / 10.0**power, digits)} {_PREFIXES[power]}{unit}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time.
+
+    Examples
+    --------
+    >>> duration(0.066), duration(75.5), duration(90000)
+    ('66 ms', '1 min 15.5 s', '1 d 1 h')
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.4g} ms"
+    if seconds < 60:
+        return f"{seconds:.5g} s"
+    parts = []
+    rest = seconds
+    for name, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        count = int(rest // length)
+        rest -= count * length
+        if count:
+            parts.append(f"{count} {name}")
+    if rest >= 0.05:
+        parts.append(f"{rest:.3g} s")
+    return " ".join(parts[:3])
