@@ -14,17 +14,17 @@ from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDED_RO, PyBuffer_Release, Py
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.math cimport INFINITY, M_PI, floor
 from libc.stdint cimport uint16_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 from ctmeter._kernels.cycles cimport (
-    advance, clear, common_boundary, has_grid, join, look_at_marks,
+    advance, clear, join, look_at_marks,
 )
 from ctmeter._kernels.edges cimport atom, turn_reference
 from ctmeter._kernels.energy cimport account, powers
 from ctmeter._kernels.state cimport (
     DEC_RING, GRIDS, PHASES, POINTS, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, TAPS, TICK, VEC,
-    choose_kernels, convert, core_t, out_t, raw_t, span_t, state_t,
+    CHUNK, choose_kernels, convert, core_t, out_t, plan, raw_t, span_t, state_t,
 )
 from ctmeter._kernels.tracker cimport measure_hop, set_angle, set_period
 
@@ -33,6 +33,18 @@ __all__ = ["Core", "instruction_set"]
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
     FORMAT = 1        # of snapshots
+
+
+cdef extern from "<stdlib.h>" nogil:
+    void *aligned_alloc(size_t alignment, size_t size) noexcept
+
+
+cdef void *zeroed(size_t size) noexcept:
+    """Zeros on whole cache lines; NULL without memory."""
+    cdef void *p = aligned_alloc(64, (size + 63) // 64 * 64)
+    if p != NULL:
+        memset(p, 0, size)
+    return p
 
 
 def instruction_set() -> str:
@@ -70,6 +82,8 @@ cdef class Core:
         Sample number of the first resynchronisation of the windows, and samples between two.
     cycles, halves : bool
         Whether rows of cycles and of Urms(1/2) are kept.
+    lines : bool
+        Whether line voltages have Urms(1/2) too; always so for three-wire input.
     kernels : str
         An instruction set, "" for the best.
 
@@ -87,7 +101,7 @@ cdef class Core:
 
     def __cinit__(self, double sample_rate, lanes, const double[:, :, ::1] tables, *, bint line=False, derive=(False, False, False),
                   int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
-                  double next_tick=INFINITY, double tick_period=INFINITY, bint cycles=False, bint halves=False, str kernels=""):
+                  double next_tick=INFINITY, double tick_period=INFINITY, bint cycles=False, bint halves=False, bint lines=False, str kernels=""):
         cdef long ring = 1024
         cdef int k
         if not 10.0 <= sample_rate <= 20e6 or len(lanes) != 8 or tables.shape[0] != 2 or tables.shape[1] != PHASES + 1 or tables.shape[2] != TAPS:
@@ -97,18 +111,20 @@ cdef class Core:
             raise ValueError(f"this machine has no kernels {kernels!r}")
         self.c.rate = sample_rate
         self.c.search = <long>(0.2 * sample_rate) + 1
-        while ring < 0.3 * sample_rate + 4 * TICK:
+        while ring < 0.3 * sample_rate + 2 * CHUNK:
             ring *= 2
         self.c.mask = ring - 1
         self.c.divide = max(1, <int>(sample_rate / 1600.0))
         self.c.lead = 2 * self.c.divide - 2
         self.c.pairs = 2 * self.c.divide - 1
+        self.c.mirror = max(2 * TAPS, 2 * self.c.pairs)
         self._set_lanes(lanes, line, derive)
         self.c.cycles_per_window = cycles_per_window
         self.c.reactive, self.c.apparent, self.c.summation = reactive, apparent, summation
         self.c.strict, self.c.dead = strict, dead
         self.c.tick_period = tick_period
         self.c.want_cycles, self.c.want_halves = cycles, halves
+        self.c.lines = line or lines
         self._allocate(ring)
         for k in range((PHASES + 1) * TAPS):
             self.c.edge_table[k] = tables[0, k // TAPS, k % TAPS]
@@ -144,6 +160,7 @@ cdef class Core:
             self.c.lanes.low[l], self.c.lanes.high[l], self.c.lanes.missing[l] = low, high, missing
         self.c.lanes.line = line
         self.c.lanes.derive_3, self.c.lanes.derive_i2, self.c.lanes.derive_n = derive
+        plan(&self.c.lanes)
         for l in range(3):
             self.c.voltages[l] = line or self.c.lanes.column[l] >= 0
             self.c.currents[l] = self.c.lanes.column[4 + l] >= 0 or (l == 1 and self.c.lanes.derive_i2)
@@ -155,21 +172,22 @@ cdef class Core:
         return 0
 
     cdef int _allocate(self, long ring) except -1:
-        self.c.U = <double *>calloc(ring * 4, sizeof(double))
-        self.c.I = <double *>calloc(ring * 4, sizeof(double))
-        self.c.sub = <double *>calloc(ring // SUB * VEC, sizeof(double))
-        self.c.dec = <double *>calloc(DEC_RING * 4, sizeof(double))
-        self.c.dec_kernel = <double *>calloc(self.c.pairs * 16, sizeof(double))
-        self.c.edge_table = <double *>calloc((PHASES + 1) * TAPS, sizeof(double))
-        self.c.shift_table = <double *>calloc((PHASES + 1) * TAPS, sizeof(double))
-        self.c.marks = <uint16_t *>calloc(ring, sizeof(uint16_t))
+        # whole cache lines, so that two frames of four lanes never straddle one
+        self.c.U = <double *>zeroed((ring + self.c.mirror) * 32)
+        self.c.I = <double *>zeroed((ring + self.c.mirror) * 32)
+        self.c.sub = <double *>zeroed(ring // SUB * VEC * 8)
+        self.c.dec = <double *>zeroed(DEC_RING * 32)
+        self.c.dec_kernel = <double *>zeroed(self.c.pairs * 64)
+        self.c.edge_table = <double *>zeroed((PHASES + 1) * TAPS * 8)
+        self.c.shift_table = <double *>zeroed((PHASES + 1) * TAPS * 8)
+        self.c.marks = <uint16_t *>zeroed(ring * 2)
         if not (self.c.U and self.c.I and self.c.sub and self.c.dec and self.c.dec_kernel
                 and self.c.edge_table and self.c.shift_table and self.c.marks):
             raise MemoryError
         return 0
 
     cdef int _make_decimation(self) except -1:
-        """Four cascaded boxcars, once for an even and once for an odd first frame."""
+        """Four cascaded boxcars."""
         cdef int d = self.c.divide, k, l, n
         kernel = [1.0]
         for k in range(4):
@@ -181,14 +199,13 @@ cdef class Core:
         for n in range(len(kernel)):
             for l in range(4):
                 self.c.dec_kernel[4 * n + l] = kernel[n]
-                self.c.dec_kernel[8 * self.c.pairs + 4 * (n + 1) + l] = kernel[n]
         return 0
 
     cdef void _begin_run(self) noexcept:
         """Forget everything that must not reach over missing time."""
         cdef int g
-        memset(self.c.U, 0, (self.c.mask + 1) * 4 * sizeof(double))
-        memset(self.c.I, 0, (self.c.mask + 1) * 4 * sizeof(double))
+        memset(self.c.U, 0, (self.c.mask + 1 + self.c.mirror) * 4 * sizeof(double))
+        memset(self.c.I, 0, (self.c.mask + 1 + self.c.mirror) * 4 * sizeof(double))
         memset(self.c.marks, 0, (self.c.mask + 1) * sizeof(uint16_t))
         self.s.frames = self.s.ticked = self.s.blocks = self.s.decimated = 0
         self.s.last_mark = -1
@@ -241,12 +258,9 @@ cdef class Core:
         cdef core_t *c = &self.c
         cdef state_t *s = &self.s
         cdef const double *x = c.I if c.current_reference else c.U
-        cdef long first
         s.ticked += TICK
         while s.decimated * c.divide + c.lead < min(s.ticked, s.frames):
-            first = s.decimated * c.divide - c.lead
-            c.K.decimate(x, c.mask, first - (first & 1), c.pairs, c.dec_kernel + 8 * c.pairs * (first & 1),
-                         c.dec + 4 * (s.decimated & (DEC_RING - 1)))
+            c.K.decimate(x + 4 * ((s.decimated * c.divide - c.lead) & c.mask), c.pairs, c.dec_kernel, c.dec + 4 * (s.decimated & (DEC_RING - 1)))
             s.decimated += 1
         return self._sums_and_hops() if s.locked else 0
 
@@ -256,7 +270,7 @@ cdef class Core:
         cdef long at
         while (s.blocks + 1) * SUB <= s.ticked:
             at = s.blocks * SUB & c.mask
-            c.K.sub_block(c.U + 4 * at, c.I + 4 * at, s.cosine, s.sine, c.sub + VEC * (s.blocks & (c.mask // SUB)))
+            c.K.sub_block(c.U + 4 * at, c.I + 4 * at, s.ec + 4 * (TAPS - SUB // 2), s.es + 4 * (TAPS - SUB // 2), c.sub + VEC * (s.blocks & (c.mask // SUB)))
             s.blocks += 1
         while s.locked == 1 and s.hop + s.half < s.decimated and s.hop * c.divide + 2 * TAPS <= s.ticked:
             self._reserve()
@@ -290,10 +304,10 @@ cdef class Core:
     def locked(self) -> bool:
         return bool(self.s.locked)
 
-    def pending(self):
-        """The frames held back for want of a frequency: a list of rows (u1, u2, u3, i1, i2, i3)."""
-        cdef long n
-        return [[self.c.U[4 * n + k] for k in range(3)] + [self.c.I[4 * n + k] for k in range(3)] for n in range(min(self.s.frames, self.c.mask + 1))]
+    def pending(self) -> tuple:
+        """The frames held back for want of a frequency: bytes of float64 (n, 4), voltages and currents."""
+        cdef long n = min(self.s.frames, self.c.mask + 1)
+        return PyBytes_FromStringAndSize(<char *>self.c.U, n * 32), PyBytes_FromStringAndSize(<char *>self.c.I, n * 32)
 
     def lock(self, double frequency, phases=None) -> None:
         """Start tracking.
@@ -372,17 +386,27 @@ cdef class Core:
     cdef long _take(self, const char *p, ptrdiff_t stride, ptrdiff_t step, raw_t kind, long at, long n) except -1 nogil:
         cdef long count, slot
         while at < n and (self.s.locked or self.s.frames < self.c.search):
-            count = min(n - at, TICK - self.s.frames % TICK)
             slot = self.s.frames & self.c.mask
-            if convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count,
+            count = min(n - at, CHUNK, self.c.mask + 1 - slot)
+            if not self.s.locked:
+                count = min(count, self.c.search - self.s.frames)
+            if convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count, n - at,
                        self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot):
                 self._count_marks(slot, count)
+            self._mirror(slot, count)
             self.s.frames += count
             self.s.integrated += count
             at += count
-            if self.s.frames % TICK == 0:
+            while self.s.ticked + TICK <= self.s.frames:
                 self._tick()
         return at
+
+    cdef void _mirror(self, long slot, long count) noexcept nogil:
+        """Let the ring's first frames stand again behind its end, so that kernels need not wrap."""
+        cdef long more = min(count, self.c.mirror - slot)
+        if more > 0:
+            memcpy(self.c.U + 4 * (self.c.mask + 1 + slot), self.c.U + 4 * slot, more * 32)
+            memcpy(self.c.I + 4 * (self.c.mask + 1 + slot), self.c.I + 4 * slot, more * 32)
 
     cdef void _count_marks(self, long slot, long count) noexcept nogil:
         cdef long n
@@ -419,6 +443,7 @@ cdef class Core:
                 memset(self.c.U + 4 * (slot + k), 0, 4 * sizeof(double))
                 memset(self.c.I + 4 * (slot + k), 0, 4 * sizeof(double))
                 self.c.marks[slot + k] = 0
+            self._mirror(slot, TICK)
             self._tick()
         s.ended = 1
         self._reserve()
@@ -456,9 +481,6 @@ cdef class Core:
             join(&s.part, &rest)
             powers(&self.c, &s.part, p, q, w)
             account(&self.c, s, &s.part.sums[8], s.part.t1 - s.part.t0, p, q, w)
-
-    cdef list _rows(self, double *rows, long n, int width):
-        return [[rows[k * width + j] for j in range(width)] for k in range(n)]
 
     def take(self) -> tuple:
         """Rows completed since the last call: windows, cycles, halves, each as bytes of float64.
@@ -499,8 +521,8 @@ cdef class Core:
         parts = [
             b"".join((<long>v).to_bytes(8, "little") for v in head),
             PyBytes_FromStringAndSize(<char *>&self.s, sizeof(state_t)),
-            PyBytes_FromStringAndSize(<char *>self.c.U, ring * 4 * sizeof(double)),
-            PyBytes_FromStringAndSize(<char *>self.c.I, ring * 4 * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.c.U, (ring + self.c.mirror) * 32),
+            PyBytes_FromStringAndSize(<char *>self.c.I, (ring + self.c.mirror) * 32),
             PyBytes_FromStringAndSize(<char *>self.c.sub, ring // SUB * VEC * sizeof(double)),
             PyBytes_FromStringAndSize(<char *>self.c.dec, DEC_RING * 4 * sizeof(double)),
             PyBytes_FromStringAndSize(<char *>self.c.marks, ring * sizeof(uint16_t)),
@@ -532,7 +554,7 @@ cdef class Core:
             if before == self.capacity[0] + self.capacity[1] + self.capacity[2]:
                 break
         self.out.n_windows, self.out.n_cycles, self.out.n_halves = head[3], head[4], head[5]
-        sizes[:] = [sizeof(state_t), ring * 32, ring * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
+        sizes[:] = [sizeof(state_t), (ring + self.c.mirror) * 32, (ring + self.c.mirror) * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
                     self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32]
         targets[:] = [&self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.out.windows, self.out.cycles, self.out.halves]
         if len(state) != 48 + sum(sizes[k] for k in range(9)):

@@ -172,6 +172,7 @@ class Engine:
             tick_period=_TICK_S * self._rate,
             cycles=settings.cycle,
             halves=settings.half_cycle,
+            lines=settings.half_cycle or settings.voltages == "line",
         )
 
     def feed(self, block: np.ndarray | Gap) -> int:
@@ -205,8 +206,8 @@ class Engine:
 
     def _lock(self, short: bool) -> None:
         """Find the frequency in the frames that the core holds back."""
-        pending = np.array(self._core.pending())
-        values = pending[:, :3] if any(self._lanes[:3]) else pending[:, 3:]
+        voltages, currents = self._core.pending()
+        values = np.frombuffer(voltages if any(self._lanes[:3]) else currents).reshape(-1, 4)[:, :3]
         found = detect_frequency(values, self._rate)
         frequency = self._nominal if found is None else found
         # the tracker needs its three cycles, twice
@@ -219,7 +220,7 @@ class Engine:
             log.info("no fundamental found at the start of a run; starting from %g Hz", frequency)
 
     def _close_run(self) -> None:
-        if not self._core.locked and self._core.counts()["end"] > 0 and self._core.pending():
+        if not self._core.locked and self._core.pending()[0]:
             self._lock(short=True)
         self._core.flush()
 

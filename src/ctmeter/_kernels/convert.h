@@ -11,6 +11,8 @@ typedef struct {
     double low[8], high[8]; /* raw values at or beyond which a sample is saturated */
     double missing[8];      /* raw value that stands for a missing sample; NaN where there is none */
     int line, derive_3, derive_i2, derive_n; /* three-wire input; u31, i2, iN made from the others */
+    int first, last, near;  /* span of the columns; whether byte shuffles will do */
+    signed char order[16];
 } lanes_t;
 
 /* mark of a frame: bit l, lane l is missing or not finite; bit 8 + l, lane l is saturated */
@@ -70,41 +72,52 @@ static void derive(const lanes_t *L, long n, double *U, double *I, uint16_t *mar
     }
 }
 
-/* n frames into ring arrays that do not wrap within n; 1 where any frame got a mark. */
-static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char *p, ptrdiff_t stride, ptrdiff_t step, long n, double *U, double *I, uint16_t *marks)
+/* n frames into ring arrays that do not wrap within n; `readable` frames lie at p. 1 where any frame got a mark. */
+static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char *p, ptrdiff_t stride, ptrdiff_t step, long n, long readable,
+                   double *U, double *I, uint16_t *marks)
 {
     memset(marks, 0, (size_t)n * sizeof *marks);
     long done = 0;
-    int any = 0, first = 32767, last = -1;
-    for (int l = 0; l < 8; l++)
-        if (L->column[l] >= 0) {
-            if (L->column[l] < first) first = L->column[l];
-            if (L->column[l] > last) last = L->column[l];
-        }
-    /* a 16-byte load at a frame may reach beyond it: the last frames go the plain way */
-    const long beyond = stride > 0 ? (14 - (last - first) * 2 + stride - 1) / stride : n;
-    if (K->convert_near && type == RAW_I16 && step == 2 && last - first < 8 && n > beyond) {
-        signed char order[16];
-        short low[8], high[8];
-        for (int l = 0; l < 8; l++) {
-            const int at = L->column[l] < 0 ? -1 : 2 * (L->column[l] - first);
-            order[2 * l] = (signed char)at, order[2 * l + 1] = (signed char)(at < 0 ? -1 : at + 1);
-            low[l] = high[l] = 0;
-        }
-        K->convert_near(p + 2 * first, stride, n - beyond, order, L->scale, L->offset, U, I, low, high);
-        done = n - beyond;
+    /* a 16-byte load at a frame may reach beyond it: the block's last frames go the plain way */
+    const long reach = 16 - 2 * (L->last - L->first + 1);
+    const long safe = stride > 0 ? readable - (reach + stride - 1) / stride : 0;
+    if (K->convert_near && type == RAW_I16 && step == 2 && L->near && safe > 0) {
+        short low[8] = {0}, high[8] = {0};
+        done = n < safe ? n : safe;
+        K->convert_near(p + 2 * L->first, stride, done, L->order, L->scale, L->offset, L->derive_n && !L->derive_i2, U, I, low, high);
         for (int l = 0; l < 8; l++)
-            if (L->column[l] >= 0 && (!(low[l] > L->low[l] && high[l] < L->high[l]) || (L->missing[l] >= low[l] && L->missing[l] <= high[l]))) done = 0;
+            if (L->column[l] >= 0 && !(low[l] > L->low[l] && high[l] < L->high[l])) done = 0;
+        if (L->line || L->derive_i2) derive(L, done, U, I, marks);
     }
+    int any = 0;
     if (done < n) {
         const char *q = p + done * stride;
         double *u = U + 4 * done, *i = I + 4 * done;
-        if (type == RAW_I16) any = convert_i16(L, q, stride, step, n - done, u, i, marks + done);
-        else if (type == RAW_I32) any = convert_i32(L, q, stride, step, n - done, u, i, marks + done);
-        else if (type == RAW_F32) any = convert_f32(L, q, stride, step, n - done, u, i, marks + done);
-        else any = convert_f64(L, q, stride, step, n - done, u, i, marks + done);
+        uint16_t *m = marks + done;
+        if (type == RAW_I16) any = convert_i16(L, q, stride, step, n - done, u, i, m);
+        else if (type == RAW_I32) any = convert_i32(L, q, stride, step, n - done, u, i, m);
+        else if (type == RAW_F32) any = convert_f32(L, q, stride, step, n - done, u, i, m);
+        else any = convert_f64(L, q, stride, step, n - done, u, i, m);
+        if (L->line || L->derive_i2 || L->derive_n) derive(L, n - done, u, i, m);
     }
-    if (L->line || L->derive_i2 || L->derive_n) derive(L, n, U, I, marks);
     return any;
+}
+
+/* What `convert` needs to know of the columns, once. */
+static void plan(lanes_t *L)
+{
+    L->first = 1 << 30, L->last = -1;
+    for (int l = 0; l < 8; l++)
+        if (L->column[l] >= 0) {
+            if (L->column[l] < L->first) L->first = L->column[l];
+            if (L->column[l] > L->last) L->last = L->column[l];
+        }
+    L->near = L->last - L->first < 8;
+    for (int l = 0; l < 8; l++) {
+        const int at = L->column[l] < 0 || !L->near ? -1 : 2 * (L->column[l] - L->first);
+        L->order[2 * l] = (signed char)at, L->order[2 * l + 1] = (signed char)(at < 0 ? -1 : at + 1);
+        /* a missing value inside the range is looked for in every sample */
+        if (L->missing[l] > L->low[l] && L->missing[l] < L->high[l]) L->near = 0;
+    }
 }
 #endif

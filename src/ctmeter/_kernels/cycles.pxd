@@ -161,7 +161,7 @@ cdef inline int has_grid(const core_t *c, int grid) noexcept nogil:
         return 1
     if grid < 4:
         return c.voltages[grid - 1] and not c.lanes.line
-    return c.voltages[grid - 4] and c.voltages[grid - 3 if grid < 6 else 0]
+    return c.lines and c.voltages[grid - 4] and c.voltages[grid - 3 if grid < 6 else 0]
 
 
 cdef inline void advance(core_t *c, state_t *s, out_t *out) noexcept nogil:

@@ -19,35 +19,26 @@ cdef inline void turn_reference(state_t *s, double omega) noexcept nogil:
     s.omega_ref = omega
     rc, rs = cos(omega), -sin(omega)
     for k in range(TAPS + 1):
-        s.ec[TAPS + k], s.es[TAPS + k] = c, d
-        s.ec[TAPS - k], s.es[TAPS - k] = c, -d
-        c, d = c * rc - d * rs, c * rs + d * rc
-    for k in range(SUB):
         for l in range(4):
-            s.cosine[4 * k + l] = s.ec[TAPS - SUB // 2 + k]
-            s.sine[4 * k + l] = s.es[TAPS - SUB // 2 + k]
+            s.ec[4 * (TAPS + k) + l], s.es[4 * (TAPS + k) + l] = c, d
+            s.ec[4 * (TAPS - k) + l], s.es[4 * (TAPS - k) + l] = c, -d
+        c, d = c * rc - d * rs, c * rs + d * rc
 
 
 cdef inline long edge_weights(const core_t *c, const state_t *s, double t, double *w, long *ref) noexcept nogil:
     """Weights of TAPS frames around t; returns the first of them and sets the sub-block edge they are relative to."""
-    cdef long after = <long>floor(t) + 1
+    cdef double whole = floor(t), place = (t - whole) * PHASES, x
+    cdef long after = <long>whole + 1
     cdef long first = after - TAPS // 2
-    cdef double place = (t - floor(t)) * PHASES, share, x
     cdef int row = <int>place, j
-    cdef const double *table = c.edge_table + row * TAPS
     ref[0] = (after + SUB // 2) // SUB * SUB
     if first < 0 or (s.ended and after + TAPS // 2 > s.frames):
         # the kernel would reach beyond the run: a sample stands for its own interval only
         for j in range(TAPS):
             x = t - (first + j) + 0.5
-            w[j] = 0.0 if x < 0.0 else 1.0 if x > 1.0 else x
+            w[j] = (0.0 if x < 0.0 else 1.0 if x > 1.0 else x) - (first + j < ref[0])
     else:
-        share = place - row
-        for j in range(TAPS):
-            w[j] = table[j] + share * (table[TAPS + j] - table[j])
-    for j in range(TAPS):
-        if first + j < ref[0]:
-            w[j] -= 1.0
+        c.K.edge_weights(c.edge_table + row * TAPS, place - row, <int>(ref[0] - first), w)
     return first
 
 
@@ -62,49 +53,32 @@ cdef inline void atom(const core_t *c, state_t *s, double t, double phase, doubl
         vec[k] = 0.0
     turned = phase + s.omega_ref * (ref - t)
     rc, rs = cos(turned), -sin(turned)
-    k = <int>(first - ref + TAPS)
-    c.K.edge(c.U, c.I, c.mask, first, TAPS, w, s.ec + k, s.es + k, rc, rs, vec)
+    k = 4 * <int>(first - ref + TAPS)
+    c.K.edge(c.U + 4 * (first & c.mask), c.I + 4 * (first & c.mask), w, s.ec + k, s.es + k, rc, rs, vec)
     for k in range(VEC):
         out[k] = vec[k] - s.edge_vec[k]
         s.edge_vec[k] = vec[k]
     if ref > past:
         # the first sub-block's centre lies half a sub-block after the last cut's edge
-        turned = s.edge_c * s.ec[TAPS + SUB // 2] - s.edge_s * s.es[TAPS + SUB // 2]
-        s.edge_s = s.edge_c * s.es[TAPS + SUB // 2] + s.edge_s * s.ec[TAPS + SUB // 2]
-        c.K.add_blocks(c.sub, c.mask // SUB, past // SUB, ref // SUB, turned, s.edge_s, s.ec[TAPS + SUB], s.es[TAPS + SUB], out)
+        turned = s.edge_c * s.ec[4 * (TAPS + SUB // 2)] - s.edge_s * s.es[4 * (TAPS + SUB // 2)]
+        s.edge_s = s.edge_c * s.es[4 * (TAPS + SUB // 2)] + s.edge_s * s.ec[4 * (TAPS + SUB // 2)]
+        c.K.add_blocks(c.sub, c.mask // SUB, past // SUB, ref // SUB, turned, s.edge_s, s.ec[4 * (TAPS + SUB)], s.es[4 * (TAPS + SUB)], out)
     s.edge_c, s.edge_s = rc, rs
     s.edge_ref[0] = ref
     s.edge_t[0] = t
 
 
-cdef inline double own_edge(const core_t *c, const state_t *s, int grid, double t, long *ref) noexcept nogil:
-    """Square sum of one voltage (grids 1-3) or line voltage (4-6) from the sub-block edge `ref` up to t."""
-    cdef double w[16]
-    cdef double x, total = 0.0
-    cdef long first = edge_weights(c, s, t, w, ref)
-    cdef int j, a = (grid - 1) % 3, b = (grid - 1) % 3 + 1
-    cdef const double *u
-    if b == 3:
-        b = 0
-    for j in range(TAPS):
-        u = c.U + 4 * ((first + j) & c.mask)
-        x = u[a] if grid < 4 else u[a] - u[b]
-        total += w[j] * x * x
-    return total
-
-
 cdef inline double own_atom(const core_t *c, state_t *s, int grid, double t) noexcept nogil:
-    """Square sum of a grid's voltage from its last cut to t; t becomes the last cut."""
-    cdef long ref, block
-    cdef double edge = own_edge(c, s, grid, t, &ref)
+    """Square sum of one voltage (grids 1-3) or line voltage (4-6) from the grid's last cut to t; t becomes the last cut."""
+    cdef double w[16]
+    cdef long ref, block, first = edge_weights(c, s, t, w, &ref)
+    cdef int a = (grid - 1) % 3, b = a + 1 if a < 2 else 0
+    cdef double edge = c.K.edge_square(c.U + 4 * (first & c.mask), w, a, grid > 3)
     cdef double total = edge - s.edge_sum[grid]
-    cdef int a = (grid - 1) % 3, b = (grid - 1) % 3 + 1
     cdef const double *v
-    if b == 3:
-        b = 0
     for block in range(s.edge_ref[grid] // SUB, ref // SUB):
         v = c.sub + (block & (c.mask // SUB)) * VEC
-        total += v[a] if grid < 4 else v[a] + v[b] - 2.0 * v[8 + 4 + a]
+        total += v[a] if grid < 4 else v[a] + v[b] - 2.0 * v[12 + a]
     s.edge_sum[grid] = edge
     s.edge_ref[grid] = ref
     s.edge_t[grid] = t

@@ -72,42 +72,93 @@ static void FN(add_blocks)(const double *ring, long mask, long first, long last,
     }
 }
 
-/* Weighted sums of `count` frames from ring frame `first`; (c, s)[k] is the reference of frame first + k.
- * out += sum, correlations turned by (rc, rs). */
-static void FN(edge)(const double *U, const double *I, long mask, long first, int count, const double *w,
-                     const double *c, const double *s, double rc, double rs, double *restrict out)
+/* Two weights, each for the four lanes of a frame. */
+static inline __attribute__((always_inline)) void FN(spread)(const double *w, FN(vd) *v)
 {
-    double a[VEC] = {0};
-    for (int k = 0; k < count; k++) {
-        const double *restrict u = U + 4 * ((first + k) & mask), *restrict i = I + 4 * ((first + k) & mask);
-        double rot[4] = {u[1], u[2], u[0], u[3]};
-        double wk = w[k], wc = wk * c[k], ws = wk * s[k];
-        for (int l = 0; l < 4; l++) a[l] += wk * u[l] * u[l];
-        for (int l = 0; l < 4; l++) a[4 + l] += wk * i[l] * i[l];
-        for (int l = 0; l < 4; l++) a[8 + l] += wk * u[l] * i[l];
-        for (int l = 0; l < 4; l++) a[12 + l] += wk * u[l] * rot[l];
-        for (int l = 0; l < 4; l++) a[16 + l] += wc * u[l];
-        for (int l = 0; l < 4; l++) a[20 + l] += wc * i[l];
-        for (int l = 0; l < 4; l++) a[24 + l] += ws * u[l];
-        for (int l = 0; l < 4; l++) a[28 + l] += ws * i[l];
+#if VW == 8
+    v[0] = (FN(vd)){w[0], w[0], w[0], w[0], w[1], w[1], w[1], w[1]};
+#else
+    for (int k = 0; k < NV; k++) v[k] = (FN(vd)){0} + w[k * VW / 4];
+#endif
+}
+
+/* Weights of the TAPS frames around a fractional edge: row and row + 1 of a table, mixed, less 1 for the first `inside`. */
+static void FN(edge_weights)(const double *row, double share, int inside, double *restrict w)
+{
+    static const double step[2 * TAPS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    for (int j = 0; j < TAPS; j++) w[j] = row[j] + share * (row[TAPS + j] - row[j]) - step[TAPS - inside + j];
+}
+
+/* Weighted sums of TAPS frames; cosine, sine: their reference, each value four times.
+ * out += sums, correlations turned by (rc, rs). */
+static void FN(edge)(const double *U, const double *I, const double *w, const double *cosine, const double *sine, double rc, double rs, double *restrict out)
+{
+    FN(vd) a[8][NV];
+    double t[VEC];
+    for (int q = 0; q < 8; q++)
+        for (int k = 0; k < NV; k++) a[q][k] = (FN(vd)){0};
+    for (int p = 0; p < TAPS / 2; p++) {
+        const FN(vd) *u = (const FN(vd) *)(U + 8 * p), *i = (const FN(vd) *)(I + 8 * p);
+        const FN(vd) *c = (const FN(vd) *)(cosine + 8 * p), *s = (const FN(vd) *)(sine + 8 * p);
+        FN(vd) ww[NV], uu[NV], r[NV];
+        FN(spread)(w + 2 * p, ww);
+        for (int k = 0; k < NV; k++) uu[k] = u[k];
+        FN(rotate)(uu, r);
+        for (int k = 0; k < NV; k++) {
+            FN(vd) x = uu[k], y = i[k], wx = ww[k] * x, wy = ww[k] * y;
+            a[0][k] += wx * x;
+            a[1][k] += wy * y;
+            a[2][k] += wx * y;
+            a[3][k] += wx * r[k];
+            a[4][k] += wx * c[k];
+            a[5][k] += wy * c[k];
+            a[6][k] += wx * s[k];
+            a[7][k] += wy * s[k];
+        }
     }
-    for (int l = 0; l < 16; l++) out[l] += a[l];
+    for (int q = 0; q < 8; q++) {
+        const double *v = (const double *)a[q];
+        for (int l = 0; l < 4; l++) t[4 * q + l] = v[l] + v[l + 4];
+    }
+    for (int l = 0; l < 16; l++) out[l] += t[l];
     for (int l = 0; l < 8; l++) {
-        out[16 + l] += a[16 + l] * rc - a[24 + l] * rs;
-        out[24 + l] += a[16 + l] * rs + a[24 + l] * rc;
+        out[16 + l] += t[16 + l] * rc - t[24 + l] * rs;
+        out[24 + l] += t[16 + l] * rs + t[24 + l] * rc;
     }
 }
 
-/* One decimated frame of the reference lanes X: `pairs` pairs of frames from even ring frame `first`, kernel values four times each. */
-static void FN(decimate)(const double *X, long mask, long first, int pairs, const double *kernel, double *out)
+/* Weighted square sum of TAPS frames of one voltage, or of its difference from the next phase. */
+static double FN(edge_square)(const double *U, const double *w, int lane, int line)
 {
     FN(vd) a[NV];
     for (int k = 0; k < NV; k++) a[k] = (FN(vd)){0};
-    for (int p = 0; p < pairs; p++) {
-        const FN(vd) *x = (const FN(vd) *)(X + 4 * ((first + 2 * p) & mask));
-        const FN(vd) *h = (const FN(vd) *)(kernel + 8 * p);
-        for (int k = 0; k < NV; k++) a[k] += x[k] * h[k];
+    for (int p = 0; p < TAPS / 2; p++) {
+        const FN(vd) *u = (const FN(vd) *)(U + 8 * p);
+        FN(vd) ww[NV], x[NV], r[NV];
+        FN(spread)(w + 2 * p, ww);
+        for (int k = 0; k < NV; k++) x[k] = u[k];
+        if (line) {
+            FN(rotate)(x, r);
+            for (int k = 0; k < NV; k++) x[k] -= r[k];
+        }
+        for (int k = 0; k < NV; k++) a[k] += ww[k] * x[k] * x[k];
     }
+    const double *v = (const double *)a;
+    return v[lane] + v[lane + 4];
+}
+
+/* One decimated frame of the reference lanes: `pairs` pairs of frames, kernel values four times each. */
+static void FN(decimate)(const double *X, int pairs, const double *kernel, double *out)
+{
+    FN(vd) a[NV], b[NV];
+    for (int k = 0; k < NV; k++) a[k] = b[k] = (FN(vd)){0};
+    int p = 0;
+    for (; p + 1 < pairs; p += 2) {
+        const FN(vd) *x = (const FN(vd) *)(X + 8 * p), *h = (const FN(vd) *)(kernel + 8 * p);
+        for (int k = 0; k < NV; k++) a[k] += x[k] * h[k], b[k] += x[NV + k] * h[NV + k];
+    }
+    for (int k = 0; k < NV && p < pairs; k++) a[k] += ((const FN(vd) *)(X + 8 * p))[k] * ((const FN(vd) *)(kernel + 8 * p))[k];
+    for (int k = 0; k < NV; k++) a[k] += b[k];
     const double *v = (const double *)a;
     for (int l = 0; l < 4; l++) out[l] = v[l] + v[l + 4];
 }
@@ -131,7 +182,7 @@ static void FN(demodulate)(const double *X, long mask, long centre, int m, const
 /* int16 frames whose used columns lie within 16 bytes; needs byte shuffles. Other cases: convert.h. */
 #if VW > 2
 static void FN(convert_near)(const char *p, ptrdiff_t stride, long n, const signed char *shuffle, const double *scale,
-                             const double *offset, double *U, double *I, short *low, short *high)
+                             const double *offset, int derive_n, double *U, double *I, short *low, short *high)
 {
     const __m128i order = _mm_loadu_si128((const __m128i *)shuffle);
     __m128i lo = _mm_loadu_si128((const __m128i *)low), hi = _mm_loadu_si128((const __m128i *)high);
@@ -143,8 +194,13 @@ static void FN(convert_near)(const char *p, ptrdiff_t stride, long n, const sign
         hi = _mm_max_epi16(hi, raw);
         const __m256i wide = _mm256_cvtepi16_epi32(raw);
         const __m256d u = _mm256_cvtepi32_pd(_mm256_castsi256_si128(wide)), i = _mm256_cvtepi32_pd(_mm256_extracti128_si256(wide, 1));
+        __m256d y = _mm256_add_pd(_mm256_mul_pd(i, si), oi);
+        if (derive_n) {
+            const __m256d sum = _mm256_add_pd(_mm256_add_pd(_mm256_permute4x64_pd(y, 0x00), _mm256_permute4x64_pd(y, 0x55)), _mm256_permute4x64_pd(y, 0xaa));
+            y = _mm256_blend_pd(y, sum, 8);
+        }
         _mm256_storeu_pd(U + 4 * k, _mm256_add_pd(_mm256_mul_pd(u, su), ou));
-        _mm256_storeu_pd(I + 4 * k, _mm256_add_pd(_mm256_mul_pd(i, si), oi));
+        _mm256_storeu_pd(I + 4 * k, y);
     }
     _mm_storeu_si128((__m128i *)low, lo);
     _mm_storeu_si128((__m128i *)high, hi);

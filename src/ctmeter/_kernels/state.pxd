@@ -5,14 +5,16 @@ from libc.stdint cimport uint16_t
 cdef extern from "_kernels/convert.h" nogil:
     enum:
         SUB
+        TAPS
         VEC
     ctypedef struct kernels_t:
         const char *name
         void (*sub_block)(const double *, const double *, const double *, const double *, double *) noexcept nogil
         void (*add_blocks)(const double *, long, long, long, double, double, double, double, double *) noexcept nogil
-        void (*edge)(const double *, const double *, long, long, int, const double *, const double *, const double *,
-                     double, double, double *) noexcept nogil
-        void (*decimate)(const double *, long, long, int, const double *, double *) noexcept nogil
+        void (*edge_weights)(const double *, double, int, double *) noexcept nogil
+        void (*edge)(const double *, const double *, const double *, const double *, const double *, double, double, double *) noexcept nogil
+        double (*edge_square)(const double *, const double *, int, int) noexcept nogil
+        void (*decimate)(const double *, int, const double *, double *) noexcept nogil
         void (*demodulate)(const double *, long, long, int, const double *, const double *, double *, double *) noexcept nogil
     ctypedef enum raw_t:
         RAW_I16
@@ -31,12 +33,13 @@ cdef extern from "_kernels/convert.h" nogil:
         int derive_i2
         int derive_n
     const kernels_t *choose_kernels(const char *name) noexcept
-    int convert(const kernels_t *, const lanes_t *, raw_t, const char *, ptrdiff_t, ptrdiff_t, long,
+    void plan(lanes_t *) noexcept
+    int convert(const kernels_t *, const lanes_t *, raw_t, const char *, ptrdiff_t, ptrdiff_t, long, long,
                 double *, double *, uint16_t *) noexcept
 
 cdef enum:
+    CHUNK = 256       # frames converted at once, at most
     TICK = 64         # frames between two looks at the tracker; also the grain of all bookkeeping
-    TAPS = 16         # frames that carry a fractional edge
     PHASES = 128      # fractions of a sample in the edge table, interpolated between
     DEC_RING = 1024   # decimated frames kept
     MAX_HALF = 512    # longest half demodulation kernel
@@ -67,12 +70,14 @@ ctypedef struct core_t:
     lanes_t lanes
     double rate                 # Hz
     long mask                   # ring frames - 1
+    long mirror                 # frames from the ring's start that stand again behind its end
     long search                 # frames to look at before locking
     int divide                  # frames per decimated frame
     int pairs                   # pairs of frames in the decimation kernel
     int lead                    # frames from the kernel's first to its centre
     int references              # lanes the tracker may use
     int current_reference       # 1: the tracker follows currents, there being no voltage
+    int lines                   # 1: line voltages have grids of their own
     int voltages[3]             # 1 where the star voltage lane is there
     int currents[3]
     int strict                  # lane of the only reference, -1 for all
@@ -135,10 +140,8 @@ ctypedef struct state_t:
     int off[3]                  # hops for which a channel has stood apart, steadily
     # reference of the correlations
     double omega_ref
-    double cosine[64]
-    double sine[64]
-    double ec[48]
-    double es[48]
+    double ec[132]              # reference of frames -16 to 16 around an edge, each value four times
+    double es[132]
     # grids
     long m[7]                   # next boundary is at phase m * pi
     double edge_t[7]

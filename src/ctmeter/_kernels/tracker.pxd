@@ -12,8 +12,8 @@ from libc.math cimport M_PI, atan2, cos, fabs, floor, sin, sqrt
 from ctmeter._kernels.state cimport DEC_RING, MAX_HALF, POINTS, core_t, state_t
 
 cdef enum:
-    SETTLE = 6        # hops after which a reference that stands apart steadily is believed
-    PATIENCE = 12     # hops of free running after which a varying amplitude no longer disqualifies
+    SETTLE = 4        # hops after which a reference that stands apart steadily is believed
+    PATIENCE = 6      # hops of free running after which a varying amplitude no longer disqualifies
 
 
 cdef inline void set_period(core_t *c, state_t *s, double period) noexcept nogil:
@@ -24,7 +24,7 @@ cdef inline void set_period(core_t *c, state_t *s, double period) noexcept nogil
     s.half = <int>floor(1.5 * period - 1e-9)
     if s.half > MAX_HALF - 1:
         s.half = MAX_HALF - 1
-    s.step = <int>floor(period / 2 + 0.5)
+    s.step = <int>floor(period + 0.5)
     if s.step < 1:
         s.step = 1
     for j in range(s.half + 1):
@@ -61,6 +61,8 @@ cdef inline void line_angles(const core_t *c, state_t *s, double share) noexcept
     """Angles of the line voltages, from those of the phases."""
     cdef int k, n
     cdef double x, y
+    if not c.lines:
+        return
     for k in range(3):
         n = k + 1 if k < 2 else 0
         if not (s.known[k] and s.known[n]):
@@ -102,7 +104,7 @@ cdef inline int judge(const core_t *c, state_t *s, const double *m, int *live) n
     """Which references are alive and steady; returns how many of the known ones are."""
     cdef int k, count = 0
     cdef double largest = max(s.amp[0], s.amp[1], s.amp[2], m[0], m[1], m[2])
-    cdef double limit = 0.03 if s.fly <= PATIENCE else 0.3
+    cdef double limit = 0.04 if s.fly <= PATIENCE else 0.3
     for k in range(3):
         live[k] = (m[k] > c.dead and m[k] > 0.05 * largest
                    and fabs(m[k] - s.last_amp[k]) <= limit * max(m[k], s.last_amp[k]))
@@ -136,8 +138,8 @@ cdef inline void learn(const core_t *c, state_t *s, const double *m, const doubl
             continue
         apart = wrapped(d[k] - common)
         if s.known[k] and fabs(apart) < 0.03:
-            nudge_angle(s, 1 + k, apart / 16)
-            s.amp[k] += (m[k] - s.amp[k]) / 16
+            nudge_angle(s, 1 + k, apart / 8)
+            s.amp[k] += (m[k] - s.amp[k]) / 8
             s.off[k] = 0
         else:
             s.off[k] = s.off[k] + 1 if fabs(wrapped(apart - s.deviation[k])) < 0.03 else 0
@@ -153,8 +155,8 @@ cdef inline void learn(const core_t *c, state_t *s, const double *m, const doubl
 
 cdef inline void recentre(core_t *c, state_t *s) noexcept nogil:
     """Hold the frequency of the last steady cycles, and move the kernel there."""
-    cdef int k, now = <int>(s.hops % POINTS), past = <int>((s.hops - 6) % POINTS)
-    if s.hops < 6:
+    cdef int k, now = <int>(s.hops % POINTS), past = <int>((s.hops - 3) % POINTS)
+    if s.hops < 3:
         past = 0
     if s.hops < 1:
         return
