@@ -108,14 +108,6 @@ class Table:
             return default
         return tuple(value)
 
-    def flag(self, key: str, default: bool = False) -> bool:
-        """True or false."""
-        value = self.get(key, default)
-        if not isinstance(value, bool):
-            self.fault(key, f"is {value!r}, not true or false")
-            return default
-        return value
-
     def table(self, key: str) -> Table:
         """A table, empty where absent."""
         return Table(self.get(key, {}), self.name(key), self.faults)
