@@ -83,6 +83,7 @@ def _whole_rows(data: bytes, n_analog: int, n_status: int, path: Path, offset: i
             warnings.append(f"{path.name}, byte {offset + end}: DOS end-of-file mark at the end of the data")
         data, ended = data[:end], True
     data = data.rstrip(b"\0")
+    ended = ended or data.endswith(b"\r")
     if b"\0" in data[:4096]:
         raise InputError("binary data where the CFG declares ASCII", path=path, offset=offset + data.index(b"\0"), expected="rows of text")
     if b"\r" in data and b"\n" not in data:
@@ -112,11 +113,9 @@ def _parse(data: bytes, width: int, kind: str) -> Any:
     try:
         return csv.read_csv(
             pa.BufferReader(data),
-            read_options=csv.ReadOptions(column_names=names, use_threads=len(data) > 1 << 20),
+            read_options=csv.ReadOptions(column_names=names, use_threads=len(data) > 1 << 20, block_size=max(1 << 20, 64 * width)),
             parse_options=csv.ParseOptions(quote_char=False, newlines_in_values=False),
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(names, kind), null_values=[""], strings_can_be_null=True, check_utf8=False
-            ),
+            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, kind), null_values=[""], strings_can_be_null=True, check_utf8=False),
         )
     except pa.ArrowInvalid:
         return None
@@ -134,25 +133,26 @@ def _repaired(data: bytes, width: int, n_analog: int, path: Path, offset: int, w
         return data
     lines = data.split(b"\n")
     notes: dict[str, list[int]] = {}
-    used = 0
+    doubtful = 0
     for k in odd.tolist():
         line = lines[k].strip()
         if not line:
             continue
-        used += 1
         fields = line.split(b",")
         if len(fields) > width:
-            notes.setdefault("a comma too many" if not any(f.strip() for f in fields[width:]) else "surplus fields, dropped", []).append(k + 1)
+            surplus = any(f.strip() for f in fields[width:])
+            notes.setdefault("surplus fields, dropped" if surplus else "a comma too many", []).append(k + 1)
+            doubtful += surplus
             del fields[width:]
         elif len(fields) >= 2 + n_analog:
             notes.setdefault("status fields missing, taken as 0", []).append(k + 1)
+            doubtful += len(fields) > 2 + n_analog  # rows without any status field are a habit of some devices
         else:
             notes.setdefault("too few fields; the samples that are not there are missing", []).append(k + 1)
+            doubtful += 1
         lines[k] = b",".join(fields + [b""] * (width - len(fields)))
-    few = notes.get("too few fields; the samples that are not there are missing", []) + notes.get("surplus fields, dropped", [])
-    rows = sum(1 for line in lines if line.strip())
-    if 2 * len(few) > rows:
-        first = min(few) - 1
+    if 2 * doubtful > sum(1 for line in lines if line.strip()):
+        first = min(row for rows in notes.values() for row in rows) - 1
         found = len(data.split(b"\n", first + 1)[first].split(b","))
         raise InputError(
             f"row {first + 1} of the data has {found} fields",
@@ -198,14 +198,18 @@ def _arrays(columns: list[Any], n_analog: int, missing: int, path: Path, warning
     if empty:
         affected = sum(column.null_count > 0 for column in analog)
         warnings.append(f"{path.name}: {empty} analog fields in {affected} channels are empty; they are missing samples")
+    other = 0
     whole = all(str(column.type) == "int64" for column in analog)
     arrays = [column.fill_null(missing).to_numpy() if whole else column.to_numpy() for column in analog]
     fits = whole and all(len(a) == 0 or (a.min() >= -(2**31) and a.max() < 2**31) for a in arrays)
     raw = np.empty((rows, n_analog), np.int32 if fits else np.float64)
     for k, (array, column) in enumerate(zip(arrays, analog, strict=True)):
         raw[:, k] = array
+        other += 0 if whole else int((~np.isfinite(array)).sum()) - column.null_count
         if whole and not fits and column.null_count:
             raw[column.is_null().to_numpy(), k] = np.nan
+    if other:
+        warnings.append(f"{path.name}: {other} analog fields are not finite")
     status = np.empty((rows, len(status_columns)), np.uint8)
     for k, column in enumerate(status_columns):
         status[:, k] = column.fill_null(0).to_numpy() != 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -133,14 +132,14 @@ def _refuse(cfg: Cfg, lines: _Lines, problem: str, expected: str) -> NoReturn:
 
 
 def _head(cfg: Cfg, lines: _Lines) -> None:
-    fields = [f.strip() for f in lines.next("station,device,revision").split(",")]
-    while len(fields) > 1 and not fields[-1]:
+    fields = lines.next("station,device,revision").split(",")
+    while len(fields) > 1 and not fields[-1].strip():
         fields.pop()
     year = integer(fields[-1]) if len(fields) > 1 else None
     if year is not None and (len(fields) > 2 or 1990 <= year < 2100):
-        cfg.declared_revision = fields.pop()
-    cfg.device = fields.pop() if len(fields) > 1 else ""
-    cfg.station = ",".join(fields)
+        cfg.declared_revision = fields.pop().strip()
+    cfg.device = fields.pop().strip() if len(fields) > 1 else ""
+    cfg.station = ",".join(fields).strip()
     if year is None or not cfg.declared_revision:
         cfg.revision = 1991
         return
@@ -153,12 +152,14 @@ def _counts(cfg: Cfg, lines: _Lines) -> tuple[int, int]:
     expected = "channel counts such as 8,4A,4D"
     text = lines.next(expected)
     counts = {"A": 0, "D": 0}
-    found = _COUNT.findall(text)
-    for count, letter in found:
-        counts[letter.upper()] = int(count)
-    if not found:
+    fields = [f.strip() for f in text.split(",")]
+    found = [_COUNT.fullmatch(f) for f in fields]
+    wrong = [f for f, match in zip(fields[1:], found[1:], strict=True) if match is None and integer(f) is None and f]
+    if wrong or not any(found):
         _refuse(cfg, lines, f"{text[:60]!r} names no channel counts", expected)
-    total = integer(text.split(",")[0])
+    for match in filter(None, found):
+        counts[match[2].upper()] = int(match[1])
+    total = integer(fields[0])
     n_analog, n_status = counts["A"], counts["D"]
     if n_analog + n_status == 0:
         _refuse(cfg, lines, "no channels are declared", "at least one")
@@ -184,18 +185,22 @@ def _channels(cfg: Cfg, lines: _Lines, n_analog: int, n_status: int) -> None:
 
 
 def _align(fields: list[str]) -> list[str]:
-    """The fields of an analog line, one for each place: commas inside names joined, surplus ones dropped."""
-    fits: Callable[[list[str]], bool] = lambda f: number(f[5]) is not None and all(not x or number(x) is not None for x in f[6:10])  # noqa: E731
-    for extra in range(len(fields) - 6):
+    """The fields of an analog line of too many, one for each place: commas inside the name joined, the rest dropped.
+
+    The first alignment holds in which the places for numbers hold numbers and that for P or S holds it.
+    """
+    places = 13 if len(fields) > 13 else 10
+    for extra in range(len(fields) - places + 1):
         moved = [fields[0], ",".join(fields[1 : 2 + extra]), *fields[2 + extra :]]
-        if len(moved) > 5 and fits(moved):
+        numbers = number(moved[5]) is not None and all(not x or number(x) is not None for x in moved[6:10])
+        if numbers and (places == 10 or moved[12].lower() in ("p", "s")):
             return moved
     return fields
 
 
 def _analog(cfg: Cfg, lines: _Lines, index: int) -> tuple[Channel, str]:
     fields = [f.strip() for f in lines.next(f"analog channel {index}: {_ANALOG}").split(",")]
-    if len(fields) > 13 or (len(fields) > 6 and number(fields[5]) is None):
+    if len(fields) > 13 or (10 < len(fields) < 13 and number(fields[5]) is None):
         aligned = _align(fields)
         if aligned[1] != fields[1]:
             cfg.note_line("a name holds commas; the fields after it were found by their numbers", lines.line)

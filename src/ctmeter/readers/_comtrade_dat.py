@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +73,6 @@ class MappedData:
 
     def __init__(self, mapped: mmap.mmap, offset: int, rows: int, layout: Layout) -> None:
         self.rows = rows
-        self._mapped: mmap.mmap | None = mapped
         self._n_status = layout.n_status
         step = layout.record
 
@@ -105,14 +103,11 @@ class MappedData:
         return self._numbers[start:stop]
 
     def close(self) -> None:
-        self._raw = self._raw[:0].copy()
-        self._words = self._words[:0].copy()
+        # The mapping goes with the last array on it. Closing it here would take the memory from under blocks
+        # that are still in the caller's hands: an array keeps its mmap alive, but not open.
+        self._raw, self._words = self._raw[:0].copy(), self._words[:0].copy()
         self._numbers = self._stamps = np.empty(0, "<u4")
         self.rows = 0
-        if self._mapped is not None:
-            with contextlib.suppress(BufferError):  # blocks still in the caller's hands keep the mapping until they go
-                self._mapped.close()
-            self._mapped = None
 
 
 def find_layout_fault(mapped: mmap.mmap, offset: int, size: int, layout: Layout, path: Path) -> None:

@@ -25,6 +25,8 @@ class Steps:
     """The steps between rows of one segment, in units of the stamps."""
 
     interval: float
+    #: What a single stamp can be wrong by.
+    resolution: float = 1.0
     regular: int = 0
     total: float = 0.0
     lowest: float = np.inf
@@ -76,7 +78,7 @@ def measure_steps(clock: RowClock, start: int, stop: int, rate: float, unit: flo
         low, high = 0.0, 1.5 * max(interval, coarse)
     else:
         low, high = min(0.5 * interval, interval - 1), max(1.5 * interval, interval + 1)
-    return _scan(clock, start, stop, Steps(interval, lowest=float(diffs.min()), highest=float(diffs.max())), max(low, 0.0), high)
+    return _scan(clock, start, stop, Steps(interval, max(1.0, coarse), lowest=float(diffs.min()), highest=float(diffs.max())), max(low, 0.0), high)
 
 
 def _scan(clock: RowClock, start: int, stop: int, steps: Steps, low: float, high: float) -> Steps:
@@ -88,7 +90,7 @@ def _scan(clock: RowClock, start: int, stop: int, steps: Steps, low: float, high
     typical = float(np.median(spans / rows))  # finer than the median of single steps, each a whole number
     if abs(typical - steps.interval) <= 1 or abs(typical / steps.interval - 1) < 0.02:
         steps.interval = typical
-    regular = np.abs(spans - rows * steps.interval) <= 0.5 * steps.interval + 1
+    regular = np.abs(spans - rows * steps.interval) <= 0.5 * steps.interval + steps.resolution
     regular &= valid(ends)[1:] & valid(ends)[:-1]
     if stop - start <= _SHORT:
         regular[:] = False

@@ -180,7 +180,7 @@ class _Planner:
             return measured, True
         interval = 1 / (declared * self.unit)
         rounded = steps.lowest == steps.highest and abs(steps.lowest - interval) < 1
-        if self.forced or rounded or abs(measured / declared - 1) <= 2 / steps.total + 2e-6:
+        if self.forced or rounded or abs(measured / declared - 1) <= 2 * steps.resolution / steps.total + 2e-6:
             return declared, False
         if stop - start < _FEW_ROWS and abs(steps.total / steps.regular - interval) <= 1.5:
             return declared, False

@@ -124,9 +124,9 @@ def _regular(path: Path) -> os.stat_result:
 
 
 def _read_text(path: Path, limit: int) -> bytes:
-    _regular(path)
+    size = _regular(path).st_size
     with path.open("rb") as file:
-        return file.read(limit)
+        return file.read(min(limit, size))
 
 
 def _is_cff(path: Path) -> bool:
