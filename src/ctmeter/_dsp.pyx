@@ -69,7 +69,7 @@ cdef class Core:
     line : bool
         Voltages are u12 u23 u31; lanes become the star voltages whose differences they are.
     derive : tuple of bool
-        u31, i2, iN are made from the others.
+        u31, i2 are made from the others.
     cycles_per_window : int
         10 at 50 Hz, 12 at 60 Hz.
     reactive, apparent, summation : int
@@ -99,7 +99,7 @@ cdef class Core:
     cdef out_t out
     cdef long capacity[3]
 
-    def __cinit__(self, double sample_rate, lanes, const double[:, :, ::1] tables, *, bint line=False, derive=(False, False, False),
+    def __cinit__(self, double sample_rate, lanes, const double[:, :, ::1] tables, *, bint line=False, derive=(False, False),
                   int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
                   double next_tick=INFINITY, double tick_period=INFINITY, bint cycles=False, bint halves=False, bint lines=False, str kernels=""):
         cdef long ring = 1024
@@ -114,9 +114,10 @@ cdef class Core:
         while ring < 0.3 * sample_rate + 2 * CHUNK:
             ring *= 2
         self.c.mask = ring - 1
-        self.c.divide = max(1, <int>(sample_rate / 1600.0))
-        self.c.lead = 2 * self.c.divide - 2
-        self.c.pairs = 2 * self.c.divide - 1
+        # odd, so that a decimated frame lies on a frame
+        self.c.divide = max(1, (<int>(sample_rate / 1600.0) - 1) | 1)
+        self.c.lead = (3 * self.c.divide - 3) // 2
+        self.c.pairs = (3 * self.c.divide - 1) // 2
         self.c.mirror = max(2 * TAPS, 2 * self.c.pairs)
         self._set_lanes(lanes, line, derive)
         self.c.cycles_per_window = cycles_per_window
@@ -159,7 +160,7 @@ cdef class Core:
             self.c.lanes.column[l], self.c.lanes.scale[l], self.c.lanes.offset[l] = column, scale, offset
             self.c.lanes.low[l], self.c.lanes.high[l], self.c.lanes.missing[l] = low, high, missing
         self.c.lanes.line = line
-        self.c.lanes.derive_3, self.c.lanes.derive_i2, self.c.lanes.derive_n = derive
+        self.c.lanes.derive_3, self.c.lanes.derive_i2 = derive
         plan(&self.c.lanes)
         for l in range(3):
             self.c.voltages[l] = line or self.c.lanes.column[l] >= 0
@@ -187,10 +188,10 @@ cdef class Core:
         return 0
 
     cdef int _make_decimation(self) except -1:
-        """Four cascaded boxcars."""
+        """Three cascaded boxcars."""
         cdef int d = self.c.divide, k, l, n
         kernel = [1.0]
-        for k in range(4):
+        for k in range(3):
             longer = [0.0] * (len(kernel) + d - 1)
             for n in range(len(kernel)):
                 for l in range(d):
@@ -293,6 +294,8 @@ cdef class Core:
         for g in range(GRIDS):
             s.before[g] = s.theta[g]
             s.m[g] = <long>floor((s.point_phase[0] + s.theta[g]) / M_PI) + 1
+        # whole cycles on the common grid, half-cycles on the voltages' own
+        s.m[0] += s.m[0] & 1
         turn_reference(s, slope)
 
     @property
@@ -486,7 +489,7 @@ cdef class Core:
         """Rows completed since the last call: windows, cycles, halves, each as bytes of float64.
 
         A row of the first two is t0, t1, cycles, flags, missing lanes, saturated lanes, other[3],
-        missing[8], three unused, sums[32]; of the last: time, grid, V, flags. Times are sample numbers.
+        missing[8], three unused, sums[36]; of the last: time, grid, V, flags. Times are sample numbers.
         """
         rows = (
             PyBytes_FromStringAndSize(<char *>self.out.windows, self.out.n_windows * ROW * sizeof(double)),

@@ -42,7 +42,7 @@ _APPARENT = {"arithmetic": 0, "vector": 1, "effective": 2}
 _SUMMATION = {"vector": 0, "per-phase": 1, "absolute": 2}
 _REGISTERS = tuple(e.name for e in ENERGIES)
 #: Length of a row of the core, and where its parts lie.
-_ROW, _OTHER, _MISSING, _SUMS = 52, 6, 9, 20
+_ROW, _OTHER, _MISSING, _SUMS = 56, 6, 9, 20
 #: Seconds between two resynchronisations of the windows.
 _TICK_S = 600
 _TAPS, _STEPS = 16, 128
@@ -80,8 +80,8 @@ def edge_tables() -> np.ndarray:
     return tables
 
 
-def _lanes(channels: Sequence[Channel], wiring: Wiring) -> tuple[list[Any], tuple[bool, bool, bool]]:
-    """What the core needs of each lane, and which lanes it derives: u31, i2, iN."""
+def _lanes(channels: Sequence[Channel], wiring: Wiring) -> tuple[list[Any], tuple[bool, bool]]:
+    """What the core needs of each lane, and which lanes it derives: u31, i2."""
     names = _LINE_LANES if wiring.name == "3P3W" else _LANES
     columns = {c.role: k for k, c in enumerate(channels) if c.role}
     lanes: list[Any] = []
@@ -96,15 +96,10 @@ def _lanes(channels: Sequence[Channel], wiring: Wiring) -> tuple[list[Any], tupl
         c = channels[k]
         low, high = c.range or (-1e150, 1e150)
         lanes.append((k, c.scale, c.offset, low, high, math.nan if c.missing is None else c.missing))
-    if wiring.name == "3P3W" and any(n in columns for n in LINES_U) and not {"U_L12", "U_L23"} <= set(columns):
+    if wiring.name == "3P3W" and any(n in columns for n in _LINE_LANES[:3]) and not {"U_L12", "U_L23"} <= set(columns):
         raise InputError("three-wire measurement needs U_L12 with U_L23 or U_L32", expected="both line voltages")
-    three = all(f"I_{p}" in columns for p in PHASES)
     derive_2 = wiring.name == "3P3W" and "I_L2" not in columns and {"I_L1", "I_L3"} <= set(columns)
-    derive_n = wiring.name == "3P4W" and three and "I_N" not in columns
-    return lanes, (wiring.name == "3P3W" and "U_L31" not in columns, derive_2, derive_n)
-
-
-LINES_U = tuple(f"U_{p}" for p in LINES)
+    return lanes, (wiring.name == "3P3W" and "U_L31" not in columns, derive_2)
 
 
 class Engine:
@@ -257,7 +252,7 @@ class Engine:
             squares = np.where(valid > 0, np.maximum(sums[:, :8], 0.0) / valid, np.nan)
             both = np.minimum(valid[:, :3], valid[:, 4:7])
             p = np.where(both > 0, sums[:, 8:11] / both, np.nan)
-            cross = sums[:, 12:15] / n[:, None]
+            cross = sums[:, 12:19] / n[:, None]
             f = self._rate * rows[:, 2] / n
         out: Rows = {
             "t": self._times(rows[:, 0]),
@@ -296,8 +291,11 @@ class Engine:
                 out[f"I_{PHASES[k]}"] = np.sqrt(squares[:, 4 + k])
         if here[3]:
             out["U_N"] = np.sqrt(squares[:, 3])
-        if here[7] or self._derive[2]:
+        if here[7]:
             out["I_N"] = np.sqrt(squares[:, 7])
+        elif all(here[4:7]) and self._wiring.name == "3P4W":
+            # of the sum of the phase currents, from their squares and products
+            out["I_N"] = np.sqrt(np.maximum(squares[:, 4:7].sum(1) + 2 * cross[:, 4:7].sum(1), 0.0))
 
     @property
     def _powered(self) -> list[int]:
@@ -315,7 +313,7 @@ class Engine:
         sums = rows[:, _SUMS:]
         with np.errstate(divide="ignore", invalid="ignore"):
             # U I* of the fundamental phasors
-            q = 2 * (sums[:, 24:27] * sums[:, 20:23] - sums[:, 16:19] * sums[:, 28:31]) / (valid[:, :3] * valid[:, 4:7])
+            q = 2 * (sums[:, 28:31] * sums[:, 24:27] - sums[:, 20:23] * sums[:, 32:35]) / (valid[:, :3] * valid[:, 4:7])
         if method == "fryze":
             q = np.copysign(np.sqrt(np.maximum(s**2 - p**2, 0.0)), q)
         elif method != "fundamental":
@@ -338,11 +336,12 @@ class Engine:
             return np.hypot(p, q)
         if method == "effective" and len(powered) == 3:
             u2, i2 = squares[:, :3].sum(1), squares[:, 4:7].sum(1)
-            lines = 2 * u2 - 2 * cross.sum(1)
+            lines = 2 * u2 - 2 * cross[:, :3].sum(1)
+            i_n = squares[:, 7] if self._lanes[7] is not None else np.maximum(i2 + 2 * cross[:, 4:7].sum(1), 0.0)
             if self._wiring.name == "3P3W":
                 ue, ie = lines / 9, i2 / 3
             else:
-                ue, ie = (3 * u2 + lines) / 18, (i2 + squares[:, 7]) / 3
+                ue, ie = (3 * u2 + lines) / 18, (i2 + i_n) / 3
             effective: np.ndarray = 3 * np.sqrt(np.maximum(ue, 0.0) * ie)
             return effective
         total: np.ndarray = s[:, powered].sum(1)

@@ -10,7 +10,7 @@ typedef struct {
     double scale[8], offset[8];
     double low[8], high[8]; /* raw values at or beyond which a sample is saturated */
     double missing[8];      /* raw value that stands for a missing sample; NaN where there is none */
-    int line, derive_3, derive_i2, derive_n; /* three-wire input; u31, i2, iN made from the others */
+    int line, derive_3, derive_i2; /* three-wire input; u31, i2 made from the others */
     int first, last, near;  /* span of the columns; whether byte shuffles will do */
     signed char order[16];
 } lanes_t;
@@ -65,10 +65,6 @@ static void derive(const lanes_t *L, long n, double *U, double *I, uint16_t *mar
             i[1] = -(i[0] + i[2]);
             if (marks[k] & 0x0050) marks[k] |= 0x0020;
         }
-        if (L->derive_n) {
-            i[3] = i[0] + i[1] + i[2];
-            if (marks[k] & 0x0070) marks[k] |= 0x0080;
-        }
     }
 }
 
@@ -83,8 +79,8 @@ static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char 
     const long safe = stride > 0 ? readable - (reach + stride - 1) / stride : 0;
     if (K->convert_near && type == RAW_I16 && step == 2 && L->near && safe > 0) {
         short low[8] = {0}, high[8] = {0};
-        done = n < safe ? n : safe;
-        K->convert_near(p + 2 * L->first, stride, done, L->order, L->scale, L->offset, L->derive_n && !L->derive_i2, U, I, low, high);
+        done = (n < safe ? n : safe) & ~1L;
+        K->convert_near(p + 2 * L->first, stride, done, L->order, L->scale, L->offset, U, I, low, high);
         for (int l = 0; l < 8; l++)
             if (L->column[l] >= 0 && !(low[l] > L->low[l] && high[l] < L->high[l])) done = 0;
         if (L->line || L->derive_i2) derive(L, done, U, I, marks);
@@ -98,7 +94,7 @@ static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char 
         else if (type == RAW_I32) any = convert_i32(L, q, stride, step, n - done, u, i, m);
         else if (type == RAW_F32) any = convert_f32(L, q, stride, step, n - done, u, i, m);
         else any = convert_f64(L, q, stride, step, n - done, u, i, m);
-        if (L->line || L->derive_i2 || L->derive_n) derive(L, n - done, u, i, m);
+        if (L->line || L->derive_i2) derive(L, n - done, u, i, m);
     }
     return any;
 }

@@ -19,7 +19,7 @@ cdef inline void join(span_t *v, const span_t *w) noexcept nogil:
     """Append span w to v."""
     cdef int k
     v.t1 = w.t1
-    for k in range(32):
+    for k in range(36):
         v.sums[k] += w.sums[k]
     for k in range(3):
         v.other[k] += w.other[k]
@@ -59,7 +59,7 @@ cdef inline void put_row(double *row, const span_t *v, long start) noexcept nogi
         row[17 + k] = 0.0
     for k in range(8):
         row[9 + k] = v.missing[k]
-    for k in range(32):
+    for k in range(36):
         row[20 + k] = v.sums[k]
 
 
@@ -106,20 +106,13 @@ cdef inline void close_cycle(const core_t *c, state_t *s, out_t *out) noexcept n
         out.n_cycles += 1
 
 
-cdef inline void common_boundary(core_t *c, state_t *s, out_t *out, double t, long m, int flags) noexcept nogil:
-    """A half-cycle of the common grid ends at t."""
-    cdef span_t half
-    clear(&half, s.edge_t[0])
-    half.t1 = t
-    half.flags = flags
-    atom(c, s, t, M_PI * (m & 1), half.sums)
-    look_at_marks(c, s, &half)
-    if not s.cycle.open:
-        join(&s.part, &half)
-    else:
-        join(&s.cycle, &half)
-    if m & 1:
-        return
+cdef inline void common_boundary(core_t *c, state_t *s, out_t *out, double t, int flags) noexcept nogil:
+    """A cycle of the common grid ends at t; the first is the part of one before it."""
+    cdef span_t *span = &s.cycle if s.cycle.open else &s.part
+    span.t1 = t
+    span.flags = flags
+    atom(c, s, t, 0.0, span.sums)
+    look_at_marks(c, s, span)
     if s.cycle.open:
         s.cycle.cycles = 1
         close_cycle(c, s, out)
@@ -129,30 +122,30 @@ cdef inline void common_boundary(core_t *c, state_t *s, out_t *out, double t, lo
 
 cdef inline void own_boundary(const core_t *c, state_t *s, out_t *out, int grid, double t, int flags) noexcept nogil:
     """A half-cycle of a voltage's own grid ends at t: one value of Urms(1/2) starts a cycle before."""
-    cdef span_t half
     cdef double total, began = s.edge_t[grid]
     cdef double *row
+    cdef span_t half
     cdef int lanes
-    clear(&half, began)
-    half.t1 = t
-    half.flags = flags
+    if s.last_mark >= began:
+        clear(&half, began)
+        half.t1 = t
+        look_at_marks(c, s, &half)
+        lanes = 1 << (grid - 1) if grid < 4 else 1 << (grid - 4) | 1 << (grid - 3 if grid < 6 else 0)
+        if half.missing_lanes & lanes:
+            flags |= NOT_FINITE
+        if half.saturated_lanes & lanes:
+            flags |= SATURATED
     total = own_atom(c, s, grid, t)
-    look_at_marks(c, s, &half)
-    lanes = 1 << (grid - 1) if grid < 4 else 1 << (grid - 4) | 1 << (grid - 3 if grid < 6 else 0)
-    if not half.missing_lanes & lanes:
-        half.flags &= ~NOT_FINITE
-    if not half.saturated_lanes & lanes:
-        half.flags &= ~SATURATED
     if s.halves[grid] > 1 and c.want_halves:
         row = out.halves + 4 * out.n_halves
         row[0], row[1] = s.half_t[grid] + s.start, grid
         # the held period: the distance of edges would let an event move its own measure
         row[2] = sqrt(max(s.half_sum[grid] + total, 0.0) * s.held / (2 * M_PI))
-        row[3] = half.flags | s.half_flags[grid]
+        row[3] = flags | s.half_flags[grid]
         out.n_halves += 1
     s.half_sum[grid] = total
     s.half_t[grid] = began
-    s.half_flags[grid] = half.flags
+    s.half_flags[grid] = flags
     s.halves[grid] += 1
 
 
@@ -175,12 +168,11 @@ cdef inline void advance(core_t *c, state_t *s, out_t *out) noexcept nogil:
             continue
         a, b = s.point_phase[last] + s.before[grid], s.point_phase[now] + s.theta[grid]
         slope = (b - a) / (tb - ta)
-        if slope > 0.0:
-            while s.m[grid] * M_PI <= b:
-                t = max(ta + (s.m[grid] * M_PI - a) / slope, s.edge_t[grid])
-                if grid == 0:
-                    common_boundary(c, s, out, t, s.m[0], flags)
-                else:
-                    own_boundary(c, s, out, grid, t, flags)
-                s.m[grid] += 1
+        while slope > 0.0 and s.m[grid] * M_PI <= b:
+            t = max(ta + (s.m[grid] * M_PI - a) / slope, s.edge_t[grid])
+            if grid == 0:
+                common_boundary(c, s, out, t, flags)
+            else:
+                own_boundary(c, s, out, grid, t, flags)
+            s.m[grid] += 1 if grid else 2
         s.before[grid] = s.theta[grid]

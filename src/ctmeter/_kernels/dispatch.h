@@ -9,7 +9,7 @@
 enum {
     SUB = 16,  /* frames in a sub-block */
     TAPS = 16, /* frames that carry a fractional edge */
-    VEC = 32   /* sums of a sub-block: u^2[4] i^2[4] ui[4] u_k u_k+1[4], then with e^-jwt: re u[4] i[4], im u[4] i[4] */
+    VEC = 36   /* sums of a sub-block: u^2[4] i^2[4] ui[4] u_k u_k+1[4] i_k i_k+1[4], then with e^-jwt: re u[4] i[4], im u[4] i[4] */
 };
 
 #ifdef CTMETER_DEBUG
@@ -56,7 +56,7 @@ typedef struct {
     double (*edge_square)(const double *, const double *, int, int);
     void (*decimate)(const double *, int, const double *, double *);
     void (*demodulate)(const double *, long, long, int, const double *, const double *, double *, double *);
-    void (*convert_near)(const char *, ptrdiff_t, long, const signed char *, const double *, const double *, int, double *, double *, short *, short *);
+    void (*convert_near)(const char *, ptrdiff_t, long, const signed char *, const double *, const double *, double *, double *, short *, short *);
 } kernels_t;
 
 #define TABLE(s, near) {#s, sub_block_##s, add_blocks_##s, edge_weights_##s, edge_##s, edge_square_##s, decimate_##s, demodulate_##s, near}

@@ -45,7 +45,7 @@ cdef inline long edge_weights(const core_t *c, const state_t *s, double t, doubl
 cdef inline void atom(const core_t *c, state_t *s, double t, double phase, double *out) noexcept nogil:
     """Sums from the last cut of the common grid to t, where the phase is `phase`; t becomes the last cut."""
     cdef double w[16]
-    cdef double vec[32]
+    cdef double vec[36]
     cdef double turned, rc, rs
     cdef long ref, past = s.edge_ref[0], first = edge_weights(c, s, t, w, &ref)
     cdef int k

@@ -17,7 +17,11 @@ cdef inline double apparent(const core_t *c, const span_t *v, const double *u2, 
         if c.lanes.line:
             ue, ie = lines / 9, (i2[0] + i2[1] + i2[2]) / 3
         else:
-            ue, ie = (3 * (u2[0] + u2[1] + u2[2]) + lines) / 18, (i2[0] + i2[1] + i2[2] + i2[3]) / 3
+            ie = i2[3]
+            if c.lanes.column[7] < 0:
+                # the square of the sum of the phase currents
+                ie = max(i2[0] + i2[1] + i2[2] + 2 * (v.sums[16] + v.sums[17] + v.sums[18]) / n, 0.0)
+            ue, ie = (3 * (u2[0] + u2[1] + u2[2]) + lines) / 18, (i2[0] + i2[1] + i2[2] + ie) / 3
         return 3 * sqrt(max(ue, 0.0) * ie)
     return sk[0] + sk[1] + sk[2]
 
@@ -37,7 +41,7 @@ cdef inline void powers(const core_t *c, const span_t *v, double *p, double *q, 
         p[k] = v.sums[8 + k] / max(n - max(v.missing[k], v.missing[4 + k]), 1e-9)
         s[k] = sqrt(u2[k] * i2[k])
         # U I* of the fundamental phasors
-        q1 = 2 * (v.sums[24 + k] * v.sums[20 + k] - v.sums[16 + k] * v.sums[28 + k]) / (nu * ni)
+        q1 = 2 * (v.sums[28 + k] * v.sums[24 + k] - v.sums[20 + k] * v.sums[32 + k]) / (nu * ni)
         q[k] = q1
         if c.reactive == FRYZE:
             q[k] = sqrt(max(s[k] * s[k] - p[k] * p[k], 0.0))

@@ -29,28 +29,30 @@ static inline __attribute__((always_inline)) void FN(rotate)(const FN(vd) *u, FN
  * cosine, sine: SUB frames of the reference, each value four times. out: VEC sums in the order of vec_t. */
 static void FN(sub_block)(const double *U, const double *I, const double *cosine, const double *sine, double *out)
 {
-    FN(vd) a[8][NV];
-    for (int q = 0; q < 8; q++)
+    FN(vd) a[9][NV];
+    for (int q = 0; q < 9; q++)
         for (int k = 0; k < NV; k++) a[q][k] = (FN(vd)){0};
     for (int p = 0; p < SUB / 2; p++) {
         const FN(vd) *u = (const FN(vd) *)(U + 8 * p), *i = (const FN(vd) *)(I + 8 * p);
         const FN(vd) *c = (const FN(vd) *)(cosine + 8 * p), *s = (const FN(vd) *)(sine + 8 * p);
-        FN(vd) uu[NV], r[NV];
-        for (int k = 0; k < NV; k++) uu[k] = u[k];
+        FN(vd) uu[NV], ii[NV], r[NV], t[NV];
+        for (int k = 0; k < NV; k++) uu[k] = u[k], ii[k] = i[k];
         FN(rotate)(uu, r);
+        FN(rotate)(ii, t);
         for (int k = 0; k < NV; k++) {
-            FN(vd) x = uu[k], y = i[k], cc = c[k], ss = s[k];
+            FN(vd) x = uu[k], y = ii[k], cc = c[k], ss = s[k];
             a[0][k] += x * x;
             a[1][k] += y * y;
             a[2][k] += x * y;
             a[3][k] += x * r[k];
-            a[4][k] += x * cc;
-            a[5][k] += y * cc;
-            a[6][k] += x * ss;
-            a[7][k] += y * ss;
+            a[4][k] += y * t[k];
+            a[5][k] += x * cc;
+            a[6][k] += y * cc;
+            a[7][k] += x * ss;
+            a[8][k] += y * ss;
         }
     }
-    for (int q = 0; q < 8; q++) {
+    for (int q = 0; q < 9; q++) {
         const double *v = (const double *)a[q];
         for (int l = 0; l < 4; l++) out[4 * q + l] = v[l] + v[l + 4];
     }
@@ -61,10 +63,10 @@ static void FN(add_blocks)(const double *ring, long mask, long first, long last,
 {
     for (long b = first; b < last; b++) {
         const double *restrict v = ring + (b & mask) * VEC;
-        for (int l = 0; l < 16; l++) out[l] += v[l];
+        for (int l = 0; l < 20; l++) out[l] += v[l];
         for (int l = 0; l < 8; l++) {
-            out[16 + l] += v[16 + l] * c - v[24 + l] * s;
-            out[24 + l] += v[16 + l] * s + v[24 + l] * c;
+            out[20 + l] += v[20 + l] * c - v[28 + l] * s;
+            out[28 + l] += v[20 + l] * s + v[28 + l] * c;
         }
         double t = c * dc - s * ds;
         s = c * ds + s * dc;
@@ -93,37 +95,39 @@ static void FN(edge_weights)(const double *row, double share, int inside, double
  * out += sums, correlations turned by (rc, rs). */
 static void FN(edge)(const double *U, const double *I, const double *w, const double *cosine, const double *sine, double rc, double rs, double *restrict out)
 {
-    FN(vd) a[8][NV];
+    FN(vd) a[9][NV];
     double t[VEC];
-    for (int q = 0; q < 8; q++)
+    for (int q = 0; q < 9; q++)
         for (int k = 0; k < NV; k++) a[q][k] = (FN(vd)){0};
     for (int p = 0; p < TAPS / 2; p++) {
         const FN(vd) *u = (const FN(vd) *)(U + 8 * p), *i = (const FN(vd) *)(I + 8 * p);
         const FN(vd) *c = (const FN(vd) *)(cosine + 8 * p), *s = (const FN(vd) *)(sine + 8 * p);
-        FN(vd) ww[NV], uu[NV], r[NV];
+        FN(vd) ww[NV], uu[NV], ii[NV], r[NV], q[NV];
         FN(spread)(w + 2 * p, ww);
-        for (int k = 0; k < NV; k++) uu[k] = u[k];
+        for (int k = 0; k < NV; k++) uu[k] = u[k], ii[k] = i[k];
         FN(rotate)(uu, r);
+        FN(rotate)(ii, q);
         for (int k = 0; k < NV; k++) {
-            FN(vd) x = uu[k], y = i[k], wx = ww[k] * x, wy = ww[k] * y;
+            FN(vd) x = uu[k], y = ii[k], wx = ww[k] * x, wy = ww[k] * y;
             a[0][k] += wx * x;
             a[1][k] += wy * y;
             a[2][k] += wx * y;
             a[3][k] += wx * r[k];
-            a[4][k] += wx * c[k];
-            a[5][k] += wy * c[k];
-            a[6][k] += wx * s[k];
-            a[7][k] += wy * s[k];
+            a[4][k] += wy * q[k];
+            a[5][k] += wx * c[k];
+            a[6][k] += wy * c[k];
+            a[7][k] += wx * s[k];
+            a[8][k] += wy * s[k];
         }
     }
-    for (int q = 0; q < 8; q++) {
+    for (int q = 0; q < 9; q++) {
         const double *v = (const double *)a[q];
         for (int l = 0; l < 4; l++) t[4 * q + l] = v[l] + v[l + 4];
     }
-    for (int l = 0; l < 16; l++) out[l] += t[l];
+    for (int l = 0; l < 20; l++) out[l] += t[l];
     for (int l = 0; l < 8; l++) {
-        out[16 + l] += t[16 + l] * rc - t[24 + l] * rs;
-        out[24 + l] += t[16 + l] * rs + t[24 + l] * rc;
+        out[20 + l] += t[20 + l] * rc - t[28 + l] * rs;
+        out[28 + l] += t[20 + l] * rs + t[28 + l] * rc;
     }
 }
 
@@ -179,10 +183,32 @@ static void FN(demodulate)(const double *X, long mask, long centre, int m, const
     for (int l = 0; l < 4; l++) re[l] = r[l], im[l] = j[l];
 }
 
-/* int16 frames whose used columns lie within 16 bytes; needs byte shuffles. Other cases: convert.h. */
-#if VW > 2
+/* An even number of int16 frames whose used columns lie within 16 bytes; needs byte shuffles. Other cases: convert.h. */
+#if VW == 8
 static void FN(convert_near)(const char *p, ptrdiff_t stride, long n, const signed char *shuffle, const double *scale,
-                             const double *offset, int derive_n, double *U, double *I, short *low, short *high)
+                             const double *offset, double *U, double *I, short *low, short *high)
+{
+    const __m256i order = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)shuffle));
+    __m256i lo = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)low)), hi = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)high));
+    const __m512d su = _mm512_broadcast_f64x4(_mm256_loadu_pd(scale)), si = _mm512_broadcast_f64x4(_mm256_loadu_pd(scale + 4));
+    const __m512d ou = _mm512_broadcast_f64x4(_mm256_loadu_pd(offset)), oi = _mm512_broadcast_f64x4(_mm256_loadu_pd(offset + 4));
+    for (long k = 0; k < n; k += 2) {
+        const __m128i a = _mm_loadu_si128((const __m128i *)(p + k * stride)), b = _mm_loadu_si128((const __m128i *)(p + (k + 1) * stride));
+        const __m256i raw = _mm256_shuffle_epi8(_mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1), order);
+        lo = _mm256_min_epi16(lo, raw);
+        hi = _mm256_max_epi16(hi, raw);
+        const __m256i both = _mm256_permute4x64_epi64(raw, 0xd8);
+        const __m512d u = _mm512_cvtepi32_pd(_mm256_cvtepi16_epi32(_mm256_castsi256_si128(both)));
+        const __m512d i = _mm512_cvtepi32_pd(_mm256_cvtepi16_epi32(_mm256_extracti128_si256(both, 1)));
+        _mm512_storeu_pd(U + 4 * k, _mm512_add_pd(_mm512_mul_pd(u, su), ou));
+        _mm512_storeu_pd(I + 4 * k, _mm512_add_pd(_mm512_mul_pd(i, si), oi));
+    }
+    _mm_storeu_si128((__m128i *)low, _mm_min_epi16(_mm256_castsi256_si128(lo), _mm256_extracti128_si256(lo, 1)));
+    _mm_storeu_si128((__m128i *)high, _mm_max_epi16(_mm256_castsi256_si128(hi), _mm256_extracti128_si256(hi, 1)));
+}
+#elif VW == 4
+static void FN(convert_near)(const char *p, ptrdiff_t stride, long n, const signed char *shuffle, const double *scale,
+                             const double *offset, double *U, double *I, short *low, short *high)
 {
     const __m128i order = _mm_loadu_si128((const __m128i *)shuffle);
     __m128i lo = _mm_loadu_si128((const __m128i *)low), hi = _mm_loadu_si128((const __m128i *)high);
@@ -194,13 +220,8 @@ static void FN(convert_near)(const char *p, ptrdiff_t stride, long n, const sign
         hi = _mm_max_epi16(hi, raw);
         const __m256i wide = _mm256_cvtepi16_epi32(raw);
         const __m256d u = _mm256_cvtepi32_pd(_mm256_castsi256_si128(wide)), i = _mm256_cvtepi32_pd(_mm256_extracti128_si256(wide, 1));
-        __m256d y = _mm256_add_pd(_mm256_mul_pd(i, si), oi);
-        if (derive_n) {
-            const __m256d sum = _mm256_add_pd(_mm256_add_pd(_mm256_permute4x64_pd(y, 0x00), _mm256_permute4x64_pd(y, 0x55)), _mm256_permute4x64_pd(y, 0xaa));
-            y = _mm256_blend_pd(y, sum, 8);
-        }
         _mm256_storeu_pd(U + 4 * k, _mm256_add_pd(_mm256_mul_pd(u, su), ou));
-        _mm256_storeu_pd(I + 4 * k, y);
+        _mm256_storeu_pd(I + 4 * k, _mm256_add_pd(_mm256_mul_pd(i, si), oi));
     }
     _mm_storeu_si128((__m128i *)low, lo);
     _mm_storeu_si128((__m128i *)high, hi);

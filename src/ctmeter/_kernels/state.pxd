@@ -31,7 +31,6 @@ cdef extern from "_kernels/convert.h" nogil:
         int line
         int derive_3
         int derive_i2
-        int derive_n
     const kernels_t *choose_kernels(const char *name) noexcept
     void plan(lanes_t *) noexcept
     int convert(const kernels_t *, const lanes_t *, raw_t, const char *, ptrdiff_t, ptrdiff_t, long, long,
@@ -45,7 +44,7 @@ cdef enum:
     MAX_HALF = 512    # longest half demodulation kernel
     POINTS = 16       # hops whose phase is remembered
     GRIDS = 7         # common, L1 L2 L3, L12 L23 L31
-    ROW = 52          # values of a row: t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] -[3] sums[32]
+    ROW = 56          # values of a row: t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] -[3] sums[36]
 
 cdef enum:            # flags of a row, as bits of interface.md
     SATURATED = 16
@@ -97,7 +96,7 @@ ctypedef struct core_t:
 
 ctypedef struct span_t:         # sums over whole cycles
     double t0, t1
-    double sums[32]
+    double sums[36]
     double other[3]             # reactive power times samples by a method that needs its own sums
     double missing[8]           # frames missing, of each lane
     int missing_lanes, saturated_lanes, flags, cycles, open
@@ -151,7 +150,7 @@ ctypedef struct state_t:
     double half_t[7]
     int halves[7]
     int half_flags[7]
-    double edge_vec[32]         # of the common grid
+    double edge_vec[36]         # of the common grid
     double edge_c, edge_s       # its reference at edge_ref
     # cycles and windows
     span_t part                 # time before the first whole cycle, or after the last
