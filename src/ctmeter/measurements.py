@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import CtmeterError
 from .quantity import LINES, LIST_LENGTH, PHASES, Column, columns
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def _array(column: Column, values: np.ndarray | None, n: int) -> pa.Array:
     if values is None:
         return pa.nulls(n, kind)
     if len(values) != n:
-        raise CtmeterError(f"column {column.name} has {len(values)} rows, the others {n}")
+        raise ValueError(f"column {column.name} has {len(values)} rows, the others {n}")
     if column.dtype == "time":
         return pa.array(np.ascontiguousarray(values, np.int64)).view(kind)
     if column.dtype == "label":
@@ -115,7 +114,7 @@ def record_batch(table: str, rows: Mapping[str, np.ndarray], *, spectra: bool = 
 
     Raises
     ------
-    CtmeterError
+    ValueError
         Unknown columns, or columns of different lengths.
     """
     import pyarrow as pa
@@ -124,7 +123,7 @@ def record_batch(table: str, rows: Mapping[str, np.ndarray], *, spectra: bool = 
     n = len(next(iter(rows.values()))) if rows else 0
     strange = set(rows) - {c.name for c in known}
     if strange:
-        raise CtmeterError(f"table {table} has no column {', '.join(sorted(strange))}")
+        raise ValueError(f"table {table} has no column {', '.join(sorted(strange))}")
     arrays = [_array(c, rows.get(c.name), n) for c in known]
     return pa.RecordBatch.from_arrays(arrays, schema=schema(table, spectra=spectra, sides=sides))
 

@@ -249,7 +249,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         side="P", extremes=True, obis=_obis((29, 49, 69, 9)), clause="IEEE 1459-2010, 3.1",
     ),
     Quantity(
-        "PF", "pf", "1", "power factor P/S, with the sign of P", phases=_TOTALLED, rule=Rule.RATIO, obis=_obis((33, 53, 73, 13)),
+        "PF", "pf", "1", "power factor P/S, with the sign of P", phases=_TOTALLED, tables=_CYCLES, rule=Rule.RATIO, obis=_obis((33, 53, 73, 13)),
         clause="IEEE 1459-2010, 3.1",
     ),
     # the fundamental

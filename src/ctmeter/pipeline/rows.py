@@ -90,7 +90,7 @@ class Buffer:
             length = min(max(64, 2 * need), self.size)
             fresh = np.full((length, *like.shape[1:]), np.nan if like.dtype.kind == "f" else 0, like.dtype)
             if old is not None:
-                fresh[: self.fill] = old[: self.fill]
+                fresh[: len(old)] = old
             self._columns[name] = old = fresh
         return old
 

@@ -108,7 +108,7 @@ def open_recording(
             layers.beside(Path(source.path))
         mapping = layers.settings().map
         if mapping and assign:
-            source = source.with_channels(*roles.assign(source.channels, mapping))
+            source = roles.apply(source, mapping)
         return source, False
     layers.beside(Path(source))
     mapping = layers.settings().map if assign else {}
@@ -361,7 +361,7 @@ def measure_points(
         results = {}
         for name in base.points:
             chosen = base.point(name)
-            of_point = opened.with_channels(*roles.assign(opened.channels, chosen.map)) if chosen.map else opened
+            of_point = roles.apply(opened, chosen.map) if chosen.map else opened
             place = None if out is None else Path(out) / name
             common = {"force": False, "sha256": False, "progress": None, **named}
             results[name] = _measure(of_point, chosen, place, limits, layers.notes, **common)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..quantity import energy_keys
 from ..recording import Wiring
+from ..reports.units import si
 from ..settings import Settings
 from .describe import SCHEMA_VERSION, iso, plain, program
 from .rows import Statistics
@@ -77,7 +78,7 @@ def without_nominal(mean: Mapping[str, float | None], wiring: Wiring) -> str:
     if values:
         near = nearest_standard_voltage(max(values), wiring)
         kind = "line-to-line" if wiring.name == "3P3W" else "phase-to-neutral"
-        measured = f"{max(values):.4g} V {kind}"
+        measured = f"{si(max(values), 'V', 4)} {kind}"
         text += f"; {measured} measured" + (f", the nearest standard value is {near:g} V (--un {near:g})" if near else " is near no standard value")
     return text
 
@@ -88,9 +89,8 @@ def _doubts(settings: Settings, mean: Mapping[str, float | None], wiring: Wiring
     if settings.nominal_voltage is not None:
         values = [v for p in wiring.voltages if (v := mean.get(f"U_{p}")) is not None]
         if values and not 0.5 <= max(values) / settings.nominal_voltage <= 2.0:
-            notes.append(
-                f"the nominal voltage is {settings.nominal_voltage:g} V, {max(values):.4g} V measured: the wrong side, ratio or nominal voltage?"
-            )
+            nominal, measured = si(settings.nominal_voltage, "V", 4), si(max(values), "V", 4)
+            notes.append(f"the nominal voltage is {nominal}, {measured} measured: the wrong side, ratio or nominal voltage?")
     f = mean.get("f")
     if f is not None and far_from_mains(f) and not any("far from" in note for note in said):
         notes.append(f"the frequency, {f:.5g} Hz, is far from any mains frequency: an unusual source, or a wrong sample rate or time column (--rate)")

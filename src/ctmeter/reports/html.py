@@ -63,7 +63,8 @@ def _image(figure: Figure, text: str) -> str:
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=110)
     encoded = base64.b64encode(data.getvalue()).decode()
-    return f'<figure><img alt="{html.escape(text, quote=True)}" src="data:image/png;base64,{encoded}"><figcaption>{html.escape(text)}</figcaption></figure>'
+    image = f'<img alt="{html.escape(text, quote=True)}" src="data:image/png;base64,{encoded}">'
+    return f"<figure>{image}<figcaption>{html.escape(text)}</figcaption></figure>"
 
 
 def _two_axes(upper: str, lower: str, x: str) -> tuple[Figure, Any, Any]:

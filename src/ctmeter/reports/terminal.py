@@ -16,6 +16,8 @@ __all__ = ["console", "print_events", "print_recording", "print_summary"]
 
 _ROWS = (("U", "V"), ("I", "A"), ("P", "W"), ("Q", "var"), ("S", "VA"), ("PF", "1"))
 
+_MEANING = {"A+": " import", "A-": " export", "E+": " import", "E-": " export"}
+
 
 def console(file: IO[str] | None = None) -> Console:
     """A console that honours NO_COLOR and is 80 columns wide where there is no terminal."""
@@ -73,7 +75,7 @@ def _energy_table(energy: Mapping[str, Any]) -> Table:
     for e in ENERGIES:
         values = [energy.get(e.name + s) for s in ("_L1", "_L2", "_L3", "")]
         if e.name == "A+" or any(values):
-            table.add_row(f"{e.name} {e.meaning.split(',')[0]}" if len(e.meaning) < 18 else e.name, *(si(v, e.unit) for v in values))
+            table.add_row(e.name + _MEANING.get(e.name, ""), *(si(v, e.unit) for v in values))
     return table
 
 
@@ -92,10 +94,13 @@ def print_summary(summary: Mapping[str, Any], out: Console, place: object = None
     """
     recording, quality, sides = summary["recording"], summary["quality"], summary["sides"]
     out.print(f"[bold]{_text(title or recording.get('source') or 'recording')}[/bold]  {_head(recording)}")
-    side = {sides["U"], sides["I"]}
     nominal = summary["settings"]["nominal_voltage"]
     known = f"Un {nominal:g} V, " if nominal else ""
-    where = "values as recorded" if side == {"as-recorded"} else f"{sides['U']} voltages, {sides['I']} currents"
+    where = (
+        f"{sides['U']} voltages, {sides['I']} currents"
+        if len(side) > 1
+        else f"{sides['U']} values".replace("as-recorded values", "values as recorded")
+    )
     out.print(f"{summary['wiring']}, {known}fn {summary['settings']['nominal_frequency']:g} Hz, {where}")
     out.print(_mean_table(summary))
     out.print(_energy_table(summary["energy"]))

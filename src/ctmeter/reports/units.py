@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["duration", "number", "si"]
 
-_PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+_PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 #: Units that take no prefix.
 _BARE = {"", "1", "%", "degree", "Hz"}
 
@@ -22,6 +22,7 @@ def number(value: float, digits: int = 5) -> str:
     """
     if value == 0:
         return "0"
+    value = float(f"{value:.{digits - 1}e}")  # 0.999996 has the digits of 1
     size = math.floor(math.log10(abs(value)))
     if size < -4 or size > 9:
         return f"{value:.{digits}g}"
@@ -41,12 +42,12 @@ def si(value: Any, unit: str, digits: int = 5) -> str:
     if unit in _BARE:
         text = number(value, digits)
         return text if unit in ("", "1") else f"{text} {'°' if unit == 'degree' else unit}"
-    if value == 0:
+    if abs(value) < 1e-12:
         return f"0 {unit}"
     power = 3 * math.floor(math.log10(abs(value)) / 3)
     if abs(value) / 10.0**power >= 999.995:
         power += 3  # it would be rounded up to 1000
-    power = min(max(power, -9), 12)
+    power = min(max(power, -12), 12)
     return f"{number(value / 10.0**power, digits)} {_PREFIXES[power]}{unit}"
 
 

@@ -1,0 +1,55 @@
+import io
+
+import pytest
+
+from ctmeter.reports.terminal import console, print_events, print_recording
+from ctmeter.reports.units import duration, si
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0, "Wh", "0 Wh"),
+        (None, "V", "–"),
+        (float("nan"), "V", "–"),
+        (999.999, "V", "1.0000 kV"),
+        (999.99, "V", "999.99 V"),
+        (-230.123456, "V", "-230.12 V"),
+        (1.5e-5, "varh", "15.000 µvarh"),
+        (1e-15, "varh", "0 varh"),
+        (4.2e10, "W", "42.000 GW"),
+        (50.0, "Hz", "50.000 Hz"),
+        (0.9, "1", "0.90000"),
+        (-120.0, "degree", "-120.00 °"),
+    ],
+)
+def test_si(value, unit, text):
+    assert si(value, unit) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.2, "200 ms"), (60, "1 min"), (86400 * 2 + 3600, "2 d 1 h"), (59.5, "59.5 s")])
+def test_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+def recording(**more):
+    channel = {"name": "[red]\x1b[2Jevil[/red]", "role": "U_L1", "phase": "", "unit": "V", "side": None, "ratio": 1.0, "scale": 1.0}
+    base = {"format": "arrays", "duration_s": 1.0, "sample_rate_hz": 1000.0, "start": None, "segments": [], "samples": 1000, "status_channels": []}
+    return {**base, "gaps": {"count": 0, "samples": 0}, "metadata": {}, "channels": [channel], "warnings": [], **more}
+
+
+def test_names_of_files_cannot_command_the_terminal():
+    out = io.StringIO()
+    print_recording(recording(warnings=["[bold]x[/bold]\x07"]), console(out), "a\x1b]0;b.cfg")
+    text = out.getvalue()
+    assert "\x1b" not in text and "\x07" not in text
+    assert "[red]" in text and "[bold]x[/bold]" in text
+
+
+def test_events():
+    out = io.StringIO()
+    print_events([{"type": "dip", "t": "2026-03-02T00:00:02Z", "phases": ["L2"], "duration": 0.11, "U_residual": 138.0}], console(out))
+    assert "138.00 V" in out.getvalue() and "110 ms" in out.getvalue()
+    out = io.StringIO()
+    print_events([], console(out))
+    assert out.getvalue() == "no events\n"
