@@ -216,5 +216,7 @@ def _arrays(columns: list[Any], n_analog: int, missing: int, path: Path, warning
     empty_status = sum(column.null_count for column in status_columns)
     if empty_status:
         warnings.append(f"{path.name}: {empty_status} status fields are empty, taken as 0")
-    numbers, stamps = (np.asarray(column.to_numpy(), np.float64) for column in columns[:2])
+    numbers, stamps = (np.array(column.to_numpy(), np.float64) for column in columns[:2])
+    for clock in (numbers, stamps):
+        clock[~(np.abs(clock) < 1e15)] = np.nan  # beyond that no count is exact
     return TableData(numbers, stamps, raw, status)
