@@ -55,12 +55,13 @@ class Table:
             if required:
                 self.fault(key, "is missing")
             return default
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+        if not math.isfinite(number):
             self.fault(key, f"is {value!r}, not a finite number")
-        elif value < low or value > high or (above and value == low):
+        elif number < low or number > high or (above and number == low):
             self.fault(key, f"is {value!r}, not {'above' if above else 'from'} {low:g} {'and at most' if above else 'to'} {high:g}")
         else:
-            return float(value)
+            return number
         return default
 
     def whole(self, key: str, default: Any = None, low: int = 0, high: int = 2**63, *, required: bool = False) -> Any:
@@ -70,7 +71,7 @@ class Table:
             if required:
                 self.fault(key, "is missing")
             return default
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= value <= high:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= int(value) <= high:
             self.fault(key, f"is {value!r}, not a whole number from {low} to {high}")
             return default
         return int(value)
