@@ -119,19 +119,21 @@ def open_recording(
 
 
 def detected(recording: Recording) -> float | None:
-    """The frequency of the first half second that has one, None where there is none."""
+    """The frequency of the first half second that has one, within ten seconds of each segment; None where none has."""
     voltages = [c.role for c in recording.channels if c.role and c.role[0] == "U"]
     wanted = voltages or [c.role for c in recording.channels if c.role]
+    if not wanted:
+        return None
     for segment in recording.segments:
-        if segment.excluded or not wanted:
+        if segment.excluded:
             continue
-        stop = min(segment.stop, segment.start + int(0.5 * segment.sample_rate) + 1)
-        for row, _ in recording.gaps:
-            if segment.start < row < stop:
-                stop = row
-        found = detect_frequency(recording.read(wanted, segment.start, stop), segment.sample_rate)
-        if found is not None and np.isfinite(found):
-            return float(found)
+        step = int(0.5 * segment.sample_rate) + 1
+        breaks = {row for row, _ in recording.gaps}
+        for start in range(segment.start, min(segment.stop, segment.start + 20 * step), step):
+            stop = min(segment.stop, start + step, *(row for row in breaks if row > start))
+            found = detect_frequency(recording.read(wanted, start, stop), segment.sample_rate)
+            if found is not None and np.isfinite(found):
+                return float(found)
     return None
 
 
@@ -298,16 +300,10 @@ def _measure(
     notes = list(notes)
     if recording.unresolved:
         notes.append(recording.unresolved)
-    frequency = detected(recording)
-    if settings.nominal_frequency is None:
-        if frequency is None:
-            notes.append("no frequency could be detected: nominal frequency taken as 50 Hz (--fn)")
-            settings = replace(settings, nominal_frequency=50.0)
-        # else the analyzer detects it in the same way, and says so
-    elif frequency is not None and far_from_mains(frequency):
-        notes.append(
-            f"the recording begins at {frequency:.5g} Hz, far from {settings.nominal_frequency:g} Hz: a wrong sample rate or time column? (--rate)"
-        )
+    if settings.nominal_frequency is not None:  # else the analyzer detects it, and says so
+        frequency = detected(recording)
+        if frequency is not None and far_from_mains(frequency):
+            notes.append(f"the recording begins at {frequency:.5g} Hz, far from any mains frequency: a wrong sample rate or time column? (--rate)")
     bounds = (_instant(limits[0], recording, "from"), _instant(limits[1], recording, "to"))
     measured = [s for s in recording.segments if not s.excluded] or list(recording.segments)
     if not measured:

@@ -96,11 +96,8 @@ def print_summary(summary: Mapping[str, Any], out: Console, place: object = None
     out.print(f"[bold]{_text(title or recording.get('source') or 'recording')}[/bold]  {_head(recording)}")
     nominal = summary["settings"]["nominal_voltage"]
     known = f"Un {nominal:g} V, " if nominal else ""
-    where = (
-        f"{sides['U']} voltages, {sides['I']} currents"
-        if len(side) > 1
-        else f"{sides['U']} values".replace("as-recorded values", "values as recorded")
-    )
+    same = "values as recorded" if sides["U"] == "as-recorded" else f"{sides['U']} values"
+    where = same if sides["U"] == sides["I"] else f"{sides['U']} voltages, {sides['I']} currents"
     out.print(f"{summary['wiring']}, {known}fn {summary['settings']['nominal_frequency']:g} Hz, {where}")
     out.print(_mean_table(summary))
     out.print(_energy_table(summary["energy"]))
