@@ -319,11 +319,11 @@ cdef class Core:
         ----------
         frequency : float
             Hz, to some percent.
-        phases : sequence of 4 float, optional
-            For a run that ends within the tracker's delay, the phase (rad, of a sine) at sample 0 of the
-            common grid and of u1, u2, u3; the frequency is then taken as exact.
+        phases : sequence of 6 float, optional
+            For a run that ends within the tracker's delay, the phases (rad, of a sine) at sample 0 of
+            u1, u2, u3, u12, u23, u31; the frequency is then taken as exact.
         """
-        cdef int k, n
+        cdef int k
         cdef state_t *s = &self.s
         if s.locked or not 1.0 <= frequency <= self.c.rate:
             raise ValueError(f"lock({frequency}) while locked: {bool(s.locked)}")
@@ -333,16 +333,17 @@ cdef class Core:
         s.hop = s.half + 2
         s.locked = 1
         if phases is not None:
+            # the common grid starts with the run, so that every whole cycle that is there counts
             s.locked = 2
             for k in range(3):
-                set_angle(s, 1 + k, phases[1 + k] - phases[0])
+                set_angle(s, 1 + k, phases[k] - 0.5 * s.omega)
+                set_angle(s, 4 + k, phases[3 + k] - 0.5 * s.omega)
                 s.known[k] = 1
-                n = (k + 1) % 3
-                set_angle(s, 4 + k, phases[1 + k] - phases[0] + (M_PI / 6 if phases[1 + k] > phases[1 + n] else -M_PI / 6))
-            s.point_t[0], s.point_phase[0], s.point_good[0] = 0.0, phases[0], 1
-            s.point_t[1], s.point_phase[1], s.point_good[1] = 1.0, phases[0] + s.omega, 1
+            s.point_t[0], s.point_phase[0], s.point_good[0] = -0.5, 0.0, 1
+            s.point_t[1], s.point_phase[1], s.point_good[1] = 0.5, s.omega, 1
             s.hops = 1
             self._extend_to_start()
+            s.m[0] = 0
         self._sums_and_hops()
 
     def feed(self, block, long start=0) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["LOWEST", "HIGHEST", "detect_frequency", "fit_phase"]
+__all__ = ["HIGHEST", "LOWEST", "detect_frequency", "fit_phase"]
 
 #: Band in which a fundamental is looked for, Hz.
 LOWEST, HIGHEST = 12.0, 130.0
@@ -89,8 +89,8 @@ def fit_phase(values: np.ndarray, sample_rate: float, frequency: float) -> tuple
     -------
     frequency : float
         Hz; improved where at least a cycle and a half is there.
-    phases : list of 4 float
-        rad, of a sine at sample 0: of the common phase, and of each column.
+    phases : list of 6 float
+        rad, of a sine at sample 0: of each column, and of their differences 1-2, 2-3, 3-1.
     """
     n = len(values)
     t = np.arange(n) / sample_rate
@@ -117,10 +117,12 @@ def fit_phase(values: np.ndarray, sample_rate: float, frequency: float) -> tuple
                 break
         frequency = min(max(frequency, LOWEST), HIGHEST)
     solution = fit(frequency)[1]
-    amplitude = np.hypot(solution[1], solution[2])
-    places = [0.0, -2 * np.pi / 3, 2 * np.pi / 3]
-    live = amplitude > 0.05 * max(float(amplitude.max()), 1e-300)
-    phase = [float(np.arctan2(solution[2][k], solution[1][k])) if live[k] else None for k in range(3)]
-    lead = next((k for k in range(3) if phase[k] is not None), 0)
-    common = (phase[lead] or 0.0) - places[lead]
-    return frequency, [common, *(common + places[k] if phase[k] is None else float(phase[k] or 0.0) for k in range(3))]
+    phasors = solution[1] + 1j * solution[2]
+    # a dead voltage takes the place it would have beside the first live one
+    live = np.abs(phasors) > 0.05 * max(float(np.abs(phasors).max()), 1e-300)
+    lead = int(np.argmax(live))
+    for k in range(3):
+        if not live[k]:
+            phasors[k] = 1e-9 * phasors[lead] * np.exp(-2j * np.pi * (k - lead) / 3)
+    lines = phasors - np.roll(phasors, -1)
+    return frequency, [float(a) for a in np.angle(np.concatenate([phasors, lines]))]

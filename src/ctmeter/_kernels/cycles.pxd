@@ -5,6 +5,7 @@ from libc.string cimport memset
 
 from ctmeter._kernels.edges cimport atom, own_atom, turn_reference
 from ctmeter._kernels.energy cimport account, powers
+from ctmeter._kernels.reactive cimport other_reactive
 from ctmeter._kernels.state cimport (
     BUDEANU, GRIDS, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, core_t, out_t, span_t, state_t,
 )
@@ -83,6 +84,8 @@ cdef inline void close_cycle(const core_t *c, state_t *s, out_t *out) noexcept n
     cdef double q[4]
     cdef double w[4]
     cdef int k
+    if c.reactive == QUARTER_SHIFT or c.reactive == BUDEANU:
+        other_reactive(c, s, &s.cycle)
     powers(c, &s.cycle, p, q, w)
     if not s.have_last:
         account(c, s, &s.part.sums[8], s.part.t1 - s.part.t0, p, q, w)
