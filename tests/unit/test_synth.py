@@ -116,7 +116,7 @@ def test_unbalance_of_the_standards_vector():
 
 
 def test_power_of_the_stated_vector():
-    """The stated 4-wire set: P 6031.012 W, Q 2815.720 var, arithmetic S 6683.000 VA, I_N 3.3573 A."""
+    """The stated 4-wire set: P 6031.012 W, Q 2815.720 var, S arithmetic 6683.000, effective 6939.166 VA, I_N 3.3573 A."""
     channel = {
         "U_L2": {"amplitude": 225, "angle": -121.5},
         "U_L3": {"amplitude": 234, "angle": 119},
@@ -125,7 +125,7 @@ def test_power_of_the_stated_vector():
         "I_L3": {"amplitude": 12, "angle": 100},
     }
     values = synth.generate({"sample_rate": 10000, "duration": 1, "channel": channel}).metadata["truth"]["values"]
-    assert [values[k] for k in ("P", "Q", "S", "I_N")] == pytest.approx([6031.012, 2815.720, 6683.000, 3.3573], abs=1e-3)
+    assert [values[k] for k in ("P", "Q", "S", "Se", "I_N")] == pytest.approx([6031.012, 2815.720, 6683.000, 6939.166, 3.3573], abs=1e-3)
 
 
 @pytest.mark.parametrize(

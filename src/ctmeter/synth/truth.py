@@ -105,7 +105,7 @@ def _values(plan: Plan, saturated: set[str]) -> tuple[dict[str, float | None], d
             values |= _power(plan, state, values, phase)
     values |= _totals(plan, state, values)
     if plan.wiring != "1P2W":
-        values |= _unbalance(plan, state)
+        values |= _unbalance(plan, state) | {"Se": _effective(plan, values)}
     return values, state
 
 
@@ -161,6 +161,20 @@ def _totals(plan: Plan, state: dict[str, Lines], values: dict[str, float | None]
         q = _clean(q1, scale) if steady else None
     size = math.hypot(p1, q1) if p1 is not None and q1 is not None else 0.0
     return {"P": p, "Q": q, "S": s, "PF": p / s if p is not None and s else None, "DPF": p1 / size if size and p1 is not None else None}
+
+
+def _effective(plan: Plan, values: dict[str, float | None]) -> float | None:
+    """The effective apparent power of IEEE 1459."""
+    four = plan.wiring == "3P4W"
+    wanted = ["U_L12", "U_L23", "U_L31", "I_L1", "I_L2", "I_L3", *(("U_L1", "U_L2", "U_L3", "I_N") if four else ())]
+    square = {r: x * x for r in wanted if (x := values[r]) is not None}
+    if len(square) < len(wanted):
+        return None
+    line = square["U_L12"] + square["U_L23"] + square["U_L31"]
+    star = square["U_L1"] + square["U_L2"] + square["U_L3"] if four else 0.0
+    u = (3 * star + line) / 18 if four else line / 9
+    i = (square["I_L1"] + square["I_L2"] + square["I_L3"] + (square["I_N"] if four else 0.0)) / 3
+    return 3 * math.sqrt(u * i)
 
 
 def _q1(state: dict[str, Lines], phase: str) -> float:
