@@ -10,6 +10,7 @@ IEC 61000-4-30:2015, 5.2
 IEC 61000-4-30:2015, 5.4
 """
 
+cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.math cimport INFINITY, M_PI, floor
@@ -52,6 +53,7 @@ def instruction_set() -> str:
     return choose_kernels(b"").name.decode()
 
 
+@cython.final
 cdef class Core:
     """Streaming sums of up to eight lanes: u1 u2 u3 uN i1 i2 i3 iN.
 
@@ -312,7 +314,7 @@ cdef class Core:
         cdef long n = min(self.s.frames, self.c.mask + 1)
         return PyBytes_FromStringAndSize(<char *>self.c.U, n * 32), PyBytes_FromStringAndSize(<char *>self.c.I, n * 32)
 
-    def lock(self, double frequency, phases=None) -> None:
+    def lock(self, double frequency, phases=None, bint measured=True) -> None:
         """Start tracking.
 
         Parameters
@@ -322,6 +324,8 @@ cdef class Core:
         phases : sequence of 6 float, optional
             For a run that ends within the tracker's delay, the phases (rad, of a sine) at sample 0 of
             u1, u2, u3, u12, u23, u31; the frequency is then taken as exact.
+        measured : bool
+            Whether that frequency was measured at all.
         """
         cdef int k
         cdef state_t *s = &self.s
@@ -339,8 +343,8 @@ cdef class Core:
                 set_angle(s, 1 + k, phases[k] - 0.5 * s.omega)
                 set_angle(s, 4 + k, phases[3 + k] - 0.5 * s.omega)
                 s.known[k] = 1
-            s.point_t[0], s.point_phase[0], s.point_good[0] = -0.5, 0.0, 1
-            s.point_t[1], s.point_phase[1], s.point_good[1] = 0.5, s.omega, 1
+            s.point_t[0], s.point_phase[0], s.point_good[0] = -0.5, 0.0, measured
+            s.point_t[1], s.point_phase[1], s.point_good[1] = 0.5, s.omega, measured
             s.hops = 1
             self._extend_to_start()
             s.m[0] = 0

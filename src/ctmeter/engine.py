@@ -12,10 +12,12 @@ IEEE 1459-2010, 3.1
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Self
 
@@ -204,11 +206,14 @@ class Engine:
         voltages, currents = self._core.pending()
         values = np.frombuffer(voltages if any(self._lanes[:3]) else currents).reshape(-1, 4)[:, :3]
         found = detect_frequency(values, self._rate)
+        if short and len(values) < 1.5 * self._rate / (found or self._nominal):
+            # nothing to measure a frequency by
+            found = None
         frequency = self._nominal if found is None else found
         # the tracker needs its three cycles, twice
         if short and len(values) < 4.5 * self._rate / frequency:
-            frequency, phases = fit_phase(values, self._rate, frequency)
-            self._core.lock(frequency, phases)
+            frequency, phases = fit_phase(values, self._rate, frequency, free=found is not None)
+            self._core.lock(frequency, phases, found is not None)
         else:
             self._core.lock(frequency)
         if found is None:
@@ -380,9 +385,8 @@ class Engine:
         """
         counts = self._core.counts()
         names = _LINE_LANES if self._wiring.name == "3P3W" else _LANES
-        per_channel = {
-            kind: {names[k]: int(counts[kind][k]) for k in range(8) if self._lanes[k] is not None and counts[kind][k]} for kind in ("missing", "saturated")
-        }
+        used = [k for k in range(8) if self._lanes[k] is not None]
+        per_channel = {kind: {names[k]: int(counts[kind][k]) for k in used if counts[kind][k]} for kind in ("missing", "saturated")}
         return {
             "samples": self._fed,
             "integrated": int(counts["integrated"]),
@@ -393,9 +397,17 @@ class Engine:
 
     def snapshot(self) -> bytes:
         """The whole state, for `restore`."""
-        import pickle  # of our own plain values only, never of anything read from a file
-
-        head = pickle.dumps((self._settings, self._rate, self._channels, self._timebase.start_ns, self._wiring.name, self._fed, self._lost))
+        head = json.dumps(
+            {
+                "settings": self._settings.to_dict(),
+                "sample_rate": self._rate,
+                "channels": [asdict(c) for c in self._channels],
+                "start_ns": self._timebase.start_ns,
+                "wiring": self._wiring.name,
+                "fed": self._fed,
+                "lost": self._lost,
+            }
+        ).encode()
         return struct.pack("<Q", len(head)) + head + self._core.snapshot()
 
     @classmethod
@@ -407,14 +419,13 @@ class Engine:
         InputError
             Not a snapshot of this version.
         """
-        import pickle
-
-        (size,) = struct.unpack_from("<Q", state)
-        settings, rate, channels, start_ns, wiring, fed, lost = pickle.loads(state[8 : 8 + size])
-        engine = cls(settings, rate, channels, start_ns, Wiring(wiring))
-        engine._fed, engine._lost = fed, lost
         try:
+            (size,) = struct.unpack_from("<Q", state)
+            head = json.loads(state[8 : 8 + size])
+            channels = [Channel(**{**c, "range": c["range"] and tuple(c["range"])}) for c in head["channels"]]
+            engine = cls(Settings.from_dict(head["settings"]), head["sample_rate"], channels, head["start_ns"], Wiring(head["wiring"]))
+            engine._fed, engine._lost = head["fed"], head["lost"]
             engine._core.restore(state[8 + size :])
-        except ValueError as error:
+        except (struct.error, ValueError, KeyError, TypeError) as error:
             raise InputError(f"snapshot: {error}", expected="one of this version") from None
         return engine

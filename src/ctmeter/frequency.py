@@ -66,7 +66,7 @@ def _refined(values: np.ndarray, rate: float, f: float) -> float:
     apart = n - part
     for _ in range(6):
         # whole cycles under the window, so that the image of the tone itself falls on its zeros
-        length = max(int(round(np.floor(part * f / rate) * rate / f)), 4)
+        length = max(round(np.floor(part * f / rate) * rate / f), 4)
         window = np.hanning(length + 1)[:length]
         first = _power(values[:length], window, f, rate)
         second = _power(values[apart : apart + length], window, f, rate) * np.exp(-2j * np.pi * f / rate * apart)
@@ -74,7 +74,7 @@ def _refined(values: np.ndarray, rate: float, f: float) -> float:
     return f
 
 
-def fit_phase(values: np.ndarray, sample_rate: float, frequency: float) -> tuple[float, list[float]]:
+def fit_phase(values: np.ndarray, sample_rate: float, frequency: float, free: bool = True) -> tuple[float, list[float]]:
     """Least-squares fit of offset and fundamental to a stretch too short for the tracker.
 
     Parameters
@@ -84,11 +84,13 @@ def fit_phase(values: np.ndarray, sample_rate: float, frequency: float) -> tuple
         Hz.
     frequency : float
         Hz, where to start from.
+    free : bool
+        Whether the frequency is fitted too.
 
     Returns
     -------
     frequency : float
-        Hz; improved where at least a cycle and a half is there.
+        Hz.
     phases : list of 6 float
         rad, of a sine at sample 0: of each column, and of their differences 1-2, 2-3, 3-1.
     """
@@ -106,7 +108,7 @@ def fit_phase(values: np.ndarray, sample_rate: float, frequency: float) -> tuple
         solution = np.linalg.lstsq(matrix, values, rcond=1e-6)[0]
         return float(np.sum((values - matrix @ solution) ** 2)), solution
 
-    if n * frequency / sample_rate >= 1.5:
+    if free:
         step = 0.02 * frequency
         while step > 1e-7 * frequency:
             trials = [frequency - step, frequency, frequency + step]
