@@ -22,6 +22,8 @@ from __future__ import annotations
 import io
 import lzma
 import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -42,6 +44,19 @@ _DTYPES = {np.dtype(t) for t in ("i1", "i2", "i4", "u1", "u2", "f2", "f4", "f8")
 _MAX_MEMBERS = 4096
 _MAX_RATIO, _RATIO_FROM, _MAX_UNPACKED = 200, 256 << 20, 16 << 30
 _BLOCK = 4 << 20
+#: What zipfile, its decompressors and the header's parser raise on damaged bytes.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    EOFError,
+    OSError,
+)
 
 
 class _Columns:
@@ -85,8 +100,10 @@ class NumpyReader:
             head = file.read(len(_MAGIC))
         try:
             return _read_npy(path, rate) if head == _MAGIC else _read_npz(path, rate)
-        except zipfile.BadZipFile as error:
-            raise InputError(f"a damaged NPZ file ({error})", path=path, expected="a zip archive") from None
+        except InputError:
+            raise
+        except _DAMAGE as error:
+            raise InputError(f"a damaged file ({str(error)[:120]})", path=path, expected="an NPZ or NPY file of numbers") from None
 
 
 READER = NumpyReader()
@@ -103,7 +120,7 @@ def _header(file: IO[bytes], path: Path, what: str) -> tuple[tuple[int, ...], bo
         if read is None:
             raise ValueError(f"version {version[0]}.{version[1]}")
         shape, fortran, dtype = read(file)
-    except (ValueError, SyntaxError, TypeError, EOFError, RecursionError, MemoryError, OverflowError, zipfile.BadZipFile) as error:
+    except (*_DAMAGE, SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError) as error:
         raise InputError(f"{what} has no valid NPY header ({str(error)[:120]})", path=path, expected="an array of numbers") from None
     if dtype.hasobject:
         raise InputError(f"{what} holds pickled objects, which are never loaded", path=path, expected="an array of numbers")
@@ -125,9 +142,7 @@ def _read_npy(path: Path, rate: float | None) -> Recording:
     if not (len(shape) in (1, 2) and _plain(dtype)) and not (len(shape) == 1 and fields and all(_plain(dtype[n]) for n in fields)):
         raise InputError(f"an array of shape {shape} and dtype {dtype}", path=path, expected="numbers of shape (n,) or (n, k)")
     if math.prod(shape) * dtype.itemsize > size - offset:
-        raise InputError(
-            f"the header says {math.prod(shape) * dtype.itemsize} bytes of data, {size - offset} are there", path=path, offset=offset
-        )
+        raise InputError(f"the header says {math.prod(shape) * dtype.itemsize} bytes of data, {size - offset} are there", path=path, offset=offset)
     if not math.prod(shape):
         raise InputError("the array is empty", path=path, expected="samples")
     if rate is None:
@@ -224,10 +239,10 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, name:
                 left -= len(data)
                 spool.append(np.frombuffer(data, dtype)[:, None])
             return spool.array()[:, 0]
-    except (NotImplementedError, OSError, EOFError, RuntimeError) as error:
-        raise InputError(f"array {name!r} cannot be unpacked ({error})", path=path) from None
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
-        raise InputError(f"array {name!r} is damaged ({error})", path=path) from None
+    except InputError:
+        raise
+    except _DAMAGE as error:
+        raise InputError(f"array {name!r} is damaged ({str(error)[:120]})", path=path) from None
 
 
 def _take(stream: IO[bytes], size: int, path: Path, name: str) -> bytes:
