@@ -6,6 +6,7 @@ Names are loaded when first used, so that importing the package costs next to no
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ __all__ = [
     "read",
     "synth",
 ]
+
+# quiet unless the program that uses the package wants to hear
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 #: Where each name lives.
 _HOME = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import importlib.metadata
 import logging
 import os
 import sys
@@ -42,11 +41,13 @@ class _Lazy(click.Group):
 
 def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import PackageNotFoundError, version  # slow to import
+
         try:
-            version = importlib.metadata.version("ctmeter")
-        except importlib.metadata.PackageNotFoundError:
-            version = "unknown, run from a source tree"
-        click.echo(f"ctmeter {version}")
+            text = version("ctmeter")
+        except PackageNotFoundError:
+            text = "unknown, run from a source tree"
+        click.echo(f"ctmeter {text}")
         ctx.exit()
 
 

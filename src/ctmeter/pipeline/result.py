@@ -125,6 +125,11 @@ class Result:
     def __repr__(self) -> str:
         return f"<ctmeter.Result of {self.summary['recording'].get('source') or 'arrays'}, {self.summary['recording'].get('duration_s')} s>"
 
+    def _repr_html_(self) -> str:
+        from ..reports.html import fragment
+
+        return fragment(self.summary)
+
     def save(self, directory: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write the result directory: `summary.json`, a Parquet file for each table, `snippets/`.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
-__all__ = ["report_page"]
+__all__ = ["fragment", "report_page"]
 
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b2530}
@@ -131,6 +131,11 @@ def _pictures(tables: Mapping[str, pa.Table], extract: Mapping[str, np.ndarray])
     if table is not None and len(table) >= 2:
         parts.append(_trend(table))
     return "".join(parts)
+
+
+def fragment(summary: Mapping[str, Any]) -> str:
+    """Mean values and energies as HTML tables, for notebooks."""
+    return _means(summary["mean"]) + _energies(summary["energy"])
 
 
 def report_page(summary: Mapping[str, Any], tables: Mapping[str, pa.Table], extract: Mapping[str, np.ndarray]) -> str:
