@@ -222,38 +222,33 @@ cdef class Core:
         for g in range(VEC):
             self.s.edge_vec[g] = 0.0
         self.s.edge_c, self.s.edge_s = 1.0, 0.0
-        for g in range(3):
-            self.s.off[g] = 0
+        memset(self.s.off, 0, sizeof(self.s.off))
+        memset(self.s.rail, 0, sizeof(self.s.rail))
         clear(&self.s.part, -0.5)
         clear(&self.s.cycle, -0.5)
         clear(&self.s.window, -0.5)
         clear(&self.s.tail, -0.5)
         self.s.window.open = 1
 
+    cdef double *_grown(self, double *rows, long n, int width, int kind) except? NULL nogil:
+        """Room for at least n rows."""
+        cdef double *grown
+        if n <= self.capacity[kind]:
+            return rows
+        grown = <double *>realloc(rows, 2 * n * width * sizeof(double))
+        if grown == NULL:
+            with gil:
+                raise MemoryError
+        self.capacity[kind] = 2 * n
+        return grown
+
     cdef int _reserve(self) except -1 nogil:
         """See to it that SPARE rows of each kind can be made."""
-        cdef double *grown
-        if self.out.n_windows + SPARE > self.capacity[0]:
-            grown = <double *>realloc(self.out.windows, (2 * self.capacity[0] + 2 * SPARE) * ROW * sizeof(double))
-            if grown == NULL:
-                with gil:
-                    raise MemoryError
-            self.out.windows = grown
-            self.capacity[0] = 2 * self.capacity[0] + 2 * SPARE
-        if self.out.n_cycles + SPARE > self.capacity[1] and self.c.want_cycles:
-            grown = <double *>realloc(self.out.cycles, (2 * self.capacity[1] + 2 * SPARE) * ROW * sizeof(double))
-            if grown == NULL:
-                with gil:
-                    raise MemoryError
-            self.out.cycles = grown
-            self.capacity[1] = 2 * self.capacity[1] + 2 * SPARE
-        if self.out.n_halves + 4 * SPARE > self.capacity[2] and self.c.want_halves:
-            grown = <double *>realloc(self.out.halves, (2 * self.capacity[2] + 8 * SPARE) * 4 * sizeof(double))
-            if grown == NULL:
-                with gil:
-                    raise MemoryError
-            self.out.halves = grown
-            self.capacity[2] = 2 * self.capacity[2] + 8 * SPARE
+        self.out.windows = self._grown(self.out.windows, self.out.n_windows + SPARE, ROW, 0)
+        if self.c.want_cycles:
+            self.out.cycles = self._grown(self.out.cycles, self.out.n_cycles + SPARE, ROW, 1)
+        if self.c.want_halves:
+            self.out.halves = self._grown(self.out.halves, self.out.n_halves + 4 * SPARE, 4, 2)
         return 0
 
     cdef int _tick(self) except -1 nogil:
@@ -401,6 +396,8 @@ cdef class Core:
             if convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count, n - at,
                        self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot):
                 self._count_marks(slot, count)
+            else:
+                memset(self.s.rail, 0, sizeof(self.s.rail))
             self._mirror(slot, count)
             self.s.frames += count
             self.s.integrated += count
@@ -417,14 +414,21 @@ cdef class Core:
             memcpy(self.c.I + 4 * (self.c.mask + 1 + slot), self.c.I + 4 * slot, more * 32)
 
     cdef void _count_marks(self, long slot, long count) noexcept nogil:
+        """Count what `convert` marked; one or two samples at a limit are a peak, the third in a row is saturation."""
         cdef long n
-        cdef int l
+        cdef int l, mark
         for n in range(slot, slot + count):
-            if self.c.marks[n]:
+            mark = self.c.marks[n]
+            for l in range(8):
+                self.s.missing_count[l] += (mark >> l) & 1
+                self.s.rail[l] = self.s.rail[l] + 1 if (mark >> (8 + l)) & 1 else 0
+                if self.s.rail[l] > 2:
+                    self.s.saturated_count[l] += 1
+                else:
+                    mark &= ~(256 << l)
+            self.c.marks[n] = <uint16_t>mark
+            if mark:
                 self.s.last_mark = self.s.frames + n - slot
-                for l in range(8):
-                    self.s.missing_count[l] += (self.c.marks[n] >> l) & 1
-                    self.s.saturated_count[l] += (self.c.marks[n] >> (8 + l)) & 1
 
     def gap(self, long samples) -> None:
         """End the run and start another, `samples` sample intervals later."""
@@ -471,8 +475,9 @@ cdef class Core:
             self._extend_to_start()
         if s.hops:
             now = <int>(s.hops % POINTS)
-            s.point_t[now] = end
-            s.point_phase[now] = s.point_phase[last] + s.held * (end - s.point_t[last])
+            # the cycles of a short run are fitted: one that lacks a quarter of a sample is whole
+            s.point_t[now] = end + 0.25 * (s.locked == 2)
+            s.point_phase[now] = s.point_phase[last] + s.held * (s.point_t[now] - s.point_t[last])
             s.point_good[now] = s.point_good[last]
             advance(&self.c, s, &self.out)
             s.hops += 1
@@ -555,13 +560,10 @@ cdef class Core:
         head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(6)]
         if len(state) < 48 or head[:3] != [FORMAT, sizeof(state_t), ring]:
             raise ValueError("a snapshot of another version or of other settings")
-        while self.capacity[0] < head[3] + SPARE or self.capacity[1] < head[4] + SPARE or self.capacity[2] < head[5] + 4 * SPARE:
-            self.out.n_windows, self.out.n_cycles, self.out.n_halves = self.capacity[0], self.capacity[1], self.capacity[2]
-            before = self.capacity[0] + self.capacity[1] + self.capacity[2]
-            self._reserve()
-            if before == self.capacity[0] + self.capacity[1] + self.capacity[2]:
-                break
+        if len(state) < head[3] * ROW * 8 + head[4] * ROW * 8 + head[5] * 32:
+            raise ValueError("a truncated snapshot")
         self.out.n_windows, self.out.n_cycles, self.out.n_halves = head[3], head[4], head[5]
+        self._reserve()
         sizes[:] = [sizeof(state_t), (ring + self.c.mirror) * 32, (ring + self.c.mirror) * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
                     self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32]
         targets[:] = [&self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.out.windows, self.out.cycles, self.out.halves]

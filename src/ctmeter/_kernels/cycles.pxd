@@ -173,6 +173,8 @@ cdef inline void advance(core_t *c, state_t *s, out_t *out) noexcept nogil:
         slope = (b - a) / (tb - ta)
         while slope > 0.0 and s.m[grid] * M_PI <= b:
             t = max(ta + (s.m[grid] * M_PI - a) / slope, s.edge_t[grid])
+            if s.ended:
+                t = min(t, s.frames - 0.5)
             if grid == 0:
                 common_boundary(c, s, out, t, flags)
             else:

@@ -35,7 +35,8 @@ cdef inline void powers(const core_t *c, const span_t *v, double *p, double *q, 
     p[3] = q[3] = 0.0
     for k in range(4):
         nu, ni = max(n - v.missing[k], 1e-9), max(n - v.missing[4 + k], 1e-9)
-        u2[k], i2[k] = v.sums[k] / nu, v.sums[4 + k] / ni
+        # a fractional edge can leave a square sum of nothing a hair below 0
+        u2[k], i2[k] = max(v.sums[k], 0.0) / nu, max(v.sums[4 + k], 0.0) / ni
         if k == 3:
             break
         p[k] = v.sums[8 + k] / max(n - max(v.missing[k], v.missing[4 + k]), 1e-9)

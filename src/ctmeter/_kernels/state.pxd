@@ -114,6 +114,7 @@ ctypedef struct state_t:
     long blocks                 # sub-blocks summed
     long decimated              # frames of the decimated ring
     long last_mark              # last frame with a mark, -1 where there is none
+    int rail[8]                 # samples in a row at the converter's limit
     int locked, ended
     # tracker
     double period               # decimated frames of a cycle for which the kernel stands
