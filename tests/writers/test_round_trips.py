@@ -320,6 +320,21 @@ def test_roles_survive(tmp_path):
         assert [c.role for c in readers.apply(back).channels] == ["U_L2", "I_L2"], ending
 
 
+@pytest.mark.parametrize("ending", [".cfg", ".cff", ".csv", ".npz", ".wav"])
+@pytest.mark.parametrize("mapping", [None, {"U_L1": "-U21", "I_L1": "I2"}, {"U_L1": "I_L1", "I_L1": "-#4"}])
+def test_turned_and_mapped_channels_are_turned_once(tmp_path, ending, mapping):
+    raw = random_raw("i2", 50)[:, [0, 1, 0, 1]]
+    own = [Channel(n, scale, unit=u) for n, scale, u in (("U21", 0.5, "V"), ("U32", 0.25, "V"), ("I2", 0.125, "A"), ("I1", 2.0, "A"))]
+    if mapping and "#4" in mapping["I_L1"]:
+        own[0] = Channel("I_L1", 0.5, unit="V")
+    rec = readers.apply(Recording(Rows(raw), tuple(own), (Segment(0, 50, 1000.0),)), mapping)
+    back = readers.apply(there_and_back(rec, tmp_path / f"x{ending}"))
+    assert {c.role for c in rec.channels if c.role} <= {c.role for c in back.channels if c.role}
+    for c in rec.channels:
+        if c.role:
+            np.testing.assert_array_equal(back.read([c.role]), rec.read([c.role]), c.role)
+
+
 # behaviour
 
 

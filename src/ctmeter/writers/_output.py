@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, SettingsError
-from ..recording import Channel, Recording
+from ..recording import ROLES, Channel, Recording
 
 __all__ = ["Piece", "atomic", "check_options", "describe", "pieces", "played_names", "starts"]
 
@@ -115,11 +115,12 @@ def pieces(recording: Recording, rows: int | None = None) -> Iterator[Piece]:
 
 
 def played_names(channels: Iterable[Channel], reserved: Iterable[str] = ()) -> list[str]:
-    """A name for each channel: its role where it plays one, else its own; never twice the same."""
+    """A name for each channel: its role where it plays one, else its own; never twice the same, never a role that is not played."""
     taken = set(reserved)
     out = []
     for k, channel in enumerate(channels):
-        name = base = channel.role or channel.name or f"ch{k + 1}"
+        base = channel.role or channel.name or f"ch{k + 1}"
+        name = base = base if channel.role or base not in ROLES else f"{base} unused"
         n = 2
         while name in taken:
             name, n = f"{base} ({n})", n + 1

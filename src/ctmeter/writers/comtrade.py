@@ -5,6 +5,9 @@ Where it is not given, 16-bit counts give BINARY, wider ones BINARY32 and floats
 knows nothing else. Counts that fit are written as they are, with their a and b; others, and floats as counts, get a and b of
 their own that use the whole range. FLOAT32 keeps a, b and 24 bits of the raw number.
 
+Channels keep their names, unless reading those would give other roles (after a map, or where a pair such as U21 has turned
+the channel): then the roles are the names.
+
 Missing samples are 0x8000 (BINARY), 0x80000000 (BINARY32), NaN (FLOAT32) or 99999 (ASCII). Missing rows are left out: the
 time stamps jump. Stamps are fine enough to tell a twentieth of a sample, in ns where the start time is (2013), in us
 otherwise, with the time multiplier that this takes. The time is UTC (time code 0,0). A recording without a clock starts at
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -22,8 +26,9 @@ import numpy as np
 
 from ..errors import CtmeterWarning, InputError, SettingsError
 from ..recording import Channel, Recording
+from ..roles import resolve
 from ._counts import Scaling, plan_counts
-from ._output import atomic, check_options, pieces, starts
+from ._output import atomic, check_options, pieces, played_names, starts
 
 __all__ = ["WRITER", "ComtradeWriter"]
 
@@ -67,7 +72,7 @@ class ComtradeWriter:
             raise InputError("a recording without samples cannot be written", path=path)
         scalings = _scalings(recording, encoding, revision)
         stamps = _stamp_unit(recording, revision)
-        cfg = _cfg(recording, revision, encoding, [s.channel for s in scalings], stamps)
+        cfg = _cfg(recording, revision, encoding, _named([s.channel for s in scalings], revision), stamps)
         if path.suffix.lower() == ".cff":
             with atomic(path) as (file,):
                 _write_cff(file, recording, cfg, encoding, scalings, stamps)
@@ -147,6 +152,19 @@ def _stamp_unit(recording: Recording, revision: int) -> _Stamps:
 # CFG
 
 
+def _named(channels: list[Channel], revision: int) -> list[Channel]:
+    """Channels with names that give them the same roles when they are read."""
+    plain = [replace(c, name=_text(c.name, _NAME_LENGTH[revision]) or f"A{k}", phase=_phase(c), role=None) for k, c in enumerate(channels, 1)]
+    found = resolve(plain).channels
+    if all((f.role or None) == (c.role or None) and f.scale == c.scale for f, c in zip(found, channels, strict=True)):
+        return plain
+    return [replace(c, name=name, phase=_phase(c)) for name, c in zip(played_names(channels), channels, strict=True)]
+
+
+def _phase(c: Channel) -> str:
+    return _text(c.phase, 2) or next((p for end, p in _PHASES.items() if c.role and c.role.endswith(end)), "")
+
+
 def _number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
 
@@ -168,9 +186,8 @@ def _analog(k: int, c: Channel, encoding: str, length: int) -> str:
     low, high = c.range or (-99999.0, 99999.0)
     if encoding == "FLOAT32":
         low, high = c.range or (-3.4028235e38, 3.4028235e38)
-    phase = c.phase or next((p for end, p in _PHASES.items() if c.role and c.role.endswith(end)), "")
     ratio = (c.ratio, 1.0) if c.ratio != 1.0 else (1.0, 1.0)
-    fields = [str(k), _text(c.name, length) or f"A{k}", _text(phase, 2), "", _text(c.unit, 32), repr(float(c.scale)), repr(float(c.offset))]
+    fields = [str(k), _text(c.name, length) or f"A{k}", c.phase, "", _text(c.unit, 32), repr(float(c.scale)), repr(float(c.offset))]
     fields += [_number(c.skew * 1e6), _number(low), _number(high), *map(_number, ratio), "S" if c.side == "secondary" else "P"]
     return ",".join(fields)
 
