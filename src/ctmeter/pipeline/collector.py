@@ -71,7 +71,9 @@ class Collector:
         self._buffers = {t: Buffer(t, self._emit) for t in TABLES if t != "events"}
         self._extract: list[np.ndarray] = []
         self._extract_rate = 0.0
+        self._extracted = False
         self._sink: Sink | None = None
+        self._nothing = Completed({}, (), self._spectra, sides)
 
     def _schemas(self, tables: Sequence[str]) -> dict[str, pa.Schema]:
         return schemas(tables, self._spectra, self._sides)
@@ -86,8 +88,12 @@ class Collector:
 
     def wants_frames(self, rate: float) -> int:
         """How many more frames of the waveform are kept for pictures."""
+        if self._extracted:
+            return 0
         self._extract_rate = self._extract_rate or rate
-        return min(int(_EXTRACT_S * self._extract_rate), _EXTRACT_N) - sum(len(e) for e in self._extract)
+        left = min(int(_EXTRACT_S * self._extract_rate), _EXTRACT_N) - sum(len(e) for e in self._extract)
+        self._extracted = left <= 0
+        return left
 
     def keep_frames(self, values: np.ndarray) -> None:
         """Keep frames, V and A, for pictures."""
@@ -95,9 +101,11 @@ class Collector:
 
     def take(self, rows: Mapping[str, Any] | None = None, offset_ns: int = 0) -> Completed:
         """Take rows in, and give them back as the caller of `feed` gets them."""
+        if not rows:
+            return self._nothing
         taken: dict[str, Columns] = {}
         events: list[dict[str, Any]] = []
-        for table, columns in (rows or {}).items():
+        for table, columns in rows.items():
             if table == "events":
                 events = [dict(e) for e in columns]
                 self._events += events
@@ -106,8 +114,7 @@ class Collector:
                 self._buffers[table].add(taken[table])
         if self._drops_cycles:
             self._buffers["cycle"].clear()
-            if not self._cycle:
-                taken.pop("cycle", None)
+            taken.pop("cycle", None)
         return Completed(taken, events, self._spectra, self._sides)
 
     @property
