@@ -197,7 +197,7 @@ def _obis(groups: tuple[int, ...], d: int = 7, e: int = 0) -> tuple[str, ...]:
 
 
 _T430 = "IEC 61000-4-30:2015"
-_T47 = "IEC 61000-4-7:2002+A1:2008"
+_T47 = "IEC 61000-4-7:2002"
 _T415 = "IEC 61000-4-15:2010"
 _VOLTAGES = (*PHASES, *LINES)
 _TOTALLED = (*PHASES, "")
@@ -238,24 +238,24 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
     Quantity(
         "P", "p", "W", "active power; > 0 is import", phases=_TOTALLED, tables=_CYCLES, rule=Rule.MEAN, side="P", extremes=True,
-        obis=_obis((36, 56, 76, 16)), clause="IEEE 1459-2010, 3.1",
+        obis=_obis((36, 56, 76, 16)), clause="IEEE 1459:2010, 3.1",
     ),
     Quantity(
         "Q", "q", "var", "reactive power by the method of the settings; > 0 when the current lags while importing", phases=_TOTALLED,
-        tables=_CYCLES, rule=Rule.MEAN, side="P", extremes=True, clause="IEEE 1459-2010, 3.1",
+        tables=_CYCLES, rule=Rule.MEAN, side="P", extremes=True, clause="IEEE 1459:2010, 3.1",
     ),
     Quantity(
         "S", "s", "VA", "apparent power; the total by the method of the settings", phases=_TOTALLED, tables=_CYCLES, rule=Rule.MEAN,
-        side="P", extremes=True, obis=_obis((29, 49, 69, 9)), clause="IEEE 1459-2010, 3.1",
+        side="P", extremes=True, obis=_obis((29, 49, 69, 9)), clause="IEEE 1459:2010, 3.1",
     ),
     Quantity(
         "PF", "pf", "1", "power factor P/S, with the sign of P", phases=_TOTALLED, tables=_CYCLES, rule=Rule.RATIO, obis=_obis((33, 53, 73, 13)),
-        clause="IEEE 1459-2010, 3.1",
+        clause="IEEE 1459:2010, 3.1",
     ),
     # the fundamental
     Quantity(
         "DPF", "dpf", "1", "cos phi of the fundamental, with the sign of P", phases=_TOTALLED, rule=Rule.DISPLACEMENT,
-        clause="IEEE 1459-2010, 3.1",
+        clause="IEEE 1459:2010, 3.1",
     ),
     Quantity(
         "U1", "u1", "V", "fundamental voltage, rms", phases=_VOLTAGES, rule=Rule.PHASOR_MAGNITUDE, side="U",

@@ -51,13 +51,18 @@ def measure(ctx: click.Context, /, files: tuple[str, ...], **_: Any) -> int:
             if not (common.json_ or common.quiet):
                 from ..reports.terminal import console, print_summary
 
-                print_summary(result.summary, console(), result.path, f"{file} {name}".strip())
+                print_summary(result.summary, console(), _near(result.path), f"{file} {name}".strip())
     if common.json_:
         _print_json(done, failures, several=len(files) > 1 or len(done) > 1)
     if failures and done:
         click.echo(f"ctmeter: {len(failures)} of {len(files)} recordings failed", err=True)
         return PARTIAL
     return code
+
+
+def _near(path: Path | None) -> Path | None:
+    """A path below the current directory without what leads there."""
+    return path.relative_to(Path.cwd()) if path is not None and path.is_relative_to(Path.cwd()) else path
 
 
 def _check_names(files: tuple[str, ...]) -> None:

@@ -83,7 +83,7 @@ def _two_axes(upper: str, lower: str, x: str) -> tuple[Figure, Any, Any]:
 def _legends(*all_axes: Any) -> None:
     for axes in all_axes:
         if axes.get_legend_handles_labels()[1]:
-            axes.legend(loc="upper right", ncols=4, fontsize="small")
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, fontsize="small", frameon=False)
 
 
 def _waveform(extract: Mapping[str, np.ndarray]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
-from ..quantity import ENERGIES
+from ..quantity import ENERGIES, LINES, PHASES
 from .units import duration, si
 
 if TYPE_CHECKING:
@@ -52,28 +53,34 @@ def _head(recording: Mapping[str, Any]) -> str:
     return " · ".join(_text(p) for p in parts if p)
 
 
-def _mean_table(summary: Mapping[str, Any]) -> Table:
-    mean = summary["mean"]
-    table = _table("mean", "L1", "L2", "L3", "total")
+def _phases(values: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """The phases on which any of the quantities stands."""
+    return [p for p in PHASES if any(values.get(f"{name}_{p}") is not None for name in names)]
+
+
+def _mean_table(mean: Mapping[str, Any]) -> Table:
+    lines = [mean.get(f"U_{p}") for p in LINES]
+    has_lines = any(v is not None for v in lines)
+    phases = list(PHASES) if has_lines else _phases(mean, (name for name, _ in _ROWS))
+    table = _table("mean", *phases, "total")
     for name, unit in _ROWS:
-        if name == "U" and all(mean.get(f"U_{p}") is None for p in ("L1", "L2", "L3")):
+        if name in "UI" and not _phases(mean, [name]):
             continue
-        cells = [si(mean.get(f"{name}_{p}"), unit) for p in ("L1", "L2", "L3")]
         total = si(mean.get(name), unit) if name not in "UI" else ""
-        table.add_row(name, *cells, total)
-    lines = [mean.get(f"U_{p}") for p in ("L12", "L23", "L31")]
-    if any(v is not None for v in lines):
+        table.add_row(name, *(si(mean.get(f"{name}_{p}"), unit) for p in phases), total)
+    if has_lines:
         table.add_row("U L12 L23 L31", *(si(v, "V") for v in lines), "")
     if mean.get("I_N") is not None:
-        table.add_row("I neutral", "", "", "", si(mean["I_N"], "A"))
-    table.add_row("f", "", "", "", si(mean.get("f"), "Hz", 6))
+        table.add_row("I neutral", *("" for _ in phases), si(mean["I_N"], "A"))
+    table.add_row("f", *("" for _ in phases), si(mean.get("f"), "Hz", 6))
     return table
 
 
 def _energy_table(energy: Mapping[str, Any]) -> Table:
-    table = _table("energy", "L1", "L2", "L3", "total")
+    phases = _phases(energy, (e.name for e in ENERGIES))
+    table = _table("energy", *phases, "total")
     for e in ENERGIES:
-        values = [energy.get(e.name + s) for s in ("_L1", "_L2", "_L3", "")]
+        values = [energy.get(f"{e.name}_{p}") for p in phases] + [energy.get(e.name)]
         if e.name == "A+" or any(values):
             table.add_row(e.name + _MEANING.get(e.name, ""), *(si(v, e.unit) for v in values))
     return table
@@ -99,7 +106,7 @@ def print_summary(summary: Mapping[str, Any], out: Console, place: object = None
     same = "values as recorded" if sides["U"] == "as-recorded" else f"{sides['U']} values"
     where = same if sides["U"] == sides["I"] else f"{sides['U']} voltages, {sides['I']} currents"
     out.print(f"{summary['wiring']}, {known}fn {summary['settings']['nominal_frequency']:g} Hz, {where}")
-    out.print(_mean_table(summary))
+    out.print(_mean_table(summary["mean"]))
     out.print(_energy_table(summary["energy"]))
     excluded = ", ".join(f"{n} {_text(reason)}" for reason, n in quality["excluded"].items())
     line = f"{quality['integrated']} of {quality['samples']} samples integrated" + (f"; left out: {excluded}" if excluded else "")
@@ -114,7 +121,9 @@ def print_summary(summary: Mapping[str, Any], out: Console, place: object = None
     for warning in [*recording.get("warnings", ()), *summary["warnings"]]:
         out.print(f"[yellow]![/yellow] {_text(warning)}")
     if place is not None:
-        out.print(f"results in [bold]{_text(place)}[/bold]", soft_wrap=True)
+        picture = os.path.join(str(place), "report.html")
+        seen = f", pictures in [bold]{_text(picture)}[/bold]" if os.path.exists(picture) else ""
+        out.print(f"results in [bold]{_text(place)}[/bold]{seen}", soft_wrap=True)
 
 
 def print_recording(recording: Mapping[str, Any], out: Console, title: object = None) -> None:
