@@ -7,7 +7,7 @@ References
 ----------
 IEC 61000-4-30:2015, 4.4
 IEC 61000-4-30:2015, 5.2
-IEEE 1459-2010, 3.1
+IEEE 1459:2010, 3.1
 """
 
 from __future__ import annotations

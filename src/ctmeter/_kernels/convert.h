@@ -11,8 +11,11 @@ typedef struct {
     double low[8], high[8]; /* raw values at or beyond which a sample is saturated */
     double missing[8];      /* raw value that stands for a missing sample; NaN where there is none */
     int line, derive_3, derive_i2; /* three-wire input; u31, i2 made from the others */
-    int first, last, near;  /* span of the columns; whether byte shuffles will do */
+    int count, list[8];     /* lanes that are recorded */
+    int first, last, near;  /* span of their columns; whether byte shuffles will do */
     signed char order[16];
+    int rows, base[2];      /* whether the columns of each four lanes follow one another, and the first of them */
+    long long used[8];      /* -1 in the lanes that are recorded */
 } lanes_t;
 
 /* mark of a frame: bit l, lane l is missing or not finite; bit 8 + l, lane l is saturated */
@@ -20,28 +23,27 @@ typedef struct {
     static int name(const lanes_t *L, const char *p, ptrdiff_t stride, ptrdiff_t step, long n, double *U, double *I, uint16_t *marks) \
     { \
         int any = 0; \
-        for (int l = 0; l < 8; l++) { \
-            double *out = (l < 4 ? U : I) + (l & 3); \
-            if (L->column[l] < 0) { \
-                for (long k = 0; k < n; k++) out[4 * k] = 0.0; \
-                continue; \
-            } \
-            const char *q = p + L->column[l] * step; \
-            const double a = L->scale[l], b = L->offset[l], lo = L->low[l], hi = L->high[l], none = L->missing[l]; \
-            for (long k = 0; k < n; k++) { \
+        for (long k = 0; k < n; k++) { \
+            double out[8] = {0}; \
+            int mark = 0; \
+            for (int a = 0; a < L->count; a++) { \
+                const int l = L->list[a]; \
                 type r; \
-                memcpy(&r, q + k * stride, sizeof r); \
-                double x = (double)r; \
-                out[4 * k] = x * a + b; \
-                if (!(x > lo && x < hi) || x == none) { \
-                    int bad = !(fabs(x) < 1e150) || x == none; \
-                    if (bad) out[4 * k] = 0.0; \
-                    marks[k] |= (uint16_t)(bad ? 1 << l : 256 << l); \
-                    any = 1; \
+                memcpy(&r, p + k * stride + L->column[l] * step, sizeof r); \
+                const double x = (double)r; \
+                out[l] = x * L->scale[l] + L->offset[l]; \
+                if (!(x > L->low[l] && x < L->high[l]) || x == L->missing[l]) { \
+                    const int bad = !(fabs(x) < 1e150) || x == L->missing[l]; \
+                    if (bad) out[l] = 0.0; \
+                    mark |= bad ? 1 << l : 256 << l; \
                 } \
             } \
+            memcpy(U + 4 * k, out, 32); \
+            memcpy(I + 4 * k, out + 4, 32); \
+            marks[k] = (uint16_t)mark; \
+            any |= mark; \
         } \
-        return any; \
+        return any != 0; \
     }
 CONVERT(convert_i16, int16_t)
 CONVERT(convert_i32, int32_t)
@@ -85,6 +87,12 @@ static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char 
             if (L->column[l] >= 0 && !(low[l] > L->low[l] && high[l] < L->high[l])) done = 0;
         if (L->line || L->derive_i2) derive(L, done, U, I, marks);
     }
+    const rows_t rows = type == RAW_I32 ? K->rows_i32 : type == RAW_F32 ? K->rows_f32 : type == RAW_F64 ? K->rows_f64 : NULL;
+    const ptrdiff_t size = type == RAW_F64 ? 8 : 4;
+    if (rows && L->rows && step == size && rows(p, stride, n, L->base, L->used, L->scale, L->offset, L->low, L->high, L->missing, U, I)) {
+        done = n;
+        if (L->line || L->derive_i2) derive(L, n, U, I, marks);
+    }
     int any = 0;
     if (done < n) {
         const char *q = p + done * stride;
@@ -102,12 +110,25 @@ static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char 
 /* What `convert` needs to know of the columns, once. */
 static void plan(lanes_t *L)
 {
-    L->first = 1 << 30, L->last = -1;
-    for (int l = 0; l < 8; l++)
+    L->first = 1 << 30, L->last = -1, L->count = 0, L->rows = 1;
+    L->base[0] = L->base[1] = -1;
+    for (int l = 0; l < 8; l++) {
+        L->used[l] = L->column[l] < 0 ? 0 : -1;
         if (L->column[l] >= 0) {
+            int *base = &L->base[l / 4];
+            if (*base < 0) *base = L->column[l] - l % 4;
+            if (*base < 0 || L->column[l] != *base + l % 4) L->rows = 0;
+            L->list[L->count++] = l;
             if (L->column[l] < L->first) L->first = L->column[l];
             if (L->column[l] > L->last) L->last = L->column[l];
+        } else {
+            /* nothing is looked for in a lane that is not there */
+            L->low[l] = -1e150, L->high[l] = 1e150, L->missing[l] = NAN;
+            L->scale[l] = L->offset[l] = 0.0;
         }
+    }
+    for (int half = 0; half < 2; half++)
+        if (L->base[half] < 0) L->base[half] = 0;
     L->near = L->last - L->first < 8;
     for (int l = 0; l < 8; l++) {
         const int at = L->column[l] < 0 || !L->near ? -1 : 2 * (L->column[l] - L->first);

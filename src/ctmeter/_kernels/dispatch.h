@@ -34,6 +34,7 @@ enum {
 #define VW 4
 #define FN(x) x##_avx2
 #include "frames.h"
+#include "lanes.h"
 #undef VW
 #undef FN
 #pragma GCC pop_options
@@ -42,10 +43,14 @@ enum {
 #define VW 8
 #define FN(x) x##_avx512
 #include "frames.h"
+#include "lanes.h"
 #undef VW
 #undef FN
 #pragma GCC pop_options
 #endif
+
+typedef int (*rows_t)(const char *, ptrdiff_t, long, const int *, const long long *, const double *, const double *,
+                      const double *, const double *, const double *, double *, double *);
 
 typedef struct {
     const char *name;
@@ -57,15 +62,16 @@ typedef struct {
     void (*decimate)(const double *, int, const double *, double *);
     void (*demodulate)(const double *, long, long, int, const double *, const double *, double *, double *);
     void (*convert_near)(const char *, ptrdiff_t, long, const signed char *, const double *, const double *, double *, double *, short *, short *);
+    rows_t rows_i32, rows_f32, rows_f64;
 } kernels_t;
 
-#define TABLE(s, near) {#s, sub_block_##s, add_blocks_##s, edge_weights_##s, edge_##s, edge_square_##s, decimate_##s, demodulate_##s, near}
+#define TABLE(s, ...) {#s, sub_block_##s, add_blocks_##s, edge_weights_##s, edge_##s, edge_square_##s, decimate_##s, demodulate_##s, __VA_ARGS__}
 static const kernels_t ALL_KERNELS[] = {
 #ifdef CTMETER_X86
-    TABLE(avx512, convert_near_avx512),
-    TABLE(avx2, convert_near_avx2),
+    TABLE(avx512, convert_near_avx512, rows_i32_avx512, rows_f32_avx512, rows_f64_avx512),
+    TABLE(avx2, convert_near_avx2, rows_i32_avx2, rows_f32_avx2, rows_f64_avx2),
 #endif
-    TABLE(base, NULL),
+    TABLE(base, NULL, NULL, NULL, NULL),
 };
 #undef TABLE
 

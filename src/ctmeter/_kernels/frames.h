@@ -32,6 +32,7 @@ static void FN(sub_block)(const double *U, const double *I, const double *cosine
     FN(vd) a[9][NV];
     for (int q = 0; q < 9; q++)
         for (int k = 0; k < NV; k++) a[q][k] = (FN(vd)){0};
+#pragma GCC unroll 1
     for (int p = 0; p < SUB / 2; p++) {
         const FN(vd) *u = (const FN(vd) *)(U + 8 * p), *i = (const FN(vd) *)(I + 8 * p);
         const FN(vd) *c = (const FN(vd) *)(cosine + 8 * p), *s = (const FN(vd) *)(sine + 8 * p);
@@ -78,7 +79,7 @@ static void FN(add_blocks)(const double *ring, long mask, long first, long last,
 static inline __attribute__((always_inline)) void FN(spread)(const double *w, FN(vd) *v)
 {
 #if VW == 8
-    v[0] = (FN(vd)){w[0], w[0], w[0], w[0], w[1], w[1], w[1], w[1]};
+    v[0] = (FN(vd))_mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_broadcast_sd(w)), _mm256_broadcast_sd(w + 1), 1);
 #else
     for (int k = 0; k < NV; k++) v[k] = (FN(vd)){0} + w[k * VW / 4];
 #endif
@@ -99,6 +100,7 @@ static void FN(edge)(const double *U, const double *I, const double *w, const do
     double t[VEC];
     for (int q = 0; q < 9; q++)
         for (int k = 0; k < NV; k++) a[q][k] = (FN(vd)){0};
+#pragma GCC unroll 1
     for (int p = 0; p < TAPS / 2; p++) {
         const FN(vd) *u = (const FN(vd) *)(U + 8 * p), *i = (const FN(vd) *)(I + 8 * p);
         const FN(vd) *c = (const FN(vd) *)(cosine + 8 * p), *s = (const FN(vd) *)(sine + 8 * p);
@@ -136,6 +138,7 @@ static double FN(edge_square)(const double *U, const double *w, int lane, int li
 {
     FN(vd) a[NV];
     for (int k = 0; k < NV; k++) a[k] = (FN(vd)){0};
+#pragma GCC unroll 1
     for (int p = 0; p < TAPS / 2; p++) {
         const FN(vd) *u = (const FN(vd) *)(U + 8 * p);
         FN(vd) ww[NV], x[NV], r[NV];
@@ -182,49 +185,4 @@ static void FN(demodulate)(const double *X, long mask, long centre, int m, const
     }
     for (int l = 0; l < 4; l++) re[l] = r[l], im[l] = j[l];
 }
-
-/* An even number of int16 frames whose used columns lie within 16 bytes; needs byte shuffles. Other cases: convert.h. */
-#if VW == 8
-static void FN(convert_near)(const char *p, ptrdiff_t stride, long n, const signed char *shuffle, const double *scale,
-                             const double *offset, double *U, double *I, short *low, short *high)
-{
-    const __m256i order = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)shuffle));
-    __m256i lo = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)low)), hi = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)high));
-    const __m512d su = _mm512_broadcast_f64x4(_mm256_loadu_pd(scale)), si = _mm512_broadcast_f64x4(_mm256_loadu_pd(scale + 4));
-    const __m512d ou = _mm512_broadcast_f64x4(_mm256_loadu_pd(offset)), oi = _mm512_broadcast_f64x4(_mm256_loadu_pd(offset + 4));
-    for (long k = 0; k < n; k += 2) {
-        const __m128i a = _mm_loadu_si128((const __m128i *)(p + k * stride)), b = _mm_loadu_si128((const __m128i *)(p + (k + 1) * stride));
-        const __m256i raw = _mm256_shuffle_epi8(_mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1), order);
-        lo = _mm256_min_epi16(lo, raw);
-        hi = _mm256_max_epi16(hi, raw);
-        const __m256i both = _mm256_permute4x64_epi64(raw, 0xd8);
-        const __m512d u = _mm512_cvtepi32_pd(_mm256_cvtepi16_epi32(_mm256_castsi256_si128(both)));
-        const __m512d i = _mm512_cvtepi32_pd(_mm256_cvtepi16_epi32(_mm256_extracti128_si256(both, 1)));
-        _mm512_storeu_pd(U + 4 * k, _mm512_add_pd(_mm512_mul_pd(u, su), ou));
-        _mm512_storeu_pd(I + 4 * k, _mm512_add_pd(_mm512_mul_pd(i, si), oi));
-    }
-    _mm_storeu_si128((__m128i *)low, _mm_min_epi16(_mm256_castsi256_si128(lo), _mm256_extracti128_si256(lo, 1)));
-    _mm_storeu_si128((__m128i *)high, _mm_max_epi16(_mm256_castsi256_si128(hi), _mm256_extracti128_si256(hi, 1)));
-}
-#elif VW == 4
-static void FN(convert_near)(const char *p, ptrdiff_t stride, long n, const signed char *shuffle, const double *scale,
-                             const double *offset, double *U, double *I, short *low, short *high)
-{
-    const __m128i order = _mm_loadu_si128((const __m128i *)shuffle);
-    __m128i lo = _mm_loadu_si128((const __m128i *)low), hi = _mm_loadu_si128((const __m128i *)high);
-    const __m256d su = _mm256_loadu_pd(scale), si = _mm256_loadu_pd(scale + 4);
-    const __m256d ou = _mm256_loadu_pd(offset), oi = _mm256_loadu_pd(offset + 4);
-    for (long k = 0; k < n; k++) {
-        const __m128i raw = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(p + k * stride)), order);
-        lo = _mm_min_epi16(lo, raw);
-        hi = _mm_max_epi16(hi, raw);
-        const __m256i wide = _mm256_cvtepi16_epi32(raw);
-        const __m256d u = _mm256_cvtepi32_pd(_mm256_castsi256_si128(wide)), i = _mm256_cvtepi32_pd(_mm256_extracti128_si256(wide, 1));
-        _mm256_storeu_pd(U + 4 * k, _mm256_add_pd(_mm256_mul_pd(u, su), ou));
-        _mm256_storeu_pd(I + 4 * k, _mm256_add_pd(_mm256_mul_pd(i, si), oi));
-    }
-    _mm_storeu_si128((__m128i *)low, lo);
-    _mm_storeu_si128((__m128i *)high, hi);
-}
-#endif
 #undef NV

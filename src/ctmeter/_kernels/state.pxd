@@ -38,7 +38,7 @@ cdef extern from "_kernels/convert.h" nogil:
 
 cdef enum:
     CHUNK = 256       # frames converted at once, at most
-    TICK = 64         # frames between two looks at the tracker; also the grain of all bookkeeping
+    TICK = 128        # frames between two looks at the tracker; also the grain of all bookkeeping
     PHASES = 128      # fractions of a sample in the edge table, interpolated between
     DEC_RING = 1024   # decimated frames kept
     MAX_HALF = 512    # longest half demodulation kernel
