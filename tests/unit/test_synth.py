@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctmeter import synth
@@ -287,6 +287,7 @@ NOISY = BASE | {
 WHOLE = synth.generate(NOISY).source.raw(0, 24477)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 24477), max_size=12))
 def test_any_split_gives_the_same_samples(cuts):
     rec = synth.generate(NOISY)
@@ -352,6 +353,9 @@ def test_every_fault_is_named_at_once():
         ({"wiring": "1P2W", "event": [{"phases": ["L2"], "start": 0.1, "residual": 0.5}]}, "event[0].phases"),
         ({"event": [{"start": 5, "residual": 0.5}]}, "event[0].start"),
         ({"duration": 1e-9}, "duration"),
+        ({"current": {"harmonics": [{"order": 3, "percent": None}]}}, "current.harmonics[0]"),
+        ({"current": {"harmonics": [{"order": 3, "percent": 1, "rms": 1}]}}, "current.harmonics[0]"),
+        ({"frequency": 1e-6, "current": {"waveform": "burst-fired"}}, "waveform"),
         ({"start": 5.5}, "start"),
     ],
 )
@@ -373,3 +377,32 @@ def test_specification_files(tmp_path):
         synth.generate(tmp_path / "none.toml")
     with pytest.raises(SettingsError, match="mapping"):
         synth.generate(5)
+
+
+JUNK = st.sampled_from([None, True, -1, 0, 0.5, 5, 1e30, math.nan, "x", "L1", 2**70, -400, 1e-30, [], {}, [1], [{}], ["U_L1"]])
+RICH = NOISY | {
+    "frequency": {"f0": 50.0, "drift": [{"deviation": 0.1, "rate": 0.3}], "ramp": [{"slope": 0.1}], "steps": [{"at": 0.5, "to": 51.0}]},
+    "channel": {"I_L1": {"waveform": "burst-fired", "on": 1, "off": 2}, "U_L2": {"interharmonics": [{"order": 5.3, "percent": 1.0}]}},
+    "event": [{"type": "dip", "phases": ["L1"], "start": 0.3, "point_on_wave": 90.0, "cycles": 3, "residual": 0.6}],
+    "saturation": {"voltage": 300.0},
+    "quantisation": {"bits": 12, "full_scale_voltage": 500.0},
+}
+
+
+def spoiled(value, path, junk):
+    """A copy with one entry, found by following random numbers, replaced."""
+    if isinstance(value, dict | list) and value and path:
+        copy = dict(value) if isinstance(value, dict) else list(value)
+        key = list(copy)[path[0] % len(copy)] if isinstance(copy, dict) else path[0] % len(copy)
+        copy[key] = spoiled(copy[key], path[1:], junk)
+        return copy
+    return junk
+
+
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=5), JUNK)
+def test_junk_is_a_settings_error_or_a_recording(path, junk):
+    try:
+        rec = synth.generate(spoiled(RICH, path, junk))
+    except SettingsError:
+        return
+    assert rec.read(stop=5).shape[1] == len(rec.channels)

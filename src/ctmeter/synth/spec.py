@@ -29,6 +29,8 @@ WAVEFORMS = ("sine", "phase-fired", "burst-fired", "half-wave")
 WAVE_KEYS = ("amplitude", "angle", "lag", "dc", "harmonics", "interharmonics", "waveform", "firing_angle", "on", "off", "amplitude_of")
 #: Fourier series of switched waveforms end below this part of the sample rate.
 BAND = 0.45
+#: More lines than this are refused.
+MOST_LINES = 50_000
 
 
 def read_plan(spec: Mapping[str, Any]) -> Plan:
@@ -207,6 +209,10 @@ def _shape(source: Mapping[str, Table], size: float, angle: float, plan: Plan, f
     """The fundamental, or the series of a switched sine."""
     waveform = source["waveform"].choice("waveform", WAVEFORMS, "sine")
     highest = BAND * plan.sample_rate / fastest
+    period = source["on"].whole("on", 2, 1, 1000) + source["off"].whole("off", 2, 1, 1000) if waveform == "burst-fired" else 1
+    if waveform != "sine" and highest * period > MOST_LINES:
+        source["waveform"].fault("waveform", f"{waveform} would take {highest * period:.0f} lines, at most {MOST_LINES}")
+        highest = 2.0
     if waveform == "sine":
         series: Lines = {(Fraction(1), Fraction(0)): 1 + 0j}
     elif waveform == "half-wave":
@@ -237,13 +243,12 @@ def _line(table: Table, kind: str, size: float, angle: float, sample_rate: float
     if float(order) * fastest + float(hertz) >= sample_rate / 2:
         table.fault("order" if order else "frequency", f"lies at {float(order) * fastest + float(hertz):g} Hz, not below half the sample_rate")
     amplitude = table.number("rms", None, 0, 1e9)
-    if amplitude is None:
-        amplitude = size * table.ratio() if ("ratio" in table or "percent" in table) else None
-        if amplitude is None:
-            table.fault("", "needs one of ratio, percent or rms")
-            amplitude = 0.0
-    elif "ratio" in table or "percent" in table:
-        table.fault("", "has rms beside ratio or percent")
+    given = [k for k in ("ratio", "percent", "rms") if k in table]
+    if len(given) != 1:
+        table.fault("", f"has {' and '.join(given) or 'none'} of ratio, percent and rms, not one")
+    elif amplitude is None and given != ["rms"]:
+        amplitude = size * (table.ratio() or 0.0)
+    amplitude = amplitude or 0.0
     table.done()
     return {(order, hertz): cmath.rect(amplitude * math.sqrt(2), phase)}
 

@@ -41,7 +41,7 @@ class Table:
         self.faults.append(f"{self.name(key)} {sentence}")
 
     def __contains__(self, key: str) -> bool:
-        return key in self.content
+        return self.content.get(key) is not None
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value as it stands."""
