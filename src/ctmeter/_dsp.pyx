@@ -23,9 +23,10 @@ from ctmeter._kernels.cycles cimport (
 )
 from ctmeter._kernels.edges cimport atom, turn_reference
 from ctmeter._kernels.energy cimport account, powers
+from ctmeter._kernels.skew cimport REACH, move, set_delay
 from ctmeter._kernels.state cimport (
     DEC_RING, GRIDS, PHASES, POINTS, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, TAPS, TICK, VEC,
-    CHUNK, choose_kernels, convert, core_t, out_t, plan, raw_t, span_t, state_t,
+    CHUNK, STAGE, choose_kernels, convert, derive, core_t, out_t, plan, raw_t, span_t, state_t,
 )
 from ctmeter._kernels.tracker cimport measure_hop, set_angle, set_period
 
@@ -34,6 +35,7 @@ __all__ = ["Core", "instruction_set"]
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
     FORMAT = 1        # of snapshots
+    PARTS = 12        # of a snapshot
 
 
 cdef extern from "<stdlib.h>" nogil:
@@ -63,9 +65,10 @@ cdef class Core:
     ----------
     sample_rate : float
         Hz.
-    lanes : sequence of 8 (column, scale, offset, low, high, missing) or None
+    lanes : sequence of 8 (column, scale, offset, low, high, missing, skew) or None
         For each lane the column of the blocks, V or A for a count, V or A at 0, the raw values
-        from which it is saturated, the raw value that stands for a missing sample (NaN: none).
+        from which it is saturated, the raw value that stands for a missing sample (NaN: none),
+        and the samples by which it is taken later than its frame.
     tables : ndarray, float64, shape (2, 129, 16)
         Weights of a fractional edge and of a fractional shift, see `ctmeter.engine`.
     line : bool
@@ -133,6 +136,7 @@ cdef class Core:
             self.c.edge_table[k] = tables[0, k // TAPS, k % TAPS]
             self.c.shift_table[k] = tables[1, k // TAPS, k % TAPS]
         self._make_decimation()
+        self._set_skew(lanes)
         self.s.next_tick = next_tick
         self._begin_run()
 
@@ -145,6 +149,9 @@ cdef class Core:
         free(self.c.edge_table)
         free(self.c.shift_table)
         free(self.c.marks)
+        free(self.c.stage_U)
+        free(self.c.stage_I)
+        free(self.c.stage_marks)
         free(self.out.windows)
         free(self.out.cycles)
         free(self.out.halves)
@@ -156,7 +163,7 @@ cdef class Core:
             self.c.lanes.low[l], self.c.lanes.high[l], self.c.lanes.missing[l] = -1e150, 1e150, float("nan")
             if lanes[l] is None:
                 continue
-            column, scale, offset, low, high, missing = lanes[l]
+            column, scale, offset, low, high, missing, _ = lanes[l]
             if not 0 <= column < 1 << 20:
                 raise ValueError(f"lane {l}: column {column}")
             self.c.lanes.column[l], self.c.lanes.scale[l], self.c.lanes.offset[l] = column, scale, offset
@@ -172,6 +179,22 @@ cdef class Core:
             self.c.current_reference = 1
             for l in range(3):
                 self.c.references |= self.c.currents[l] << l
+        return 0
+
+    cdef int _set_skew(self, lanes) except -1:
+        cdef int l
+        for l in range(8):
+            if lanes[l] is not None:
+                if not -REACH + TAPS < lanes[l][6] < REACH - TAPS:
+                    raise ValueError(f"lane {l}: a skew of {lanes[l][6]} samples, less than {REACH - TAPS} can be taken back")
+                set_delay(&self.c, l, lanes[l][6])
+        if self.c.skewed:
+            self.c.lanes.late = 1
+            self.c.stage_U = <double *>zeroed(STAGE * 32)
+            self.c.stage_I = <double *>zeroed(STAGE * 32)
+            self.c.stage_marks = <uint16_t *>zeroed(STAGE * 2)
+            if not (self.c.stage_U and self.c.stage_I and self.c.stage_marks):
+                raise MemoryError
         return 0
 
     cdef int _allocate(self, long ring) except -1:
@@ -210,7 +233,7 @@ cdef class Core:
         memset(self.c.U, 0, (self.c.mask + 1 + self.c.mirror) * 4 * sizeof(double))
         memset(self.c.I, 0, (self.c.mask + 1 + self.c.mirror) * 4 * sizeof(double))
         memset(self.c.marks, 0, (self.c.mask + 1) * sizeof(uint16_t))
-        self.s.frames = self.s.ticked = self.s.blocks = self.s.decimated = 0
+        self.s.staged = self.s.frames = self.s.ticked = self.s.blocks = self.s.decimated = 0
         self.s.last_mark = -1
         self.s.locked = self.s.ended = self.s.fly = self.s.have_last = 0
         self.s.hops = 0
@@ -389,22 +412,46 @@ cdef class Core:
     cdef long _take(self, const char *p, ptrdiff_t stride, ptrdiff_t step, raw_t kind, long at, long n) except -1 nogil:
         cdef long count, slot
         while at < n and (self.s.locked or self.s.frames < self.c.search):
-            slot = self.s.frames & self.c.mask
-            count = min(n - at, CHUNK, self.c.mask + 1 - slot)
+            slot = self.s.staged & ((STAGE - 1) if self.c.skewed else self.c.mask)
+            count = min(n - at, CHUNK, (STAGE if self.c.skewed else self.c.mask + 1) - slot)
             if not self.s.locked:
                 count = min(count, self.c.search - self.s.frames)
-            if convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count, n - at,
-                       self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot):
-                self._count_marks(slot, count)
+            if self.c.skewed:
+                convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count, n - at,
+                        self.c.stage_U + 4 * slot, self.c.stage_I + 4 * slot, self.c.stage_marks + slot)
+                self.s.staged += count
+                self._unstage(self.s.staged - REACH)
             else:
-                memset(self.s.rail, 0, sizeof(self.s.rail))
-            self._mirror(slot, count)
-            self.s.frames += count
-            self.s.integrated += count
+                if convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count, n - at,
+                           self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot):
+                    self._count_marks(slot, count)
+                else:
+                    memset(self.s.rail, 0, sizeof(self.s.rail))
+                self.s.staged += count
+                self._arrived(slot, count)
             at += count
-            while self.s.ticked + TICK <= self.s.frames:
-                self._tick()
         return at
+
+    cdef int _unstage(self, long end) except -1 nogil:
+        """Frames up to `end` out of the stage, in their lanes' true time."""
+        cdef long count, slot
+        while self.s.frames < end:
+            slot = self.s.frames & self.c.mask
+            count = min(end - self.s.frames, CHUNK, self.c.mask + 1 - slot)
+            move(&self.c, &self.s, self.s.frames, count, self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot)
+            derive(&self.c.lanes, count, self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot)
+            self._count_marks(slot, count)
+            self._arrived(slot, count)
+        return 0
+
+    cdef int _arrived(self, long slot, long count) except -1 nogil:
+        """`count` frames stand in the ring at `slot`."""
+        self._mirror(slot, count)
+        self.s.frames += count
+        self.s.integrated += count
+        while self.s.ticked + TICK <= self.s.frames:
+            self._tick()
+        return 0
 
     cdef void _mirror(self, long slot, long count) noexcept nogil:
         """Let the ring's first frames stand again behind its end, so that kernels need not wrap."""
@@ -434,8 +481,8 @@ cdef class Core:
         """End the run and start another, `samples` sample intervals later."""
         if samples < 0:
             raise ValueError(f"a gap of {samples} samples")
-        cdef long passed = self.s.frames + samples
         self.flush()
+        cdef long passed = self.s.frames + samples
         self.s.start += passed
         self.s.next_tick -= passed
         self._begin_run()
@@ -443,9 +490,12 @@ cdef class Core:
     def flush(self) -> None:
         """Account everything to the last sample; frames without a lock must have got one before."""
         cdef state_t *s = &self.s
-        cdef long end = s.frames, slot, k
-        if s.ended or not end:
+        cdef long end, slot, k
+        if s.ended or not s.staged:
             return
+        if self.c.skewed:
+            self._unstage(s.staged)
+        end = s.frames
         if not s.locked:
             raise ValueError("flush before lock")
         # zeros beyond the end, so that whole sub-blocks and edges can be summed; none of them is counted
@@ -524,26 +574,30 @@ cdef class Core:
             "integrated": self.s.integrated,
             "missing": [self.s.missing_count[l] for l in range(8)],
             "saturated": [self.s.saturated_count[l] for l in range(8)],
-            "end": self.s.start + self.s.frames,
+            "end": self.s.start + self.s.staged,
         }
+
+    cdef int _parts(self, void **parts, long *sizes) noexcept:
+        """Where the state lies, and how many bytes of it; returns the number of parts."""
+        cdef long ring = self.c.mask + 1, stage = STAGE if self.c.skewed else 0
+        parts[:PARTS] = [&self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.c.stage_U, self.c.stage_I, self.c.stage_marks,
+                    self.out.windows, self.out.cycles, self.out.halves]
+        sizes[:PARTS] = [sizeof(state_t), (ring + self.c.mirror) * 32, (ring + self.c.mirror) * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
+                    stage * 32, stage * 32, stage * 2,
+                    self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32]
+        return PARTS
 
     def snapshot(self) -> bytes:
         """The whole state; rows not yet taken included."""
-        cdef long ring = self.c.mask + 1
-        head = [FORMAT, sizeof(state_t), ring, self.out.n_windows, self.out.n_cycles, self.out.n_halves]
-        parts = [
-            b"".join((<long>v).to_bytes(8, "little") for v in head),
-            PyBytes_FromStringAndSize(<char *>&self.s, sizeof(state_t)),
-            PyBytes_FromStringAndSize(<char *>self.c.U, (ring + self.c.mirror) * 32),
-            PyBytes_FromStringAndSize(<char *>self.c.I, (ring + self.c.mirror) * 32),
-            PyBytes_FromStringAndSize(<char *>self.c.sub, ring // SUB * VEC * sizeof(double)),
-            PyBytes_FromStringAndSize(<char *>self.c.dec, DEC_RING * 4 * sizeof(double)),
-            PyBytes_FromStringAndSize(<char *>self.c.marks, ring * sizeof(uint16_t)),
-            PyBytes_FromStringAndSize(<char *>self.out.windows, self.out.n_windows * ROW * sizeof(double)),
-            PyBytes_FromStringAndSize(<char *>self.out.cycles, self.out.n_cycles * ROW * sizeof(double)),
-            PyBytes_FromStringAndSize(<char *>self.out.halves, self.out.n_halves * 4 * sizeof(double)),
-        ]
-        return b"".join(parts)
+        cdef void *parts[PARTS]
+        cdef long sizes[PARTS]
+        cdef int k
+        self._parts(parts, sizes)
+        head = [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed, self.out.n_windows, self.out.n_cycles, self.out.n_halves]
+        pieces = [(<long>v).to_bytes(8, "little") for v in head]
+        for k in range(PARTS):
+            pieces.append(PyBytes_FromStringAndSize(<char *>parts[k], sizes[k]) if sizes[k] else b"")
+        return b"".join(pieces)
 
     def restore(self, bytes state) -> None:
         """Take over a snapshot of a core made with the same arguments.
@@ -551,26 +605,28 @@ cdef class Core:
         Raises
         ------
         ValueError
-            A snapshot of another build or of other arguments.
+            A snapshot of another build or of other arguments, or a part of one.
         """
-        cdef long ring = self.c.mask + 1, at = 48, size
+        cdef void *parts[PARTS]
+        cdef long sizes[PARTS]
+        cdef long at = 56
         cdef const char *p = PyBytes_AS_STRING(state)
-        cdef long sizes[9]
-        cdef void *targets[9]
-        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(6)]
-        if len(state) < 48 or head[:3] != [FORMAT, sizeof(state_t), ring]:
+        cdef int k
+        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(7)]
+        if len(state) < 56 or head[:4] != [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed]:
             raise ValueError("a snapshot of another version or of other settings")
-        if len(state) < head[3] * ROW * 8 + head[4] * ROW * 8 + head[5] * 32:
+        if len(state) < (head[4] + head[5]) * ROW * 8 + head[6] * 32:
             raise ValueError("a truncated snapshot")
-        self.out.n_windows, self.out.n_cycles, self.out.n_halves = head[3], head[4], head[5]
+        self.out.n_windows, self.out.n_cycles, self.out.n_halves = head[4], head[5], head[6]
         self._reserve()
-        sizes[:] = [sizeof(state_t), (ring + self.c.mirror) * 32, (ring + self.c.mirror) * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
-                    self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32]
-        targets[:] = [&self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.out.windows, self.out.cycles, self.out.halves]
-        if len(state) != 48 + sum(sizes[k] for k in range(9)):
+        self._parts(parts, sizes)
+        for k in range(PARTS):
+            at += sizes[k]
+        if len(state) != at:
+            self.out.n_windows = self.out.n_cycles = self.out.n_halves = 0
             raise ValueError("a truncated snapshot")
-        for k in range(9):
-            size = sizes[k]
-            if size:
-                memcpy(targets[k], p + at, size)
-            at += size
+        at = 56
+        for k in range(PARTS):
+            if sizes[k]:
+                memcpy(parts[k], p + at, sizes[k])
+            at += sizes[k]

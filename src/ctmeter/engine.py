@@ -82,7 +82,7 @@ def edge_tables() -> np.ndarray:
     return tables
 
 
-def _lanes(channels: Sequence[Channel], wiring: Wiring) -> tuple[list[Any], tuple[bool, bool]]:
+def _lanes(channels: Sequence[Channel], wiring: Wiring, sample_rate: float) -> tuple[list[Any], tuple[bool, bool]]:
     """What the core needs of each lane, and which lanes it derives: u31, i2."""
     names = _LINE_LANES if wiring.name == "3P3W" else _LANES
     columns = {c.role: k for k, c in enumerate(channels) if c.role}
@@ -97,7 +97,8 @@ def _lanes(channels: Sequence[Channel], wiring: Wiring) -> tuple[list[Any], tupl
             continue
         c = channels[k]
         low, high = c.range or (-1e150, 1e150)
-        lanes.append((k, c.scale, c.offset, low, high, math.nan if c.missing is None else c.missing))
+        missing = math.nan if c.missing is None else c.missing
+        lanes.append((k, c.scale, c.offset, low, high, missing, c.skew * sample_rate))
     if wiring.name == "3P3W" and any(n in columns for n in _LINE_LANES[:3]) and not {"U_L12", "U_L23"} <= set(columns):
         raise InputError("three-wire measurement needs U_L12 with U_L23 or U_L32", expected="both line voltages")
     derive_2 = wiring.name == "3P3W" and "I_L2" not in columns and {"I_L1", "I_L3"} <= set(columns)
@@ -140,7 +141,7 @@ class Engine:
         self._channels, self._wiring = tuple(channels), wiring
         self._timebase = Timebase(start_ns, self._rate)
         self._base_flags = (Flag.NO_CLOCK if start_ns is None else 0) | (Flag.LOW_RATE if sample_rate < LOW_RATE * nominal else 0)
-        lanes, derive = _lanes(self._channels, wiring)
+        lanes, derive = _lanes(self._channels, wiring, self._rate)
         self._lanes, self._derive = lanes, derive
         self._fed = self._lost = 0
         self._core = self._new_core()
@@ -189,12 +190,15 @@ class Engine:
             self._core.gap(block.samples)
             self._lost += block.samples
             return self._ready
-        taken = 0
-        while taken < len(block):
-            taken = self._core.feed(block, taken)
-            if self._core.wants_lock:
-                self._lock(short=False)
-        self._fed += len(block)
+        core, size = self._core, len(block)
+        taken = core.feed(block)
+        while taken < size:
+            # it stopped for want of a frequency
+            self._lock(short=False)
+            taken = core.feed(block, taken)
+        if core.wants_lock:
+            self._lock(short=False)
+        self._fed += size
         return self._ready
 
     @property

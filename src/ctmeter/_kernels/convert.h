@@ -11,6 +11,7 @@ typedef struct {
     double low[8], high[8]; /* raw values at or beyond which a sample is saturated */
     double missing[8];      /* raw value that stands for a missing sample; NaN where there is none */
     int line, derive_3, derive_i2; /* three-wire input; u31, i2 made from the others */
+    int late;               /* the caller derives */
     int count, list[8];     /* lanes that are recorded */
     int first, last, near;  /* span of their columns; whether byte shuffles will do */
     signed char order[16];
@@ -54,6 +55,7 @@ CONVERT(convert_f64, double)
 /* Star voltages and missing members of a set, from what was recorded. */
 static void derive(const lanes_t *L, long n, double *U, double *I, uint16_t *marks)
 {
+    if (!L->line && !L->derive_i2) return;
     for (long k = 0; k < n; k++) {
         double *u = U + 4 * k, *i = I + 4 * k;
         if (L->line) {
@@ -85,13 +87,13 @@ static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char 
         K->convert_near(p + 2 * L->first, stride, done, L->order, L->scale, L->offset, U, I, low, high);
         for (int l = 0; l < 8; l++)
             if (L->column[l] >= 0 && !(low[l] > L->low[l] && high[l] < L->high[l])) done = 0;
-        if (L->line || L->derive_i2) derive(L, done, U, I, marks);
+        if (!L->late) derive(L, done, U, I, marks);
     }
     const rows_t rows = type == RAW_I32 ? K->rows_i32 : type == RAW_F32 ? K->rows_f32 : type == RAW_F64 ? K->rows_f64 : NULL;
     const ptrdiff_t size = type == RAW_F64 ? 8 : 4;
     if (rows && L->rows && step == size && rows(p, stride, n, L->base, L->used, L->scale, L->offset, L->low, L->high, L->missing, U, I)) {
         done = n;
-        if (L->line || L->derive_i2) derive(L, n, U, I, marks);
+        if (!L->late) derive(L, n, U, I, marks);
     }
     int any = 0;
     if (done < n) {
@@ -102,7 +104,7 @@ static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char 
         else if (type == RAW_I32) any = convert_i32(L, q, stride, step, n - done, u, i, m);
         else if (type == RAW_F32) any = convert_f32(L, q, stride, step, n - done, u, i, m);
         else any = convert_f64(L, q, stride, step, n - done, u, i, m);
-        if (L->line || L->derive_i2) derive(L, n - done, u, i, m);
+        if (!L->late) derive(L, n - done, u, i, m);
     }
     return any;
 }

@@ -29,14 +29,17 @@ cdef extern from "_kernels/convert.h" nogil:
         double high[8]
         double missing[8]
         int line
+        int late
         int derive_3
         int derive_i2
     const kernels_t *choose_kernels(const char *name) noexcept
     void plan(lanes_t *) noexcept
+    void derive(const lanes_t *, long, double *, double *, uint16_t *) noexcept
     int convert(const kernels_t *, const lanes_t *, raw_t, const char *, ptrdiff_t, ptrdiff_t, long, long,
                 double *, double *, uint16_t *) noexcept
 
 cdef enum:
+    STAGE = 1024      # raw frames that wait where channels are skewed
     CHUNK = 256       # frames converted at once, at most
     TICK = 128        # frames between two looks at the tracker; also the grain of all bookkeeping
     PHASES = 128      # fractions of a sample in the edge table, interpolated between
@@ -93,6 +96,14 @@ ctypedef struct core_t:
     double *edge_table          # (PHASES + 1, TAPS)
     double *shift_table         # (PHASES + 1, TAPS)
     uint16_t *marks
+    # only where channels are skewed
+    int skewed
+    int skewed_lane[8]
+    int skew_at[8]              # first frame of a lane's taps against the frame itself
+    double skew_taps[128]
+    double *stage_U
+    double *stage_I
+    uint16_t *stage_marks
 
 ctypedef struct span_t:         # sums over whole cycles
     double t0, t1
@@ -109,7 +120,8 @@ ctypedef struct out_t:          # completed rows; the capacity is seen to before
 
 ctypedef struct state_t:
     long start                  # sample number of frame 0 of this run
-    long frames                 # frames received in this run
+    long staged                 # frames received in this run
+    long frames                 # frames of them in the rings
     long ticked                 # frames through the decimator
     long blocks                 # sub-blocks summed
     long decimated              # frames of the decimated ring
