@@ -8,6 +8,7 @@ table, with `unit` and `side` in the metadata of each field.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .quantity import LINES, LIST_LENGTH, PHASES, Column, columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LABELS", "Columns", "event_table", "record_batch", "schema", "stored"]
+__all__ = ["LABELS", "Columns", "event_table", "no_rows", "record_batch", "schema", "stored"]
 
 #: Columns of rows, name to array of shape (n,) or (n, 51).
 Columns = dict[str, np.ndarray]
@@ -33,6 +34,7 @@ def stored(column: Column) -> str:
     return _STORED.get(column.dtype, column.dtype)
 
 
+@lru_cache(maxsize=64)
 def _arrow_type(dtype: str) -> pa.DataType:
     import pyarrow as pa
 
@@ -68,13 +70,18 @@ def schema(table: str, *, spectra: bool = False, sides: Mapping[str, str] | None
     -------
     pyarrow.Schema
     """
+    return _schema(table, spectra, tuple(sorted((sides or {}).items())))
+
+
+@lru_cache(maxsize=256)
+def _schema(table: str, spectra: bool, sides: tuple[tuple[str, str], ...]) -> pa.Schema:
     import pyarrow as pa
 
-    fields = []
+    fields, known = [], dict(sides)
     for c in columns(table, spectra):
         metadata = {"unit": c.unit}
         if c.side:
-            metadata["side"] = (sides or {}).get(c.side, "as-recorded")
+            metadata["side"] = known.get(c.side, "as-recorded")
         fields.append(pa.field(c.name, _arrow_type(c.dtype), metadata=metadata))
     return pa.schema(fields)
 
@@ -126,6 +133,14 @@ def record_batch(table: str, rows: Mapping[str, np.ndarray], *, spectra: bool = 
         raise ValueError(f"table {table} has no column {', '.join(sorted(strange))}")
     arrays = [_array(c, rows.get(c.name), n) for c in known]
     return pa.RecordBatch.from_arrays(arrays, schema=schema(table, spectra=spectra, sides=sides))
+
+
+def no_rows(table: str, *, spectra: bool = False, sides: Mapping[str, str] | None = None) -> pa.RecordBatch:
+    """A batch of a table without rows."""
+    import pyarrow as pa
+
+    made = schema(table, spectra=spectra, sides=sides)
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in made], schema=made)
 
 
 def event_table(events: Sequence[Mapping[str, Any]], sides: Mapping[str, str] | None = None) -> pa.Table:

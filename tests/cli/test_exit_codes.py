@@ -110,7 +110,7 @@ def test_internal_error_is_one_line_and_v_shows_where(ctmeter, feeder, monkeypat
     def broken(*_a, **_k):
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr("ctmeter.pipeline.run._drive", broken)
+    monkeypatch.setattr("ctmeter.pipeline.run.drive", broken)
     check(ctmeter("measure", feeder, "--fn", "50"), 1, "internal error: RuntimeError: a fault of ours", "-v")
     run = ctmeter("measure", feeder, "--fn", "50", "-v")
     assert run.code == 1 and "Traceback" in run.err
@@ -120,7 +120,7 @@ def test_an_input_error_in_the_middle(ctmeter, feeder, monkeypatch, tmp_path):
     def broken(*_a, **_k):
         raise InputError("broken there", path="x.dat", offset=17)
 
-    monkeypatch.setattr("ctmeter.pipeline.run._drive", broken)
+    monkeypatch.setattr("ctmeter.pipeline.run.drive", broken)
     check(ctmeter("measure", feeder, "--fn", "50"), 3, "x.dat, byte 17: broken there")
     assert not (tmp_path / "feeder.ctmeter").exists()
 
@@ -129,7 +129,7 @@ def test_interrupted(ctmeter, feeder, monkeypatch, tmp_path):
     def stopped(*_a, **_k):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ctmeter.pipeline.run._drive", stopped)
+    monkeypatch.setattr("ctmeter.pipeline.run.drive", stopped)
     run = ctmeter("measure", feeder, "--fn", "50")
     assert run.code == 130 and "interrupted" in run.err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["feeder.cfg", "feeder.dat"]
@@ -138,7 +138,7 @@ def test_interrupted(ctmeter, feeder, monkeypatch, tmp_path):
 def test_control_c(tmp_path):
     """A real signal, while samples are measured."""
     feeder = make_feeder(tmp_path / "long.cfg", 120.0)
-    code = "import ctmeter.pipeline.run as r; r._BLOCK_BYTES = 1; from ctmeter.cli.main import main; print('go', flush=True); main()"
+    code = "import ctmeter.pipeline.drive as d; d._BLOCK_BYTES = 1; from ctmeter.cli.main import main; print('go', flush=True); main()"
     run = subprocess.Popen(
         [sys.executable, "-c", code, "measure", str(feeder), "--fn", "50"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     )

@@ -149,7 +149,7 @@ class Analyzer:
             # a caller may use the memory of its block again
             self._pending.append(item if isinstance(item, Gap) else item.copy())
             return self._start()
-        completed = self._collect(self._engine.feed(item))
+        completed = self._collector.note(self._engine.feed(item))
         if self._held is not None:
             self._hold(item if isinstance(item, Gap) else item.copy())
         return completed
@@ -169,7 +169,7 @@ class Analyzer:
         engine.flush()
         rows = engine.take().get("cycle")
         if rows is not None:
-            self._collector.take({"cycle": rows}, self._offset_ns)
+            self._collector.add({"cycle": rows}, self._offset_ns)
 
     def _must_be_open(self) -> None:
         if self._finished:
@@ -191,13 +191,14 @@ class Analyzer:
         if self._settings.nominal_frequency is None:
             found = self._detect(last)
             if found is None:
-                return self._collector.take()
+                return self._collector.note(0)
             self._settings = replace(self._settings, nominal_frequency=found)
         self._engine = Engine(self._settings, self._rate, self._channels, self._start_ns, self._wiring)
-        completed = 0
+        self._collector.follow(self._engine, self._offset_ns)
+        waiting = 0
         for item in self._pending:
-            completed = self._engine.feed(item)
-        rows = self._collect(completed)
+            waiting = self._engine.feed(item)
+        rows = self._collector.note(waiting)
         self._held = []
         self._hold(*self._pending)
         self._pending = []
@@ -235,15 +236,24 @@ class Analyzer:
                 run = []
         return pieces
 
-    def _collect(self, completed: int) -> Completed:
-        if not completed or self._engine is None:
-            return self._collector.take()
-        return self._collector.take(self._engine.take(), self._offset_ns)
+    def next_segment(
+        self, sample_rate: float, start: str | dt.datetime | np.datetime64 | int | None = None, *, elapsed_ns: int | None = None
+    ) -> None:
+        """Go on at another sample rate or after a jump of the clock; energies and rows are one result.
 
-    def next_segment(self, sample_rate: float, start: str | dt.datetime | np.datetime64 | int | None = None) -> None:
-        """Go on at another sample rate or after a jump of the clock; energies and rows are one result."""
+        Parameters
+        ----------
+        sample_rate : float
+            Hz.
+        start : ISO text, datetime with zone, numpy.datetime64 (UTC) or None
+            Time of the next sample.
+        elapsed_ns : int, optional
+            Where there is no clock, its time since the start of the recording; that of what was fed where not given.
+        """
         self._must_be_open()
         self._end_segment()
+        if elapsed_ns is not None and start is None:
+            self._offset_ns = elapsed_ns
         self._rate, self._start_ns = self._checked_rate(sample_rate), nanoseconds(start)
         if not self._frames:
             self._first_start_ns = self._start_ns
@@ -255,7 +265,8 @@ class Analyzer:
         if self._engine is None:
             self._start(last=True)
         if self._engine is not None:
-            self._collect(self._engine.flush())
+            self._engine.flush()
+            self._collector.gather()
             self._by_cycles()
             self._energy = add_energy(self._energy, self._engine.energy)
             self._quality.add(self._engine.quality)
@@ -325,6 +336,7 @@ class Analyzer:
         import msgspec
 
         self._must_be_open()
+        self._collector.gather()  # before the engine is asked, so that no row is in both
         state = {
             "version": _VERSION,
             "settings": self._given_settings.to_dict(),
@@ -375,4 +387,5 @@ class Analyzer:
         made._held = None if state["held"] is None else _unpacked(state["held"])
         made._quality, made._energy = Quality(state["quality"]), state["energy"]
         made._collector.resume(state["collector"])
+        made._collector.follow(made._engine, made._offset_ns)
         return made

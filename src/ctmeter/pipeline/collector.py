@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..measurements import Columns, event_table, record_batch, schema
+from ..engine import Engine
+from ..measurements import Columns, event_table, no_rows, record_batch
 from ..quantity import TABLES
 from ..settings import Settings
 from ..store.results import Sink, Tables
@@ -23,27 +24,34 @@ __all__ = ["Collector", "Completed"]
 
 #: Seconds and frames of the waveform kept for pictures.
 _EXTRACT_S, _EXTRACT_N = 0.1, 4096
+#: Windows that wait in the engine before they are taken, unless somebody asks.
+_GATHER = 256
 
 
 class Completed(Mapping[str, "pa.RecordBatch"]):
-    """The rows completed by one call, table by table, made into Arrow when asked for."""
+    """The rows completed by one call, table by table; taken from the core and made into Arrow when asked for.
 
-    def __init__(self, rows: Mapping[str, Columns], events: Sequence[Mapping[str, Any]], spectra: bool, sides: Mapping[str, str]) -> None:
-        self._rows, self._events, self._spectra, self._sides = rows, events, spectra, sides
+    Parameters
+    ----------
+    collector : Collector
+    windows : range
+        The 10/12-cycle windows, counted from the start of the stream.
+    """
+
+    def __init__(self, collector: Collector, windows: range) -> None:
+        self._collector, self.windows = collector, windows
+        self.rows: dict[str, Columns] | None = None
 
     def __getitem__(self, table: str) -> pa.RecordBatch:
         if table not in TABLES:
             raise KeyError(table)
-        if table == "events":
-            batches = event_table(self._events, self._sides).combine_chunks().to_batches()
-            if batches:
-                return batches[0]
-        rows = self._rows.get(table)
+        spectra, sides = self._collector.spectra, self._collector.sides
+        if self.rows is None:
+            self._collector.gather()
+        rows = (self.rows or {}).get(table)
         if rows:
-            return record_batch(table, rows, spectra=self._spectra, sides=self._sides)
-        import pyarrow as pa
-
-        return pa.RecordBatch.from_pylist([], schema=schema(table, spectra=self._spectra, sides=self._sides))
+            return record_batch(table, rows, spectra=spectra, sides=sides)
+        return no_rows(table, spectra=spectra, sides=sides)
 
     def __iter__(self) -> Iterator[str]:
         return iter(TABLES)
@@ -53,7 +61,7 @@ class Completed(Mapping[str, "pa.RecordBatch"]):
 
 
 class Collector:
-    """Takes rows as the engine completes them; keeps them in memory, or writes them out as chunks fill.
+    """Takes rows from the engine, many at a time; keeps them in memory, or writes them out as chunks fill.
 
     Parameters
     ----------
@@ -64,7 +72,7 @@ class Collector:
 
     def __init__(self, settings: Settings, sides: Mapping[str, str]) -> None:
         self._cycle, self._half_cycle = settings.cycle, settings.half_cycle
-        self._spectra, self._sides = settings.spectra == "basic", sides
+        self.spectra, self.sides = settings.spectra == "basic", sides
         self._windows, self._cycles = Statistics(), Statistics()
         self._events: list[dict[str, Any]] = []
         self._chunks: dict[str, list[Columns]] = {}
@@ -73,10 +81,14 @@ class Collector:
         self._extract_rate = 0.0
         self._extracted = False
         self._sink: Sink | None = None
-        self._nothing = Completed({}, (), self._spectra, sides)
+        self._engine: Engine | None = None
+        self._offset_ns = 0
+        #: Windows taken from engines, and those completed altogether; the rest wait in the engine.
+        self._taken = self._completed = 0
+        self._promised: list[weakref.ref[Completed]] = []
 
     def _schemas(self, tables: Sequence[str]) -> dict[str, pa.Schema]:
-        return schemas(tables, self._spectra, self._sides)
+        return schemas(tables, self.spectra, self.sides)
 
     def write_to(self, out: Any, force: bool) -> None:
         """From now on write rows to a result directory."""
@@ -99,28 +111,58 @@ class Collector:
         """Keep frames, V and A, for pictures."""
         self._extract.append(values)
 
-    def take(self, rows: Mapping[str, Any] | None = None, offset_ns: int = 0) -> Completed:
-        """Take rows in, and give them back as the caller of `feed` gets them."""
-        if not rows:
-            return self._nothing
+    def follow(self, engine: Engine | None, offset_ns: int = 0) -> None:
+        """From now on take rows from this engine, shifted in time; what the one before still holds is taken first."""
+        self.gather()
+        self._engine, self._offset_ns = engine, offset_ns
+
+    def note(self, waiting: int) -> Completed:
+        """Promise the windows completed since the last call to the caller of `feed`.
+
+        Parameters
+        ----------
+        waiting : int
+            Windows that wait in the engine.
+        """
+        completed = self._taken + waiting
+        promise = Completed(self, range(self._completed, completed))
+        if not promise.windows:
+            promise.rows = {}
+            return promise
+        self._completed = completed
+        self._promised.append(weakref.ref(promise))
+        if waiting >= _GATHER or self._cycle or self._half_cycle:
+            self.gather()
+        return promise
+
+    def gather(self) -> None:
+        """Take in the rows that wait in the engine, and keep what was promised."""
+        rows = {} if self._engine is None else self._engine.take()
+        first = self._taken
+        self._taken += len(rows["basic"]["t"]) if "basic" in rows else 0
+        self._completed = max(self._completed, self._taken)
+        taken = self.add(rows, self._offset_ns)
+        promised, self._promised = [p for r in self._promised if (p := r()) is not None], []
+        for promise in promised:
+            mine = slice(promise.windows.start - first, promise.windows.stop - first)
+            promise.rows = {t: {n: v[mine] for n, v in columns.items()} if t == "basic" else columns for t, columns in taken.items()}
+
+    def add(self, rows: Mapping[str, Any], offset_ns: int = 0) -> dict[str, Columns]:
+        """Take rows in."""
         taken: dict[str, Columns] = {}
-        events: list[dict[str, Any]] = []
         for table, columns in rows.items():
-            if table == "events":
-                events = [dict(e) for e in columns]
-                self._events += events
-            elif len(columns.get("t", ())):
+            if len(columns.get("t", ())):
                 taken[table] = intake(columns, offset_ns)
                 self._buffers[table].add(taken[table])
         if self._drops_cycles:
             self._buffers["cycle"].clear()
             taken.pop("cycle", None)
-        return Completed(taken, events, self._spectra, self._sides)
+        return taken
 
     @property
     def windows(self) -> bool:
         """Whether there is a 10/12-cycle window."""
-        return bool(self._windows.rows or self._buffers["basic"].fill)
+        return self._completed > 0
 
     @property
     def _drops_cycles(self) -> bool:
@@ -131,7 +173,7 @@ class Collector:
         if table in ("basic", "cycle"):
             (self._windows if table == "basic" else self._cycles).add(chunk)
         if self._sink is not None:
-            self._sink.write(table, record_batch(table, chunk, spectra=self._spectra, sides=self._sides))
+            self._sink.write(table, record_batch(table, chunk, spectra=self.spectra, sides=self.sides))
         else:
             self._chunks.setdefault(table, []).append(chunk)
 
@@ -149,9 +191,9 @@ class Collector:
         tables = [t for t in TABLES if optional.get(t, True)]
         extract = self._waveform(roles)
         if self._sink is None:
-            kept = MemoryTables(self._chunks, tables, spectra=self._spectra, sides=self._sides, events=self._events)
+            kept = MemoryTables(self._chunks, tables, spectra=self.spectra, sides=self.sides, events=self._events)
             return Result(summary, kept, None, extract)
-        for batch in event_table(self._events, self._sides).to_batches():
+        for batch in event_table(self._events, self.sides).to_batches():
             self._sink.write("events", batch)
         self._sink.schemas = self._schemas(tables)
         path = self._sink.commit(summary, Result(summary, {}, None, extract).fill)
@@ -167,12 +209,14 @@ class Collector:
 
     def discard(self) -> None:
         """Give up; an unfinished output directory is removed."""
+        self._engine = None
         if self._sink is not None:
             self._sink.discard()
             self._cleaner.detach()
 
     def state(self) -> dict[str, Any]:
         """Everything; written output is closed up to here and belongs to whoever holds the state."""
+        self.gather()
         sink = None
         if self._sink is not None:
             sink = self._sink.state()
@@ -185,6 +229,7 @@ class Collector:
             "buffers": {t: b.peek() for t, b in self._buffers.items() if b.fill},
             "extract": self._extract,
             "extract_rate": self._extract_rate,
+            "taken": self._taken,
             "sink": sink,
         }
 
@@ -193,6 +238,7 @@ class Collector:
         self._windows, self._cycles = Statistics.of(state["windows"]), Statistics.of(state["cycles"])
         self._events, self._chunks = state["events"], state["chunks"]
         self._extract, self._extract_rate = state["extract"], state["extract_rate"]
+        self._taken = self._completed = state["taken"]
         for table, rows in state["buffers"].items():
             self._buffers[table].add(rows)
         if state["sink"] is not None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,12 @@ from .. import roles
 from ..engine import detect_frequency
 from ..errors import InputError, SettingsError
 from ..readers import read
-from ..recording import Block, Gap, Recording, nanoseconds
+from ..recording import Recording, nanoseconds
 from ..settings import Settings, layered, read_toml, sidecar
 from ..store.results import check_output
 from .analyzer import Analyzer
 from .describe import describe
+from .drive import Progress, drive
 from .result import Result
 from .summary import far_from_mains
 
@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds from the start of the recording, or a time as ISO text.
 Time = float | str | dt.datetime | None
-Progress = Callable[[float], None]
-_BLOCK_BYTES = 4 << 20
 
 
 class Layers:
@@ -164,53 +162,6 @@ def _since_start(text: str, recording: Recording, name: str) -> float:
     return (ns - recording.start_ns) * 1e-9
 
 
-def _drive(recording: Recording, analyzer: Analyzer, limits: tuple[float | None, float | None], progress: Progress | None) -> int:
-    """Feed a recording to an analyzer; gives the number of samples outside the limits."""
-    low, high = limits[0] or 0.0, np.inf if limits[1] is None else limits[1]
-    outside, elapsed, begun = 0, 0.0, False
-    duration = max(recording.duration, 1e-9)
-    for position, segment in enumerate(recording.segments):
-        length = (segment.stop - segment.start) / segment.sample_rate
-        if recording.start_ns is not None and segment.start_ns is not None:
-            elapsed = (segment.start_ns - recording.start_ns) * 1e-9
-        if segment.excluded:
-            elapsed += length
-            continue
-        rate, lost, rows = segment.sample_rate, 0, 0
-        started = False
-        for item in _items(recording, position):
-            first = rows + lost  # in sample intervals since the start of the segment
-            n = item.samples if isinstance(item, Gap) else len(item)
-            a = min(max(int(np.ceil(round((low - elapsed) * rate - first, 6))), 0), n)
-            b = min(max(int(np.ceil(round((high - elapsed) * rate - first, 6))) if np.isfinite(high) else n, a), n)
-            if isinstance(item, Gap):
-                lost += n
-                if started and b > a:
-                    analyzer.feed(Gap(b - a, item.reason))
-            else:
-                rows += n
-                outside += n - (b - a)
-                if b > a:
-                    if not started:
-                        start_ns = None if segment.start_ns is None else segment.timebase.ns(first + a)
-                        analyzer.next_segment(rate, start_ns)
-                        started = begun = True
-                    analyzer.feed(item.raw[a:b])
-            if progress is not None:
-                progress(min((elapsed + (rows + lost) / rate) / duration, 1.0))
-        elapsed += length + lost / rate
-    if not begun:
-        raise InputError("nothing to measure", path=recording.path, expected="samples inside the time range and in a measured segment")
-    return outside
-
-
-def _items(recording: Recording, position: int) -> Iterator[Block | Gap]:
-    """The blocks and gaps of one segment."""
-    only = replace(recording, segments=(recording.segments[position],))
-    width = max(len(recording.channels), 1) * 8
-    yield from only.blocks(max(_BLOCK_BYTES // width, 1024))
-
-
 def measure(
     recording: Recording | str | os.PathLike[str],
     settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
@@ -310,7 +261,7 @@ def _measure(
         raise InputError("no samples", path=recording.path)
     analyzer = Analyzer(settings, sample_rate=measured[0].sample_rate, channels=recording.channels, start=measured[0].start_ns, out=out, force=force)
     try:
-        outside = _drive(recording, analyzer, bounds, progress)
+        outside = drive(recording, analyzer, bounds, progress)
         excluded = {f"segment: {s.excluded}": s.stop - s.start for s in recording.segments if s.excluded}
         if outside:
             excluded["outside the time range"] = outside
