@@ -20,13 +20,15 @@ import numpy as np
 
 from .errors import InputError
 
-__all__ = ["CURRENTS", "LINE_VOLTAGES", "ROLES", "VOLTAGES", "Block", "Channel", "Gap", "Recording", "Segment", "Source", "Timebase", "Wiring"]
+__all__ = ["CURRENTS", "LINE_VOLTAGES", "REVERSED", "ROLES", "VOLTAGES", "Block", "Channel", "Gap", "Recording", "Segment", "Source", "Timebase", "Wiring"]
 
 VOLTAGES = ("U_L1", "U_L2", "U_L3", "U_N")
 LINE_VOLTAGES = ("U_L12", "U_L23", "U_L31")
 CURRENTS = ("I_L1", "I_L2", "I_L3", "I_N")
 #: Every part a channel can play in a measurement.
 ROLES = VOLTAGES + LINE_VOLTAGES + CURRENTS
+#: Line-to-line voltages taken the other way round; such a channel plays the part given here, turned.
+REVERSED = {"U_L21": "U_L12", "U_L32": "U_L23", "U_L13": "U_L31"}
 
 #: Below this many samples per cycle of the mains nothing can be measured; below `LOW_RATE`, not well.
 TOO_SLOW, LOW_RATE = 4, 16
@@ -181,6 +183,7 @@ class Segment:
 
     @property
     def timebase(self) -> Timebase:
+        """Time of the segment's rows, its first one being number 0."""
         return Timebase(self.start_ns, self.sample_rate)
 
 
@@ -221,12 +224,14 @@ class Source(Protocol):
     def status(self, start: int, stop: int) -> np.ndarray:
         """Status channels of rows [start, stop) as uint8 (stop - start, n_status), 0 or 1."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of files and memory."""
 
 
 def scaled(raw: np.ndarray, channels: Sequence[Channel]) -> np.ndarray:
     """Raw frames (n, k) of any dtype to float64 V and A; missing samples become NaN."""
-    values = raw * np.array([c.scale for c in channels]) + np.array([c.offset for c in channels])
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity of the file are what they are
+        values: np.ndarray = raw * np.array([c.scale for c in channels]) + np.array([c.offset for c in channels])
     for k, c in enumerate(channels):
         if c.missing is not None:
             values[raw[:, k] == c.missing, k] = np.nan
@@ -342,7 +347,8 @@ class Recording:
         Parameters
         ----------
         arrays : mapping of name to array_like, shape (n,)
-            Float V and A, or integers together with `scale`. Names are those of `ROLES`.
+            Float V and A, or integers together with `scale`. Names are those of `ROLES`; "U_L32" is taken as
+            "U_L23" turned round, "U_L21" and "U_L13" likewise.
         sample_rate : float
             Hz.
         start : ISO text, datetime with zone, numpy.datetime64 (UTC) or None
@@ -353,18 +359,21 @@ class Recording:
         Raises
         ------
         InputError
-            No arrays, unknown names, different lengths, a rate that is not positive, integers without scale.
+            No arrays, unknown names, two for one role, different lengths, a rate that is not positive, integers without scale.
         """
         if not arrays:
             raise InputError("no arrays", expected="at least one of " + ", ".join(ROLES))
         if not (np.isfinite(sample_rate) and sample_rate > 0):
             raise InputError(f"sample_rate {sample_rate}", expected="a positive number of Hz")
         columns = {name: np.asarray(a) for name, a in arrays.items()}
-        length = len(next(iter(columns.values())))
-        channels = []
+        length = max(c.size for c in columns.values())
+        channels: list[Channel] = []
         for name, column in columns.items():
-            if name not in ROLES:
+            role = REVERSED.get(name, name)
+            if role not in ROLES:
                 raise InputError(f"array {name!r}", expected="one of " + ", ".join(ROLES))
+            if any(c.role == role for c in channels):
+                raise InputError(f"array {name!r}: there is another one for {role}")
             if column.ndim != 1 or len(column) != length:
                 raise InputError(f"array {name!r} has shape {column.shape}", expected=f"({length},), as the others")
             if column.dtype.kind not in "iuf":
@@ -375,7 +384,8 @@ class Recording:
             if column.dtype.kind in "iu":
                 info = np.iinfo(column.dtype)
                 lowest_highest = (float(info.min), float(info.max))
-            channels.append(Channel(name, scale=float((scale or {}).get(name, 1.0)), range=lowest_highest))
+            sign = -1.0 if name in REVERSED else 1.0
+            channels.append(Channel(role, scale=sign * float((scale or {}).get(name, 1.0)), range=lowest_highest))
         segment = Segment(0, length, float(sample_rate), nanoseconds(start))
         return cls(_Arrays(list(columns.values())), tuple(channels), (segment,))
 

@@ -33,7 +33,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from .errors import SettingsError
-from .recording import CURRENTS, LINE_VOLTAGES, ROLES, VOLTAGES, Channel, Recording
+from .recording import CURRENTS, LINE_VOLTAGES, REVERSED, ROLES, VOLTAGES, Channel, Recording
 
 __all__ = ["Assignment", "apply", "assign", "guess_unit", "resolve", "unit"]
 
@@ -244,9 +244,13 @@ def _mapped(channels: Sequence[Channel], map: Mapping[str, str]) -> Assignment:
     faults: list[str] = []
     notes: list[str] = []
     roles: dict[int, tuple[str, int]] = {}
-    for role, wanted in map.items():
+    for name, wanted in map.items():
+        role = REVERSED.get(name, name)
         if role not in ROLES:
             faults.append(f"map: unknown role {role!r}, expected one of {', '.join(ROLES)}")
+            continue
+        if role != name and role in map:
+            faults.append(f"map: {name} and {role} are the same voltage")
             continue
         sign, index = _find(channels, str(wanted))
         if isinstance(index, str):
@@ -261,7 +265,7 @@ def _mapped(channels: Sequence[Channel], map: Mapping[str, str]) -> Assignment:
         else:
             if found.unit != base:
                 notes.append(f"channel {found.name!r} has no unit; taken as {base} by the map")
-            roles[index] = (role, sign)
+            roles[index] = (role, sign if role == name else -sign)
     if faults:
         if any("no channel" in f for f in faults):
             faults.append("map: the channels are " + _listed(_label(channels, k) for k in range(len(channels))))

@@ -266,3 +266,13 @@ def test_units_guessed_from_names(name, expected):
 def test_a_thousand_channels_are_listed_briefly():
     given = [Channel(f"bay{k} I{p}", unit="A") for k in range(400) for p in "abc"]
     assert len(roles.assign(given)[1]) < 3000
+
+
+def test_a_map_may_name_a_reversed_pair():
+    channels = [Channel("a", unit="V", scale=2.0), Channel("b", unit="V", scale=3.0)]
+    made, _ = roles.assign(channels, {"U_L12": "a", "U_L32": "b"})
+    assert [(c.role, c.scale) for c in made] == [("U_L12", 2.0), ("U_L23", -3.0)]
+    made, _ = roles.assign(channels, {"U_L12": "a", "U_L32": "-b"})
+    assert made[1].scale == 3.0
+    with pytest.raises(SettingsError, match="same voltage"):
+        roles.assign(channels, {"U_L23": "a", "U_L32": "b"})

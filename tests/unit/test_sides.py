@@ -49,3 +49,8 @@ def test_a_ratio_without_a_side_is_said_to_do_nothing():
 )
 def test_nearest_standard_voltage(measured, wiring, near):
     assert nearest_standard_voltage(measured, Wiring(wiring)) == near
+
+
+def test_a_ratio_that_changes_nothing_is_said():
+    _, _, notes = scales(Settings(side="primary", ct_ratio=20), I)
+    assert any("ct_ratio is given, but the recording says that its currents are primary" in n for n in notes)

@@ -438,3 +438,13 @@ def test_real_recordings_survive(recordings, tmp_path, name, ending):
     if ending in (".cfg", ".cff"):
         np.testing.assert_array_equal(back.read_status(), rec.read_status())
         assert [c.unit for c in back.channels] == [c.unit for c in rec.channels]
+
+
+@pytest.mark.parametrize("ending", [".cfg", ".cff"])
+def test_no_clock_stays_no_clock(tmp_path, ending):
+    rec = recording(np.arange(40, dtype=np.int16).reshape(-1, 2), start=None)
+    back = there_and_back(rec, tmp_path / f"x{ending}")
+    assert back.start_ns is None and back.start is None and back.metadata["trigger_ns"] is None
+    assert any("no clock" in w for w in back.warnings)
+    # a clock that is right, and one that has failed at another time, are times
+    assert there_and_back(recording(np.zeros((4, 2), np.int16), start="1970-01-01T00:00:00Z"), tmp_path / f"y{ending}").start_ns == 0

@@ -38,7 +38,7 @@ def on_side(channels: Sequence[Channel], settings: Settings) -> tuple[tuple[Chan
     own = {"U": settings.vt_ratio, "I": settings.ct_ratio}
     option = {"U": "vt_ratio", "I": "ct_ratio"}
     recorded: dict[str, set[str | None]] = {"U": set(), "I": set()}
-    result, assumed, unscaled = [], set(), set()
+    result, assumed, unscaled, already = [], set(), set(), set()
     for c in channels:
         kind = c.role[0] if c.role else ""
         if kind not in own:
@@ -47,6 +47,8 @@ def on_side(channels: Sequence[Channel], settings: Settings) -> tuple[tuple[Chan
         ratio = own[kind] or c.ratio or 1.0
         recorded[kind].add(c.side)
         factor = 1.0
+        if settings.side != "as-recorded" and c.side == settings.side and own[kind] not in (None, 1.0):
+            already.add(kind)
         if settings.side != "as-recorded" and c.side != settings.side:
             if c.side is None:
                 assumed.add(kind)
@@ -59,6 +61,8 @@ def on_side(channels: Sequence[Channel], settings: Settings) -> tuple[tuple[Chan
     words = {"U": "voltages", "I": "currents"}
     for kind in sorted(assumed):
         notes.append(f"the recording does not say on which side its {words[kind]} are: taken as secondary values")
+    for kind in sorted(already):
+        notes.append(f"{option[kind]} is given, but the recording says that its {words[kind]} are {settings.side} values: not scaled")
     for kind in sorted(unscaled):
         notes.append(f"no transformer ratio is known for the {words[kind]}: taken as 1 ({option[kind]})")
     if settings.side == "as-recorded":

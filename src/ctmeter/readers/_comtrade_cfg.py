@@ -310,6 +310,11 @@ def _times_and_type(cfg: Cfg, lines: _Lines) -> None:
     else:
         cfg.note(f"{cfg.path.name}, after line {lines.line}: no file type; the data decide")
     _multiplier_and_codes(cfg, lines, digits)
+    if cfg.quality[:1] in ("F", "f") and times[0] == 0:
+        # a failed clock that still stands at 1970-01-01 tells no time; writers without one say so in this way
+        cfg.note(f"{cfg.path.name}: the clock has failed and stands at 1970-01-01; the recording has no clock")
+        cfg.trigger_ns = times[1] or None
+        return
     offset = parse_offset(cfg.time_code) if cfg.time_code else None
     if offset is None and times[0] is not None:
         why = f"time code {cfg.time_code!r} names no offset" if cfg.time_code else "no time code"

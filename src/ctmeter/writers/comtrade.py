@@ -11,7 +11,8 @@ the channel): then the roles are the names.
 Missing samples are 0x8000 (BINARY), 0x80000000 (BINARY32), NaN (FLOAT32) or 99999 (ASCII). Missing rows are left out: the
 time stamps jump. Stamps are fine enough to tell a twentieth of a sample, in ns where the start time is (2013), in us
 otherwise, with the time multiplier that this takes. The time is UTC (time code 0,0). A recording without a clock starts at
-1970-01-01 and, in 2013, carries the time quality F (clock failure).
+1970-01-01 and, in 2013, carries the time quality F (clock failure), by which the reader knows it. Every channel has to
+say P or S: one of which it is not known on which side its values are says P, and comes back as primary.
 """
 
 from __future__ import annotations
