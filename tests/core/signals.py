@@ -93,7 +93,7 @@ def feeder(
         angle = rng.uniform(0, 360) if lag is None else lag
         result[VOLTAGES[k]] = distorted(polar(u, degrees), thd_u, orders, rng)
         result[CURRENTS[k]] = distorted(polar(5.0 + k, degrees - angle), thd_i, orders, rng)
-    return result
+    return {n: result[n] for n in VOLTAGES + CURRENTS}
 
 
 @dataclass

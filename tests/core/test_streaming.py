@@ -51,7 +51,7 @@ def content(run: Run) -> dict[str, Any]:
 @cache
 def whole(kind: str) -> dict[str, Any]:
     result = content(measure_parts(NAMES, FS, recording(kind), **GIVEN))
-    assert set(result["tables"]) == {"basic", "cycle", "half_cycle"} and result["energy"]["A+"]
+    assert set(result["tables"]) == {"basic", "cycle", "half_cycle"} and any(result["energy"].values())
     return result
 
 
