@@ -13,7 +13,7 @@ IEC 61000-4-30:2015, 5.4
 cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.math cimport INFINITY, M_PI, floor
+from libc.math cimport INFINITY, M_PI, cos, floor, sin
 from libc.stdint cimport uint16_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
@@ -25,7 +25,7 @@ from ctmeter._kernels.edges cimport atom, turn_reference
 from ctmeter._kernels.energy cimport account, powers
 from ctmeter._kernels.skew cimport REACH, move, set_delay
 from ctmeter._kernels.state cimport (
-    DEC_RING, GRIDS, PHASES, POINTS, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, TAPS, TICK, VEC,
+    DEC_RING, GRIDS, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, TAPS, TICK, VEC,
     CHUNK, STAGE, choose_kernels, convert, derive, core_t, out_t, plan, raw_t, span_t, state_t,
 )
 from ctmeter._kernels.tracker cimport measure_hop, set_angle, set_period
@@ -35,7 +35,8 @@ __all__ = ["Core", "instruction_set"]
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
     FORMAT = 1        # of snapshots
-    PARTS = 12        # of a snapshot
+    PARTS = 14        # of a snapshot
+    BINS = 640        # of a spectrum, at most
 
 
 cdef extern from "<stdlib.h>" nogil:
@@ -88,7 +89,11 @@ cdef class Core:
     cycles, halves : bool
         Whether rows of cycles and of Urms(1/2) are kept.
     lines : bool
-        Whether line voltages have Urms(1/2) too; always so for three-wire input.
+        Whether line voltages have Urms(1/2) and spectra too; always so for three-wire input.
+    spectra : sequence of (longest window, taps, table, droop)
+        Interpolation kernels for longer and longer windows, see `ctmeter.kernels`; none for no spectra.
+    signalling : float
+        Hz of the mains signalling voltage, 0 for none.
     kernels : str
         An instruction set, "" for the best.
 
@@ -102,11 +107,12 @@ cdef class Core:
     cdef core_t c
     cdef state_t s
     cdef out_t out
-    cdef long capacity[3]
+    cdef long capacity[4]
 
     def __cinit__(self, double sample_rate, lanes, const double[:, :, ::1] tables, *, bint line=False, derive=(False, False),
                   int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
-                  double next_tick=INFINITY, double tick_period=INFINITY, bint cycles=False, bint halves=False, bint lines=False, str kernels=""):
+                  double next_tick=INFINITY, double tick_period=INFINITY, bint cycles=False, bint halves=False, bint lines=False,
+                  spectra=(), double signalling=0.0, str kernels=""):
         cdef long ring = 1024
         cdef int k
         if not 10.0 <= sample_rate <= 20e6 or len(lanes) != 8 or tables.shape[0] != 2 or tables.shape[1] != PHASES + 1 or tables.shape[2] != TAPS:
@@ -116,7 +122,8 @@ cdef class Core:
             raise ValueError(f"this machine has no kernels {kernels!r}")
         self.c.rate = sample_rate
         self.c.search = <long>(0.2 * sample_rate) + 1
-        while ring < 0.3 * sample_rate + 2 * CHUNK:
+        # four cycles at 15 Hz: the tracker's delay, and a cycle behind it
+        while ring < 0.285 * sample_rate + CHUNK + 4 * TAPS:
             ring *= 2
         self.c.mask = ring - 1
         # odd, so that a decimated frame lies on a frame
@@ -137,6 +144,8 @@ cdef class Core:
             self.c.shift_table[k] = tables[1, k // TAPS, k % TAPS]
         self._make_decimation()
         self._set_skew(lanes)
+        self.c.signalling = signalling
+        self._set_spectra(spectra)
         self.s.next_tick = next_tick
         self._begin_run()
 
@@ -149,6 +158,12 @@ cdef class Core:
         free(self.c.edge_table)
         free(self.c.shift_table)
         free(self.c.marks)
+        for k in range(16):
+            free(self.c.kernel_table[k])
+        for p in (<size_t>self.c.floats, <size_t>self.c.twiddles, <size_t>self.c.half_twiddles, <size_t>self.c.fft_re, <size_t>self.c.fft_im,
+                  <size_t>self.c.bins_re, <size_t>self.c.bins_im, <size_t>self.c.power, <size_t>self.c.gain):
+            free(<void *><size_t>p)
+        free(self.out.spectra)
         free(self.c.stage_U)
         free(self.c.stage_I)
         free(self.c.stage_marks)
@@ -179,6 +194,49 @@ cdef class Core:
             self.c.current_reference = 1
             for l in range(3):
                 self.c.references |= self.c.currents[l] << l
+        return 0
+
+    cdef int _set_spectra(self, spectra) except -1:
+        cdef long ring = 1024
+        cdef int k, n
+        cdef const float[::1] table
+        if not 0 <= len(spectra) <= 16:
+            raise ValueError(f"{len(spectra)} interpolation kernels")
+        if not spectra:
+            return 0
+        for k, (longest, taps, values, droop) in enumerate(spectra):
+            table = values
+            if taps % 16 or table.shape[0] != 256 * taps or len(droop) != 8:
+                raise ValueError(f"interpolation kernel {k} has {taps} taps and a table of {table.shape[0]}")
+            self.c.kernel_length[k], self.c.kernel_taps[k] = longest, taps
+            self.c.longest_taps = max(self.c.longest_taps, taps)
+            for n in range(8):
+                self.c.kernel_droop[8 * k + n] = droop[n]
+            self.c.kernel_table[k] = <float *>zeroed(256 * taps * 4)
+            if self.c.kernel_table[k] == NULL:
+                raise MemoryError
+            memcpy(self.c.kernel_table[k], &table[0], 256 * taps * 4)
+        self.c.kernels = len(spectra)
+        while ring < 0.25 * self.c.rate + 4 * self.c.longest_taps:
+            ring *= 2
+        self.c.float_mask = ring - 1
+        self.c.floats = <float *>zeroed((ring + self.c.longest_taps) * 32)
+        self.c.twiddles = <float *>zeroed(2048 * 4)
+        self.c.half_twiddles = <float *>zeroed(2048 * 4)
+        self.c.fft_re = <float *>zeroed(POINTS_FFT * 16)
+        self.c.fft_im = <float *>zeroed(POINTS_FFT * 16)
+        self.c.bins_re = <float *>zeroed(BINS * 32)
+        self.c.bins_im = <float *>zeroed(BINS * 32)
+        self.c.power = <float *>zeroed(BINS * 32)
+        self.c.gain = <float *>zeroed(BINS * 4)
+        if not (self.c.floats and self.c.twiddles and self.c.half_twiddles and self.c.fft_re and self.c.fft_im
+                and self.c.bins_re and self.c.bins_im and self.c.power and self.c.gain):
+            raise MemoryError
+        for k in range(1024):
+            self.c.twiddles[2 * k] = <float>cos(2 * M_PI * (k // 32) * (k % 32) / 1024)
+            self.c.twiddles[2 * k + 1] = <float>sin(2 * M_PI * (k // 32) * (k % 32) / 1024)
+            self.c.half_twiddles[2 * k] = <float>cos(M_PI * k / 1024)
+            self.c.half_twiddles[2 * k + 1] = <float>sin(M_PI * k / 1024)
         return 0
 
     cdef int _set_skew(self, lanes) except -1:
@@ -233,7 +291,7 @@ cdef class Core:
         memset(self.c.U, 0, (self.c.mask + 1 + self.c.mirror) * 4 * sizeof(double))
         memset(self.c.I, 0, (self.c.mask + 1 + self.c.mirror) * 4 * sizeof(double))
         memset(self.c.marks, 0, (self.c.mask + 1) * sizeof(uint16_t))
-        self.s.staged = self.s.frames = self.s.ticked = self.s.blocks = self.s.decimated = 0
+        self.s.floated = self.s.staged = self.s.frames = self.s.ticked = self.s.blocks = self.s.decimated = 0
         self.s.last_mark = -1
         self.s.locked = self.s.ended = self.s.fly = self.s.have_last = 0
         self.s.hops = 0
@@ -267,6 +325,10 @@ cdef class Core:
 
     cdef int _reserve(self) except -1 nogil:
         """See to it that SPARE rows of each kind can be made."""
+        cdef int width = SPECTRUM * 4 * (2 if self.c.lines else 1)
+        # a spectrum has so many floats, and a window takes so long, that a few are enough
+        if self.c.floats:
+            self.out.spectra = <float *>self._grown(<double *>self.out.spectra, self.out.n_spectra + 8, width, 3)
         self.out.windows = self._grown(self.out.windows, self.out.n_windows + SPARE, ROW, 0)
         if self.c.want_cycles:
             self.out.cycles = self._grown(self.out.cycles, self.out.n_cycles + SPARE, ROW, 1)
@@ -545,18 +607,23 @@ cdef class Core:
             powers(&self.c, &s.part, p, q, w)
             account(&self.c, s, &s.part.sums[8], s.part.t1 - s.part.t0, p, q, w)
 
+    cdef long _spectrum_bytes(self) noexcept:
+        return SPECTRUM * 32 * (2 if self.c.lines else 1)
+
     def take(self) -> tuple:
-        """Rows completed since the last call: windows, cycles, halves, each as bytes of float64.
+        """Rows completed since the last call: windows, cycles, halves as bytes of float64, spectra of float32.
 
         A row of the first two is t0, t1, cycles, flags, missing lanes, saturated lanes, other[3],
-        missing[8], three unused, sums[36]; of the last: time, grid, V, flags. Times are sample numbers.
+        missing[8], three unused, sums[36]; of the third: time, grid, V, flags. Times are sample numbers.
+        There is a spectrum for each window: rows of mean squares as in `_kernels/dispatch.h`, 8 lanes each.
         """
         rows = (
             PyBytes_FromStringAndSize(<char *>self.out.windows, self.out.n_windows * ROW * sizeof(double)),
             PyBytes_FromStringAndSize(<char *>self.out.cycles, self.out.n_cycles * ROW * sizeof(double)),
             PyBytes_FromStringAndSize(<char *>self.out.halves, self.out.n_halves * 4 * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.out.spectra, self.out.n_spectra * self._spectrum_bytes()),
         )
-        self.out.n_windows = self.out.n_cycles = self.out.n_halves = 0
+        self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = 0
         return rows
 
     @property
@@ -581,10 +648,11 @@ cdef class Core:
         """Where the state lies, and how many bytes of it; returns the number of parts."""
         cdef long ring = self.c.mask + 1, stage = STAGE if self.c.skewed else 0
         parts[:PARTS] = [&self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.c.stage_U, self.c.stage_I, self.c.stage_marks,
-                    self.out.windows, self.out.cycles, self.out.halves]
+                    self.out.windows, self.out.cycles, self.out.halves, self.out.spectra, self.c.floats]
         sizes[:PARTS] = [sizeof(state_t), (ring + self.c.mirror) * 32, (ring + self.c.mirror) * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
                     stage * 32, stage * 32, stage * 2,
-                    self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32]
+                    self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32,
+                    self.out.n_spectra * self._spectrum_bytes(), (self.c.float_mask + 1 + self.c.longest_taps) * 32 if self.c.floats else 0]
         return PARTS
 
     def snapshot(self) -> bytes:
@@ -593,7 +661,7 @@ cdef class Core:
         cdef long sizes[PARTS]
         cdef int k
         self._parts(parts, sizes)
-        head = [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed, self.out.n_windows, self.out.n_cycles, self.out.n_halves]
+        head = [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed, self.c.kernels, self.out.n_windows, self.out.n_cycles, self.out.n_halves, self.out.n_spectra]
         pieces = [(<long>v).to_bytes(8, "little") for v in head]
         for k in range(PARTS):
             pieces.append(PyBytes_FromStringAndSize(<char *>parts[k], sizes[k]) if sizes[k] else b"")
@@ -609,23 +677,23 @@ cdef class Core:
         """
         cdef void *parts[PARTS]
         cdef long sizes[PARTS]
-        cdef long at = 56
+        cdef long at = 72
         cdef const char *p = PyBytes_AS_STRING(state)
         cdef int k
-        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(7)]
-        if len(state) < 56 or head[:4] != [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed]:
+        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(9)]
+        if len(state) < 72 or head[:5] != [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed, self.c.kernels]:
             raise ValueError("a snapshot of another version or of other settings")
-        if len(state) < (head[4] + head[5]) * ROW * 8 + head[6] * 32:
+        if len(state) < (head[5] + head[6]) * ROW * 8 + head[7] * 32 + head[8] * self._spectrum_bytes():
             raise ValueError("a truncated snapshot")
-        self.out.n_windows, self.out.n_cycles, self.out.n_halves = head[4], head[5], head[6]
+        self.out.n_windows, self.out.n_cycles, self.out.n_halves, self.out.n_spectra = head[5:9]
         self._reserve()
         self._parts(parts, sizes)
         for k in range(PARTS):
             at += sizes[k]
         if len(state) != at:
-            self.out.n_windows = self.out.n_cycles = self.out.n_halves = 0
+            self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = 0
             raise ValueError("a truncated snapshot")
-        at = 56
+        at = 72
         for k in range(PARTS):
             if sizes[k]:
                 memcpy(parts[k], p + at, sizes[k])

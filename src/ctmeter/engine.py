@@ -18,7 +18,6 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -26,11 +25,12 @@ import numpy as np
 from ._dsp import Core
 from .errors import InputError
 from .frequency import detect_frequency, fit_phase
+from .kernels import edge_tables, interpolation_kernels
 from .quantity import ENERGIES, LINES, PHASES, Flag
 from .recording import LOW_RATE, TOO_SLOW, Channel, Gap, Timebase, Wiring
 from .settings import Settings
 
-__all__ = ["Engine", "Rows", "detect_frequency", "edge_tables"]
+__all__ = ["Engine", "Rows", "detect_frequency"]
 
 log = logging.getLogger(__name__)
 
@@ -47,39 +47,6 @@ _REGISTERS = tuple(e.name for e in ENERGIES)
 _ROW, _OTHER, _MISSING, _SUMS = 56, 6, 9, 20
 #: Seconds between two resynchronisations of the windows.
 _TICK_S = 600
-_TAPS, _STEPS = 16, 128
-
-
-@lru_cache(maxsize=1)
-def edge_tables() -> np.ndarray:
-    """Weights of the samples around a fractional edge, and around a fractional shift.
-
-    Returns
-    -------
-    ndarray, float64, shape (2, 129, 16)
-        Row r stands for a point r/128 of a sample after sample 7 of the 16. The first table makes
-        the integral up to there of a band-limited quantity from the sum of the samples before
-        the 16; the second its value there.
-
-    Notes
-    -----
-    Least squares over frequencies to 0.45 of the sample rate, weighted towards the lower ones, where
-    products of voltage and current have nearly all their content. Error below 1e-6 of a sample to
-    0.25 of the rate.
-    """
-    f = np.linspace(1e-4, 0.45, 120)
-    w = 2 * np.pi * f
-    weight = 10 ** (-5.0 * (f / 0.45) ** 2)
-    weight[0] = 1e3
-    tables = np.empty((2, _STEPS + 1, _TAPS))
-    for r in range(_STEPS + 1):
-        n = np.arange(_TAPS) - (_TAPS // 2 - 1) - r / _STEPS
-        response = np.exp(1j * np.outer(w, n)) * weight[:, None]
-        integral = (1 / (1j * w) - np.exp(1j * w * n[0]) / (np.exp(1j * w) - 1)) * weight
-        matrix = np.vstack([response.real, response.imag])
-        tables[0, r] = np.linalg.lstsq(matrix, np.concatenate([integral.real, integral.imag]), rcond=None)[0]
-        tables[1, r] = np.linalg.lstsq(matrix, np.concatenate([weight, 0 * weight]), rcond=None)[0]
-    return tables
 
 
 def _lanes(channels: Sequence[Channel], wiring: Wiring, sample_rate: float) -> tuple[list[Any], tuple[bool, bool]]:
@@ -171,6 +138,8 @@ class Engine:
             cycles=settings.cycle,
             halves=settings.half_cycle,
             lines=settings.half_cycle or settings.voltages == "line",
+            spectra=() if settings.spectra == "none" else interpolation_kernels(self._rate, 10 if self._nominal < 55 else 12),
+            signalling=settings.signalling_frequency or 0.0,
         )
 
     def feed(self, block: np.ndarray | Gap) -> int:
@@ -235,7 +204,7 @@ class Engine:
 
     def take(self) -> dict[str, Rows]:
         """Rows completed since the last call: tables "basic", "cycle", "half_cycle"."""
-        windows, cycles, halves = self._core.take()
+        windows, cycles, halves, spectra = self._core.take()
         tables = {}
         if windows:
             tables["basic"] = self._columns(np.frombuffer(windows).reshape(-1, _ROW))

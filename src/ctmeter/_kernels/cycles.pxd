@@ -6,6 +6,7 @@ from libc.string cimport memset
 from ctmeter._kernels.edges cimport atom, own_atom, turn_reference
 from ctmeter._kernels.energy cimport account, powers
 from ctmeter._kernels.reactive cimport other_reactive
+from ctmeter._kernels.spectra cimport keep_floats, spectrum
 from ctmeter._kernels.state cimport (
     BUDEANU, GRIDS, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, core_t, out_t, span_t, state_t,
 )
@@ -73,6 +74,8 @@ cdef inline void into_window(const core_t *c, state_t *s, out_t *out, span_t *wi
     join(window, &s.cycle)
     if window.cycles >= c.cycles_per_window:
         put_row(out.windows + ROW * out.n_windows, window, s.start)
+        if c.floats:
+            spectrum(c, s, out, window)
         out.n_windows += 1
         clear(window, s.cycle.t1)
         window.open = window == &s.window
@@ -116,6 +119,7 @@ cdef inline void common_boundary(core_t *c, state_t *s, out_t *out, double t, in
     span.flags = flags
     atom(c, s, t, 0.0, span.sums)
     look_at_marks(c, s, span)
+    keep_floats(c, s, t)
     if s.cycle.open:
         s.cycle.cycles = 1
         close_cycle(c, s, out)

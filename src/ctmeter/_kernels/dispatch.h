@@ -8,8 +8,20 @@
 
 enum {
     SUB = 16,  /* frames in a sub-block */
+    POINTS_FFT = 2048, /* of a resampled window */
     TAPS = 16, /* frames that carry a fractional edge */
     VEC = 36   /* sums of a sub-block: u^2[4] i^2[4] ui[4] u_k u_k+1[4] i_k i_k+1[4], then with e^-jwt: re u[4] i[4], im u[4] i[4] */
+};
+
+enum { /* rows of a spectrum, 8 lanes each: 51 sub-groups, 50 interharmonic sub-groups, and */
+    SPECTRUM_LINES = 101, /* sum of orders 2-40, single bins */
+    SPECTRUM_LINE_1,
+    SPECTRUM_GROUPS,      /* sum of groups 2-40 */
+    SPECTRUM_GROUP_1,
+    SPECTRUM_WEIGHTED,    /* sum of order times single bin, 14-40 */
+    SPECTRUM_SIGNAL,      /* four bins nearest to the signalling frequency */
+    SPECTRUM_PEAK,        /* largest magnitude, not squared */
+    SPECTRUM
 };
 
 #ifdef CTMETER_DEBUG
@@ -23,6 +35,8 @@ enum {
 #define VW 2
 #define FN(x) x##_base
 #include "frames.h"
+#include "spectrum.h"
+#include "groups.h"
 #undef VW
 #undef FN
 
@@ -34,6 +48,8 @@ enum {
 #define VW 4
 #define FN(x) x##_avx2
 #include "frames.h"
+#include "spectrum.h"
+#include "groups.h"
 #include "lanes.h"
 #undef VW
 #undef FN
@@ -43,6 +59,8 @@ enum {
 #define VW 8
 #define FN(x) x##_avx512
 #include "frames.h"
+#include "spectrum.h"
+#include "groups.h"
 #include "lanes.h"
 #undef VW
 #undef FN
@@ -61,11 +79,18 @@ typedef struct {
     double (*edge_square)(const double *, const double *, int, int);
     void (*decimate)(const double *, int, const double *, double *);
     void (*demodulate)(const double *, long, long, int, const double *, const double *, double *, double *);
+    void (*append)(const double *, const double *, long, long, long, float *, long);
+    void (*resample)(const float *, long, double, double, int, const float *, float *, float *, float *);
+    void (*transform)(float *, float *, const float *);
+    void (*bins)(const float *, const float *, int, const float *, const float *, float *, float *);
+    void (*bin_power)(const float *, const float *, int, float *);
+    void (*groups)(const float *, int, int, int, float *);
     void (*convert_near)(const char *, ptrdiff_t, long, const signed char *, const double *, const double *, double *, double *, short *, short *);
     rows_t rows_i32, rows_f32, rows_f64;
 } kernels_t;
 
-#define TABLE(s, ...) {#s, sub_block_##s, add_blocks_##s, edge_weights_##s, edge_##s, edge_square_##s, decimate_##s, demodulate_##s, __VA_ARGS__}
+#define TABLE(s, ...) {#s, sub_block_##s, add_blocks_##s, edge_weights_##s, edge_##s, edge_square_##s, decimate_##s, demodulate_##s, \
+    append_##s, resample_##s, transform_##s, bins_##s, bin_power_##s, groups_##s, __VA_ARGS__}
 static const kernels_t ALL_KERNELS[] = {
 #ifdef CTMETER_X86
     TABLE(avx512, convert_near_avx512, rows_i32_avx512, rows_f32_avx512, rows_f64_avx512),

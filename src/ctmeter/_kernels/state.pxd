@@ -4,6 +4,9 @@ from libc.stdint cimport uint16_t
 
 cdef extern from "_kernels/convert.h" nogil:
     enum:
+        POINTS_FFT
+        SPECTRUM
+        SPECTRUM_PEAK
         SUB
         TAPS
         VEC
@@ -16,6 +19,12 @@ cdef extern from "_kernels/convert.h" nogil:
         double (*edge_square)(const double *, const double *, int, int) noexcept nogil
         void (*decimate)(const double *, int, const double *, double *) noexcept nogil
         void (*demodulate)(const double *, long, long, int, const double *, const double *, double *, double *) noexcept nogil
+        void (*append)(const double *, const double *, long, long, long, float *, long) noexcept nogil
+        void (*resample)(const float *, long, double, double, int, const float *, float *, float *, float *) noexcept nogil
+        void (*transform)(float *, float *, const float *) noexcept nogil
+        void (*bins)(const float *, const float *, int, const float *, const float *, float *, float *) noexcept nogil
+        void (*bin_power)(const float *, const float *, int, float *) noexcept nogil
+        void (*groups)(const float *, int, int, int, float *) noexcept nogil
     ctypedef enum raw_t:
         RAW_I16
         RAW_I32
@@ -96,6 +105,24 @@ ctypedef struct core_t:
     double *edge_table          # (PHASES + 1, TAPS)
     double *shift_table         # (PHASES + 1, TAPS)
     uint16_t *marks
+    # only where spectra are wanted
+    float *floats               # ring of frames
+    long float_mask
+    int kernels                 # interpolation kernels, for longer and longer windows
+    int longest_taps
+    int kernel_taps[16]
+    double kernel_length[16]    # longest window of each, samples
+    double kernel_droop[128]    # polynomial in the square of frequency over sample rate that undoes its droop
+    float *kernel_table[16]
+    float *twiddles
+    float *half_twiddles
+    float *fft_re
+    float *fft_im
+    float *bins_re
+    float *bins_im
+    float *power
+    float *gain
+    double signalling           # Hz, 0 for none
     # only where channels are skewed
     int skewed
     int skewed_lane[8]
@@ -116,7 +143,8 @@ ctypedef struct out_t:          # completed rows; the capacity is seen to before
     double *windows             # ROW values each
     double *cycles
     double *halves              # time, grid, rms, flags
-    long n_windows, n_cycles, n_halves
+    float *spectra              # SPECTRUM rows of 8 lanes for each window, twice with line voltages
+    long n_windows, n_cycles, n_halves, n_spectra
 
 ctypedef struct state_t:
     long start                  # sample number of frame 0 of this run
@@ -125,6 +153,7 @@ ctypedef struct state_t:
     long ticked                 # frames through the decimator
     long blocks                 # sub-blocks summed
     long decimated              # frames of the decimated ring
+    long floated                # frames in the ring of floats
     long last_mark              # last frame with a mark, -1 where there is none
     int rail[8]                 # samples in a row at the converter's limit
     int locked, ended

@@ -1,0 +1,56 @@
+/* Groups of the bins of eight lanes, as mean squares. Included once for every instruction set, like frames.h.
+ *
+ * IEC 61000-4-7: `per` bins lie between two orders (10 at 50 Hz, 12 at 60 Hz).
+ */
+
+/* Mean squares of bins: power[k] += re^2 + im^2, over 8 lanes. */
+static void FN(bin_power)(const float *br, const float *bi, int count, float *restrict power)
+{
+    for (int k = 0; k < 8 * count; k++) power[k] = br[k] * br[k] + bi[k] * bi[k];
+}
+
+/* Rows of 8 lanes: sub-groups of orders 0-50, centred interharmonic sub-groups 0-49, then what SPECTRUM_* names.
+ * top: highest order that the sample rate carries; nearest: first of the four bins of the signalling voltage, or -1. */
+static void FN(groups)(const float *power, int per, int top, int nearest, float *restrict out)
+{
+    for (int k = 0; k < 8 * SPECTRUM; k++) out[k] = NAN;
+    memcpy(out, power, 32);
+    for (int h = 1; h <= top; h++) {
+        const float *p = power + 8 * per * h;
+        for (int l = 0; l < 8; l++) out[8 * h + l] = p[l - 8] + p[l] + p[l + 8];
+    }
+    for (int h = 0; h < top && h < 50; h++) {
+        float sum[8] = {0};
+        for (int k = per * h + 2; k <= per * h + per - 2; k++)
+            for (int l = 0; l < 8; l++) sum[l] += power[8 * k + l];
+        memcpy(out + 8 * (51 + h), sum, 32);
+    }
+    float line[8] = {0}, group[8] = {0}, weighted[8] = {0}, first[8];
+    for (int h = 1; h <= top && h <= 40; h++) {
+        float g[8];
+        const float *p = power + 8 * per * h, *a = p - 4 * per, *b = p + 4 * per;
+        for (int l = 0; l < 8; l++) g[l] = 0.5f * (a[l] + b[l]);
+        for (const float *q = a + 8; q < b; q += 8)
+            for (int l = 0; l < 8; l++) g[l] += q[l];
+        if (h == 1) {
+            memcpy(first, g, 32);
+            memcpy(out + 8 * SPECTRUM_LINE_1, p, 32);
+            continue;
+        }
+        for (int l = 0; l < 8; l++) {
+            line[l] += p[l];
+            group[l] += g[l];
+            if (h >= 14) weighted[l] += (float)h * p[l];
+        }
+    }
+    if (top > 0) {
+        memcpy(out + 8 * SPECTRUM_LINES, line, 32);
+        memcpy(out + 8 * SPECTRUM_GROUPS, group, 32);
+        memcpy(out + 8 * SPECTRUM_GROUP_1, first, 32);
+        memcpy(out + 8 * SPECTRUM_WEIGHTED, weighted, 32);
+    }
+    if (nearest >= 0) {
+        const float *p = power + 8 * nearest;
+        for (int l = 0; l < 8; l++) out[8 * SPECTRUM_SIGNAL + l] = p[l] + p[8 + l] + p[16 + l] + p[24 + l];
+    }
+}
