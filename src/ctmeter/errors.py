@@ -6,10 +6,11 @@ which knows nothing of ctmeter still catches the right thing.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 
-__all__ = ["CtmeterError", "CtmeterWarning", "InputError", "SettingsError", "StoreError"]
+__all__ = ["CtmeterError", "CtmeterWarning", "InputError", "SettingsError", "StoreError", "unwritable"]
 
 
 class CtmeterError(Exception):
@@ -72,6 +73,16 @@ class SettingsError(CtmeterError, ValueError):
 
 class StoreError(CtmeterError, OSError):
     """A result directory or register store that cannot be written, read or trusted."""
+
+    #: Whether it was met while writing.
+    writing = False
+
+
+def unwritable(error: OSError, path: str | os.PathLike[str]) -> StoreError:
+    """The error of the operating system as one that names the output."""
+    made = StoreError(error.errno or errno.EIO, f"cannot be written: {error.strerror or error}", os.fspath(path))
+    made.writing = True
+    return made
 
 
 class CtmeterWarning(UserWarning):

@@ -20,7 +20,9 @@ import numpy as np
 
 from .errors import InputError
 
-__all__ = ["CURRENTS", "LINE_VOLTAGES", "REVERSED", "ROLES", "VOLTAGES", "Block", "Channel", "Gap", "Recording", "Segment", "Source", "Timebase", "Wiring"]
+__all__ = [
+    "CURRENTS", "LINE_VOLTAGES", "REVERSED", "ROLES", "VOLTAGES", "Block", "Channel", "Gap", "Recording", "Segment", "Source", "Timebase", "Wiring",
+]  # fmt: skip
 
 VOLTAGES = ("U_L1", "U_L2", "U_L3", "U_N")
 LINE_VOLTAGES = ("U_L12", "U_L23", "U_L31")

@@ -1,5 +1,6 @@
 """Every kind of bad input: its exit code and one line on standard error, never a traceback."""
 
+import errno
 import os
 import resource
 import signal
@@ -152,3 +153,18 @@ def test_control_c(tmp_path):
         pytest.skip("it was done before it could be interrupted")
     assert run.returncode == 130 and "Traceback" not in err, err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["long.cfg", "long.dat"]
+
+
+@pytest.mark.skipif(not os.access("/proc/1", os.R_OK), reason="no /proc")
+@pytest.mark.parametrize("place", ["/proc/ctmeter-test", "/proc/version/below"])
+def test_a_place_where_nothing_can_be_written(ctmeter, feeder, place):
+    check(ctmeter("measure", feeder, "--fn", "50", "-o", place), 6, place)
+    check(ctmeter("convert", feeder, f"{place}.csv"), 6, place)
+
+
+def test_permission_of_the_output(ctmeter, feeder, monkeypatch):
+    def refused(*_a, **_k):
+        raise PermissionError(errno.EACCES, "Permission denied", "somewhere")
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refused)
+    check(ctmeter("measure", feeder, "--fn", "50", "-o", "place"), 6, "place", "Permission denied")

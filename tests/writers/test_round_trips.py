@@ -11,7 +11,7 @@ import pytest
 from scipy.io import wavfile
 
 from ctmeter import readers
-from ctmeter.errors import CtmeterWarning, InputError, SettingsError
+from ctmeter.errors import CtmeterWarning, InputError, SettingsError, StoreError
 from ctmeter.readers import comtrade as reads_comtrade
 from ctmeter.readers import csv as reads_csv
 from ctmeter.readers import numpy as reads_numpy
@@ -386,7 +386,7 @@ def test_faults_are_named(tmp_path, ending):
         writer.write(recording(random_raw("i2", 10)), tmp_path / f"x{ending}", colour="red")
     with pytest.raises(InputError, match="without samples"):
         writer.write(recording(np.zeros((0, 2), "i2")), tmp_path / f"x{ending}")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(StoreError, match="cannot be written"):
         writer.write(recording(random_raw("i2", 10)), tmp_path / "no-such-folder" / f"x{ending}")
 
 

@@ -74,6 +74,8 @@ def exit_code(error: BaseException) -> int:
     """The exit code of an error."""
     if isinstance(error, StoreError):
         # a place that must not be replaced is a matter of usage, a result that is not there one of input
+        if error.writing:
+            return STORE
         return {errno.EEXIST: USAGE, errno.ENOENT: INPUT, errno.ENOTDIR: INPUT, errno.EACCES: INPUT}.get(error.errno or 0, STORE)
     if isinstance(error, SettingsError):
         return USAGE

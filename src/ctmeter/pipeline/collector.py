@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -92,11 +91,7 @@ class Collector:
 
     def write_to(self, out: Any, force: bool) -> None:
         """From now on write rows to a result directory."""
-        self._open(Sink(out, self._schemas(TABLES), force))
-
-    def _open(self, sink: Sink) -> None:
-        self._sink = sink
-        self._cleaner = weakref.finalize(self, shutil.rmtree, sink.place, ignore_errors=True)
+        self._sink = Sink(out, self._schemas(TABLES), force)
 
     def wants_frames(self, rate: float) -> int:
         """How many more frames of the waveform are kept for pictures."""
@@ -197,7 +192,6 @@ class Collector:
             self._sink.write("events", batch)
         self._sink.schemas = self._schemas(tables)
         path = self._sink.commit(summary, Result(summary, {}, None, extract).fill)
-        self._cleaner.detach()
         return Result(summary, Tables(path), path, extract)
 
     def _waveform(self, roles: Sequence[str | None]) -> dict[str, np.ndarray]:
@@ -212,7 +206,6 @@ class Collector:
         self._engine = None
         if self._sink is not None:
             self._sink.discard()
-            self._cleaner.detach()
 
     def state(self) -> dict[str, Any]:
         """Everything; written output is closed up to here and belongs to whoever holds the state."""
@@ -220,7 +213,6 @@ class Collector:
         sink = None
         if self._sink is not None:
             sink = self._sink.state()
-            self._cleaner.detach()
         return {
             "windows": self._windows.state(),
             "cycles": self._cycles.state(),
@@ -242,4 +234,4 @@ class Collector:
         for table, rows in state["buffers"].items():
             self._buffers[table].add(rows)
         if state["sink"] is not None:
-            self._open(Sink.resume(state["sink"], self._schemas(TABLES)))
+            self._sink = Sink.resume(state["sink"], self._schemas(TABLES))

@@ -10,14 +10,16 @@ import errno
 import json
 import logging
 import os
+import secrets
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import StoreError
+from ..errors import StoreError, unwritable
 from ..quantity import TABLES
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     except StoreError:
         raise
     except OSError as error:
-        raise StoreError(error.errno or errno.EIO, f"cannot be written: {error.strerror or error}", os.fspath(path)) from error
+        raise unwritable(error, path) from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
@@ -131,9 +133,12 @@ class Sink:
         self.schemas = schemas
         self.force = force
         check_output(self.out, force)
+        self.place = self.out.parent / f".{self.out.name}.{secrets.token_hex(4)}.partial"
         with writing(self.out):
             self.out.parent.mkdir(parents=True, exist_ok=True)
-            self.place = Path(tempfile.mkdtemp(prefix=f".{self.out.name}.", suffix=".partial", dir=self.out.parent))
+            # before it is there, so that no interruption can leave it behind
+            self._remover = weakref.finalize(self, shutil.rmtree, self.place, ignore_errors=True)
+            self.place.mkdir(0o700)
         self._writers: dict[str, Any] = {}
         self._parts = dict.fromkeys(schemas, 0)
 
@@ -152,8 +157,9 @@ class Sink:
             self._writers[table].write_batch(batch)
 
     def state(self) -> dict[str, Any]:
-        """Close the parts so far, so that `resume` can go on from here in another process."""
+        """Close the parts so far, so that `resume` can go on from here in another process; they then belong to whoever holds the state."""
         self._close()
+        self._remover.detach()
         return {"out": str(self.out), "place": str(self.place), "parts": dict(self._parts), "force": self.force}
 
     @classmethod
@@ -168,6 +174,7 @@ class Sink:
         sink = cls.__new__(cls)
         sink.out, sink.place, sink.force = Path(state["out"]), Path(state["place"]), bool(state["force"])
         sink.schemas, sink._writers, sink._parts = schemas, {}, dict(state["parts"])
+        sink._remover = weakref.finalize(sink, shutil.rmtree, sink.place, ignore_errors=True)
         if not sink.place.is_dir():
             raise StoreError(errno.ENOENT, "the unfinished result is gone", str(sink.place))
         kept = {sink._part(t, k) for t, n in sink._parts.items() for k in range(n)}
@@ -232,13 +239,20 @@ class Sink:
                 if target.is_dir() and not target.is_symlink():
                     shutil.rmtree(target)
                 item.rename(target)
-            self.place.rmdir()
+            self._remover()
             return
         old = None
         if self.out.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{self.out.name}.", suffix=".old", dir=self.out.parent))
             self.out.rename(old / "old")
-        self.place.rename(self.out)
+        try:
+            self.place.rename(self.out)
+        except BaseException:
+            if old is not None:
+                (old / "old").rename(self.out)
+                old.rmdir()
+            raise
+        self._remover.detach()
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -248,7 +262,7 @@ class Sink:
             self._close()
         except OSError as error:
             log.debug("closing an unfinished result: %s", error)
-        shutil.rmtree(self.place, ignore_errors=True)
+        self._remover()
 
 
 def _umask() -> int:

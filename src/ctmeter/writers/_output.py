@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, SettingsError
+from ..errors import SettingsError, unwritable
 from ..recording import ROLES, Channel, Recording
 
 __all__ = ["Piece", "atomic", "check_options", "describe", "pieces", "played_names", "starts"]
@@ -44,7 +44,7 @@ def atomic(*paths: Path) -> Iterator[list[IO[bytes]]]:
 
     Raises
     ------
-    InputError
+    StoreError
         A place that cannot be written.
     """
     temporary = [p.with_name(f".{p.name[:100]}.{secrets.token_hex(4)}.tmp") for p in paths]
@@ -62,7 +62,7 @@ def atomic(*paths: Path) -> Iterator[list[IO[bytes]]]:
             for name, path in zip(temporary, paths, strict=True):
                 name.replace(path)
         except OSError as error:
-            raise InputError(f"cannot be written: {error.strerror or error}", path=paths[0]) from error
+            raise unwritable(error, paths[0]) from error
     finally:
         for file in files:
             with contextlib.suppress(OSError):

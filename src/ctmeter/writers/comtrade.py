@@ -63,7 +63,9 @@ class ComtradeWriter:
         Raises
         ------
         InputError
-            A recording without rows, or a place that cannot be written.
+            A recording without rows.
+        StoreError
+            A place that cannot be written.
         SettingsError
             Options that do not exist or do not go together.
         """

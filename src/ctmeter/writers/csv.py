@@ -35,7 +35,9 @@ class CsvWriter:
         Raises
         ------
         InputError
-            A recording without channels or rows, or a place that cannot be written.
+            A recording without channels or rows.
+        StoreError
+            A place that cannot be written.
         """
         import pyarrow as pa
         from pyarrow import csv

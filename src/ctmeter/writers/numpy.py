@@ -39,7 +39,9 @@ class NumpyWriter:
         Raises
         ------
         InputError
-            A recording without samples, or with several rates or gaps for NPY, or a place that cannot be written.
+            A recording without samples, or with several rates or gaps for NPY.
+        StoreError
+            A place that cannot be written.
         """
         check_options(options, (), path)
         if not recording.channels or not recording.samples:

@@ -39,7 +39,9 @@ class WavWriter:
         Raises
         ------
         InputError
-            A recording without samples or with too many channels, or a place that cannot be written.
+            A recording without samples or with too many channels.
+        StoreError
+            A place that cannot be written.
         SettingsError
             Options that do not exist.
         """
