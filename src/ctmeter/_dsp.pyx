@@ -19,7 +19,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 from ctmeter._kernels.cycles cimport (
-    advance, clear, join, look_at_marks,
+    advance, clear, frequency_row, join, look_at_marks,
 )
 from ctmeter._kernels.edges cimport atom, turn_reference
 from ctmeter._kernels.energy cimport account, powers
@@ -35,7 +35,7 @@ __all__ = ["Core", "instruction_set"]
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
     FORMAT = 1        # of snapshots
-    PARTS = 14        # of a snapshot
+    PARTS = 15        # of a snapshot
     BINS = 640        # of a spectrum, at most
 
 
@@ -86,6 +86,8 @@ cdef class Core:
         Peak V (A without voltages) below which a reference is not alive.
     next_tick, tick_period : float
         Sample number of the first resynchronisation of the windows, and samples between two.
+    next_f, f_period : float
+        Sample number of the end of the first interval of frequency, and samples of one.
     cycles, halves : bool
         Whether rows of cycles and of Urms(1/2) are kept.
     lines : bool
@@ -107,11 +109,11 @@ cdef class Core:
     cdef core_t c
     cdef state_t s
     cdef out_t out
-    cdef long capacity[4]
+    cdef long capacity[5]
 
     def __cinit__(self, double sample_rate, lanes, const double[:, :, ::1] tables, *, bint line=False, derive=(False, False),
                   int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
-                  double next_tick=INFINITY, double tick_period=INFINITY, bint cycles=False, bint halves=False, bint lines=False,
+                  double next_tick=INFINITY, double tick_period=INFINITY, double next_f=INFINITY, double f_period=INFINITY, bint cycles=False, bint halves=False, bint lines=False,
                   spectra=(), double signalling=0.0, str kernels=""):
         cdef long ring = 1024
         cdef int k
@@ -135,7 +137,7 @@ cdef class Core:
         self.c.cycles_per_window = cycles_per_window
         self.c.reactive, self.c.apparent, self.c.summation = reactive, apparent, summation
         self.c.strict, self.c.dead = strict, dead
-        self.c.tick_period = tick_period
+        self.c.tick_period, self.c.f_period = tick_period, f_period
         self.c.want_cycles, self.c.want_halves = cycles, halves
         self.c.lines = line or lines
         self._allocate(ring)
@@ -146,7 +148,7 @@ cdef class Core:
         self._set_skew(lanes)
         self.c.signalling = signalling
         self._set_spectra(spectra)
-        self.s.next_tick = next_tick
+        self.s.next_tick, self.s.f_tick = next_tick, next_f
         self._begin_run()
 
     def __dealloc__(self):
@@ -164,6 +166,7 @@ cdef class Core:
                   <size_t>self.c.bins_re, <size_t>self.c.bins_im, <size_t>self.c.power, <size_t>self.c.gain):
             free(<void *><size_t>p)
         free(self.out.spectra)
+        free(self.out.frequencies)
         free(self.c.stage_U)
         free(self.c.stage_I)
         free(self.c.stage_marks)
@@ -310,6 +313,7 @@ cdef class Core:
         clear(&self.s.window, -0.5)
         clear(&self.s.tail, -0.5)
         self.s.window.open = 1
+        self.s.group = self.s.tail_left = 0
 
     cdef double *_grown(self, double *rows, long n, int width, int kind) except? NULL nogil:
         """Room for at least n rows."""
@@ -330,6 +334,7 @@ cdef class Core:
         if self.c.floats:
             self.out.spectra = <float *>self._grown(<double *>self.out.spectra, self.out.n_spectra + 8, width, 3)
         self.out.windows = self._grown(self.out.windows, self.out.n_windows + SPARE, ROW, 0)
+        self.out.frequencies = self._grown(self.out.frequencies, self.out.n_frequencies + 8, 4, 4)
         if self.c.want_cycles:
             self.out.cycles = self._grown(self.out.cycles, self.out.n_cycles + SPARE, ROW, 1)
         if self.c.want_halves:
@@ -543,18 +548,24 @@ cdef class Core:
         """End the run and start another, `samples` sample intervals later."""
         if samples < 0:
             raise ValueError(f"a gap of {samples} samples")
-        self.flush()
+        self._flush()
         cdef long passed = self.s.frames + samples
         self.s.start += passed
         self.s.next_tick -= passed
+        self.s.f_tick -= passed
         self._begin_run()
 
     def flush(self) -> None:
         """Account everything to the last sample; frames without a lock must have got one before."""
+        self._flush()
+        self._reserve()
+        frequency_row(&self.c, &self.s, &self.out, self.s.f_tick)
+
+    cdef int _flush(self) except -1:
         cdef state_t *s = &self.s
         cdef long end, slot, k
         if s.ended or not s.staged:
-            return
+            return 0
         if self.c.skewed:
             self._unstage(s.staged)
         end = s.frames
@@ -573,6 +584,7 @@ cdef class Core:
         self._reserve()
         with nogil:
             self._finish(end - 0.5)
+        return 0
 
     cdef void _finish(self, double end) noexcept nogil:
         """Carry the phase to the end, then book what is left of a cycle with the cycle before it."""
@@ -611,10 +623,11 @@ cdef class Core:
         return SPECTRUM * 32 * (2 if self.c.lines else 1)
 
     def take(self) -> tuple:
-        """Rows completed since the last call: windows, cycles, halves as bytes of float64, spectra of float32.
+        """Rows completed since the last call: windows, cycles, halves, spectra (float32), frequencies, as bytes of float64.
 
         A row of the first two is t0, t1, cycles, flags, missing lanes, saturated lanes, other[3],
-        missing[8], three unused, sums[36]; of the third: time, grid, V, flags. Times are sample numbers.
+        missing[8], kind, two unused, sums[36], umin[6], umax[6], pinst[6], two unused; of the third: time,
+        grid, V, flags; of the last: start of the interval, cycles, their samples, flags. Times are sample numbers.
         There is a spectrum for each window: rows of mean squares as in `_kernels/dispatch.h`, 8 lanes each.
         """
         rows = (
@@ -622,8 +635,9 @@ cdef class Core:
             PyBytes_FromStringAndSize(<char *>self.out.cycles, self.out.n_cycles * ROW * sizeof(double)),
             PyBytes_FromStringAndSize(<char *>self.out.halves, self.out.n_halves * 4 * sizeof(double)),
             PyBytes_FromStringAndSize(<char *>self.out.spectra, self.out.n_spectra * self._spectrum_bytes()),
+            PyBytes_FromStringAndSize(<char *>self.out.frequencies, self.out.n_frequencies * 4 * sizeof(double)),
         )
-        self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = 0
+        self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = self.out.n_frequencies = 0
         return rows
 
     @property
@@ -648,11 +662,12 @@ cdef class Core:
         """Where the state lies, and how many bytes of it; returns the number of parts."""
         cdef long ring = self.c.mask + 1, stage = STAGE if self.c.skewed else 0
         parts[:PARTS] = [&self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.c.stage_U, self.c.stage_I, self.c.stage_marks,
-                    self.out.windows, self.out.cycles, self.out.halves, self.out.spectra, self.c.floats]
+                    self.out.windows, self.out.cycles, self.out.halves, self.out.spectra, self.c.floats, self.out.frequencies]
         sizes[:PARTS] = [sizeof(state_t), (ring + self.c.mirror) * 32, (ring + self.c.mirror) * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
                     stage * 32, stage * 32, stage * 2,
                     self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32,
-                    self.out.n_spectra * self._spectrum_bytes(), (self.c.float_mask + 1 + self.c.longest_taps) * 32 if self.c.floats else 0]
+                    self.out.n_spectra * self._spectrum_bytes(), (self.c.float_mask + 1 + self.c.longest_taps) * 32 if self.c.floats else 0,
+                    self.out.n_frequencies * 32]
         return PARTS
 
     def snapshot(self) -> bytes:
@@ -661,7 +676,8 @@ cdef class Core:
         cdef long sizes[PARTS]
         cdef int k
         self._parts(parts, sizes)
-        head = [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed, self.c.kernels, self.out.n_windows, self.out.n_cycles, self.out.n_halves, self.out.n_spectra]
+        head = [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed, self.c.kernels, self.out.n_windows, self.out.n_cycles, self.out.n_halves, self.out.n_spectra,
+                self.out.n_frequencies]
         pieces = [(<long>v).to_bytes(8, "little") for v in head]
         for k in range(PARTS):
             pieces.append(PyBytes_FromStringAndSize(<char *>parts[k], sizes[k]) if sizes[k] else b"")
@@ -677,23 +693,24 @@ cdef class Core:
         """
         cdef void *parts[PARTS]
         cdef long sizes[PARTS]
-        cdef long at = 72
+        cdef long at = 80
         cdef const char *p = PyBytes_AS_STRING(state)
         cdef int k
-        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(9)]
-        if len(state) < 72 or head[:5] != [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed, self.c.kernels]:
+        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(10)]
+        if len(state) < 80 or head[:5] != [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed, self.c.kernels]:
             raise ValueError("a snapshot of another version or of other settings")
-        if len(state) < (head[5] + head[6]) * ROW * 8 + head[7] * 32 + head[8] * self._spectrum_bytes():
+        if len(state) < (head[5] + head[6]) * ROW * 8 + head[7] * 32 + head[8] * self._spectrum_bytes() + head[9] * 32:
             raise ValueError("a truncated snapshot")
         self.out.n_windows, self.out.n_cycles, self.out.n_halves, self.out.n_spectra = head[5:9]
+        self.out.n_frequencies = head[9]
         self._reserve()
         self._parts(parts, sizes)
         for k in range(PARTS):
             at += sizes[k]
         if len(state) != at:
-            self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = 0
+            self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = self.out.n_frequencies = 0
             raise ValueError("a truncated snapshot")
-        at = 72
+        at = 80
         for k in range(PARTS):
             if sizes[k]:
                 memcpy(parts[k], p + at, sizes[k])

@@ -23,10 +23,11 @@ from typing import Any, Self
 import numpy as np
 
 from ._dsp import Core
+from .columns import ROW, Layout, Rows
 from .errors import InputError
 from .frequency import detect_frequency, fit_phase
 from .kernels import edge_tables, interpolation_kernels
-from .quantity import ENERGIES, LINES, PHASES, Flag
+from .quantity import ENERGIES, PHASES, Flag
 from .recording import LOW_RATE, TOO_SLOW, Channel, Gap, Timebase, Wiring
 from .settings import Settings
 
@@ -34,19 +35,16 @@ __all__ = ["Engine", "Rows", "detect_frequency"]
 
 log = logging.getLogger(__name__)
 
-#: Rows of one table: column name to array; NaN is null.
-Rows = dict[str, np.ndarray]
-
 _LANES = ("U_L1", "U_L2", "U_L3", "U_N", "I_L1", "I_L2", "I_L3", "I_N")
 _LINE_LANES = ("U_L12", "U_L23", "U_L31", "", "I_L1", "I_L2", "I_L3", "I_N")
 _REACTIVE = {"fundamental": 0, "quarter-shift": 1, "budeanu": 2, "fryze": 3}
 _APPARENT = {"arithmetic": 0, "vector": 1, "effective": 2}
 _SUMMATION = {"vector": 0, "per-phase": 1, "absolute": 2}
 _REGISTERS = tuple(e.name for e in ENERGIES)
-#: Length of a row of the core, and where its parts lie.
-_ROW, _OTHER, _MISSING, _SUMS = 56, 6, 9, 20
 #: Seconds between two resynchronisations of the windows.
 _TICK_S = 600
+#: Seconds of an interval of frequency.
+_FREQUENCY_S = 10
 
 
 def _lanes(channels: Sequence[Channel], wiring: Wiring, sample_rate: float) -> tuple[list[Any], tuple[bool, bool]]:
@@ -110,6 +108,8 @@ class Engine:
         self._base_flags = (Flag.NO_CLOCK if start_ns is None else 0) | (Flag.LOW_RATE if sample_rate < LOW_RATE * nominal else 0)
         lanes, derive = _lanes(self._channels, wiring, self._rate)
         self._lanes, self._derive = lanes, derive
+        here = tuple(lane is not None or (k == 5 and derive[1]) for k, lane in enumerate(lanes))
+        self._layout = Layout(settings, self._rate, self._nominal, self._timebase.start_ns or 0, int(self._base_flags), wiring.name == "3P3W", here)
         self._fed = self._lost = 0
         self._core = self._new_core()
 
@@ -117,7 +117,7 @@ class Engine:
         settings, wiring = self._settings, self._wiring
         start = self._timebase.start_ns
         # without a clock the grid of ten minutes starts at the first sample
-        into = (start or 0) % (_TICK_S * 1_000_000_000)
+        into, into_f = ((start or 0) % (seconds * 1_000_000_000) * 1e-9 for seconds in (_TICK_S, _FREQUENCY_S))
         names = _LINE_LANES if wiring.name == "3P3W" else _LANES
         strict = names.index(settings.synchronisation) if settings.synchronisation in names[:3] else -1
         dead = 0.01 * math.sqrt(2) * settings.nominal_voltage if settings.nominal_voltage and any(self._lanes[:3]) else 0.0
@@ -133,10 +133,12 @@ class Engine:
             summation=_SUMMATION[settings.summation],
             strict=strict,
             dead=dead,
-            next_tick=(_TICK_S - into * 1e-9) * self._rate - 0.5,
+            next_tick=(_TICK_S - into) * self._rate - 0.5,
             tick_period=_TICK_S * self._rate,
+            next_f=(_FREQUENCY_S - into_f) * self._rate - 0.5,
+            f_period=_FREQUENCY_S * self._rate,
             cycles=settings.cycle,
-            halves=settings.half_cycle,
+            halves=settings.half_cycle or settings.nominal_voltage is not None,
             lines=settings.half_cycle or settings.voltages == "line",
             spectra=() if settings.spectra == "none" else interpolation_kernels(self._rate, 10 if self._nominal < 55 else 12),
             signalling=settings.signalling_frequency or 0.0,
@@ -203,145 +205,26 @@ class Engine:
         return self._ready
 
     def take(self) -> dict[str, Rows]:
-        """Rows completed since the last call: tables "basic", "cycle", "half_cycle"."""
-        windows, cycles, halves, spectra = self._core.take()
+        """Rows completed since the last call: tables "basic", "cycle", "half_cycle", "frequency"."""
+        windows, cycles, halves, spectra, frequencies = self._core.take()
         tables = {}
         if windows:
-            tables["basic"] = self._columns(np.frombuffer(windows).reshape(-1, _ROW))
+            rows = np.frombuffer(windows).reshape(-1, ROW)
+            tables["basic"] = self._layout.window_columns(rows, np.frombuffer(spectra, np.float32))
         if cycles:
-            tables["cycle"] = self._columns(np.frombuffer(cycles).reshape(-1, _ROW))
+            tables["cycle"] = self._layout.cycle_columns(np.frombuffer(cycles).reshape(-1, ROW))
         if halves:
-            tables["half_cycle"] = self._half_cycles(np.frombuffer(halves).reshape(-1, 4))
+            tables["half_cycle"] = self._layout.half_cycle_columns(np.frombuffer(halves).reshape(-1, 4))
+        if frequencies:
+            tables["frequency"] = self._layout.frequency_columns(np.frombuffer(frequencies).reshape(-1, 4))
         return tables
-
-    def _times(self, samples: np.ndarray) -> np.ndarray:
-        """Sample numbers (a sample stands for half an interval on either side of it) to ns UTC."""
-        whole, rest = np.divmod(samples + 0.5, self._rate)
-        start = self._timebase.start_ns or 0
-        result: np.ndarray = start + whole.astype(np.int64) * 1_000_000_000 + np.rint(rest / self._rate * 1e9).astype(np.int64)
-        return result
-
-    def _columns(self, rows: np.ndarray) -> Rows:
-        """What is read off the sums of whole cycles."""
-        sums = rows[:, _SUMS:]
-        n = rows[:, 1] - rows[:, 0]
-        valid = n[:, None] - rows[:, _MISSING : _MISSING + 8]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            squares = np.where(valid > 0, np.maximum(sums[:, :8], 0.0) / valid, np.nan)
-            both = np.minimum(valid[:, :3], valid[:, 4:7])
-            p = np.where(both > 0, sums[:, 8:11] / both, np.nan)
-            cross = sums[:, 12:19] / n[:, None]
-            f = self._rate * rows[:, 2] / n
-        out: Rows = {
-            "t": self._times(rows[:, 0]),
-            "duration": n / self._rate,
-            "n": np.ones(len(rows), np.int64),
-            "f": f,
-        }
-        self._flags(out, rows, f)
-        self._voltages_and_currents(out, squares, cross)
-        self._powers(out, rows, n, valid, squares, p, cross)
-        return out
-
-    def _flags(self, out: Rows, rows: np.ndarray, f: np.ndarray) -> None:
-        flags = rows[:, 3].astype(np.uint32) | np.uint32(self._base_flags)
-        band = (42.5, 57.5) if self._nominal < 55 else (51.0, 69.0)
-        flags |= np.where((f < band[0]) | (f > band[1]), np.uint32(Flag.OUT_OF_RANGE), np.uint32(0)).astype(np.uint32)
-        missing, saturated = rows[:, 4].astype(np.int64), rows[:, 5].astype(np.int64)
-        out["flags"] = flags
-        for k, phase in enumerate(PHASES):
-            lanes = 0x11 << k
-            mine = flags & ~np.uint32(Flag.NOT_FINITE | Flag.SATURATED)
-            mine = mine | np.where(missing & lanes, np.uint32(Flag.NOT_FINITE), np.uint32(0))
-            out[f"flags_{phase}"] = (mine | np.where(saturated & lanes, np.uint32(Flag.SATURATED), np.uint32(0))).astype(np.uint32)
-
-    def _voltages_and_currents(self, out: Rows, squares: np.ndarray, cross: np.ndarray) -> None:
-        line = self._wiring.name == "3P3W"
-        here = [lane is not None for lane in self._lanes]
-        for k in range(3):
-            n = (k + 1) % 3
-            if here[k] and not line:
-                out[f"U_{PHASES[k]}"] = np.sqrt(squares[:, k])
-            if (here[k] and here[n]) or (line and here[0]):
-                # the difference of two voltages, from their squares and their product
-                out[f"U_{LINES[k]}"] = np.sqrt(np.maximum(squares[:, k] + squares[:, n] - 2 * cross[:, k], 0.0))
-            if here[4 + k] or (k == 1 and self._derive[1]):
-                out[f"I_{PHASES[k]}"] = np.sqrt(squares[:, 4 + k])
-        if here[3]:
-            out["U_N"] = np.sqrt(squares[:, 3])
-        if here[7]:
-            out["I_N"] = np.sqrt(squares[:, 7])
-        elif all(here[4:7]) and self._wiring.name == "3P4W":
-            # of the sum of the phase currents, from their squares and products
-            out["I_N"] = np.sqrt(np.maximum(squares[:, 4:7].sum(1) + 2 * cross[:, 4:7].sum(1), 0.0))
-
-    @property
-    def _powered(self) -> list[int]:
-        """Phases of which both voltage and current are there."""
-        line = self._wiring.name == "3P3W" and self._lanes[0] is not None
-        current = [self._lanes[4 + k] is not None or (k == 1 and self._derive[1]) for k in range(3)]
-        return [k for k in range(3) if (line or self._lanes[k] is not None) and current[k]]
-
-    def _powers(self, out: Rows, rows: np.ndarray, n: np.ndarray, valid: np.ndarray, squares: np.ndarray, p: np.ndarray, cross: np.ndarray) -> None:
-        powered, line = self._powered, self._wiring.name == "3P3W"
-        if not powered or (line and len(powered) < 3):
-            return
-        method = self._settings.reactive
-        s = np.sqrt(squares[:, :3] * squares[:, 4:7])
-        sums = rows[:, _SUMS:]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            # U I* of the fundamental phasors
-            q = 2 * (sums[:, 28:31] * sums[:, 24:27] - sums[:, 20:23] * sums[:, 32:35]) / (valid[:, :3] * valid[:, 4:7])
-        if method == "fryze":
-            q = np.copysign(np.sqrt(np.maximum(s**2 - p**2, 0.0)), q)
-        elif method != "fundamental":
-            q = rows[:, _OTHER : _OTHER + 3] / n[:, None]
-        total_p, total_q = p[:, powered].sum(1), q[:, powered].sum(1)
-        total_s = self._apparent(s, squares, cross, total_p, total_q)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if not line:
-                for k in powered:
-                    phase = PHASES[k]
-                    out[f"P_{phase}"], out[f"Q_{phase}"], out[f"S_{phase}"] = p[:, k], q[:, k], s[:, k]
-                    out[f"PF_{phase}"] = np.where(s[:, k] > 0, p[:, k] / s[:, k], np.nan)
-            out["P"], out["Q"], out["S"] = total_p, total_q, total_s
-            out["PF"] = np.where(total_s > 0, total_p / total_s, np.nan)
-
-    def _apparent(self, s: np.ndarray, squares: np.ndarray, cross: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
-        """Total apparent power by the method of the settings."""
-        method, powered = self._settings.apparent, self._powered
-        if method == "vector":
-            return np.hypot(p, q)
-        if method == "effective" and len(powered) == 3:
-            u2, i2 = squares[:, :3].sum(1), squares[:, 4:7].sum(1)
-            lines = 2 * u2 - 2 * cross[:, :3].sum(1)
-            i_n = squares[:, 7] if self._lanes[7] is not None else np.maximum(i2 + 2 * cross[:, 4:7].sum(1), 0.0)
-            if self._wiring.name == "3P3W":
-                ue, ie = lines / 9, i2 / 3
-            else:
-                ue, ie = (3 * u2 + lines) / 18, (i2 + i_n) / 3
-            effective: np.ndarray = 3 * np.sqrt(np.maximum(ue, 0.0) * ie)
-            return effective
-        total: np.ndarray = s[:, powered].sum(1)
-        return total
-
-    def _half_cycles(self, rows: np.ndarray) -> Rows:
-        labels = np.array([-1, 0, 1, 2, 4, 5, 6], np.int8)
-        order = np.argsort(rows[:, 0], kind="stable")
-        rows = rows[order]
-        return {
-            "t": self._times(rows[:, 0]),
-            "channel": labels[rows[:, 1].astype(np.int64)],
-            "U": rows[:, 2],
-            "flags": rows[:, 3].astype(np.uint32) | np.uint32(self._base_flags),
-        }
 
     @property
     def energy(self) -> dict[str, float | None]:
         """All energy keys, Wh, varh, VAh; None where a phase was not measured."""
         joules = self._core.energy()
-        powered = self._powered
-        line = self._wiring.name == "3P3W"
+        powered = self._layout.powered
+        line = self._layout.line
         result: dict[str, float | None] = {}
         for register, name in enumerate(_REGISTERS):
             result[name] = joules[register] / 3600 if powered and not (line and len(powered) < 3) else None

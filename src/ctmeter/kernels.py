@@ -87,7 +87,7 @@ def interpolation_kernels(sample_rate: float, cycles: int) -> tuple[tuple[float,
 
 
 def _rejection(transition: float, taps: int) -> float:
-    """dB that a Kaiser-windowed sinc reaches over a transition in cycles per sample."""
+    """DB that a Kaiser-windowed sinc reaches over a transition in cycles per sample."""
     return 2.285 * 2 * np.pi * transition * (taps - 1) + 7.95
 
 

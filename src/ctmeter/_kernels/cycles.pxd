@@ -1,6 +1,6 @@
 """From boundaries to atoms, cycles and windows."""
 
-from libc.math cimport M_PI, ceil, floor, sqrt
+from libc.math cimport INFINITY, M_PI, NAN, ceil, floor, sqrt
 from libc.string cimport memset
 
 from ctmeter._kernels.edges cimport atom, own_atom, turn_reference
@@ -8,13 +8,16 @@ from ctmeter._kernels.energy cimport account, powers
 from ctmeter._kernels.reactive cimport other_reactive
 from ctmeter._kernels.spectra cimport keep_floats, spectrum
 from ctmeter._kernels.state cimport (
-    BUDEANU, GRIDS, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, core_t, out_t, span_t, state_t,
+    BUDEANU, GRIDS, GROUP, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, core_t, out_t, span_t, state_t,
 )
 
 
 cdef inline void clear(span_t *v, double t) noexcept nogil:
+    cdef int k
     memset(v, 0, sizeof(span_t))
     v.t0 = v.t1 = t
+    for k in range(6):
+        v.umin[k], v.umax[k], v.pinst[k] = INFINITY, -INFINITY, -INFINITY
 
 
 cdef inline void join(span_t *v, const span_t *w) noexcept nogil:
@@ -27,6 +30,9 @@ cdef inline void join(span_t *v, const span_t *w) noexcept nogil:
         v.other[k] += w.other[k]
     for k in range(8):
         v.missing[k] += w.missing[k]
+    for k in range(6):
+        v.umin[k], v.umax[k] = min(v.umin[k], w.umin[k]), max(v.umax[k], w.umax[k])
+        v.pinst[k] = max(v.pinst[k], w.pinst[k])
     v.missing_lanes |= w.missing_lanes
     v.saturated_lanes |= w.saturated_lanes
     v.flags |= w.flags
@@ -52,33 +58,78 @@ cdef inline void look_at_marks(const core_t *c, const state_t *s, span_t *v) noe
         v.flags |= SATURATED
 
 
-cdef inline void put_row(double *row, const span_t *v, long start) noexcept nogil:
+cdef inline void put_row(double *row, const span_t *v, long start, int kind) noexcept nogil:
     cdef int k
     row[0], row[1], row[2], row[3] = v.t0 + start, v.t1 + start, v.cycles, v.flags
     row[4], row[5] = v.missing_lanes, v.saturated_lanes
     for k in range(3):
         row[6 + k] = v.other[k]
         row[17 + k] = 0.0
+    row[17] = kind
     for k in range(8):
         row[9 + k] = v.missing[k]
     for k in range(36):
         row[20 + k] = v.sums[k]
+    for k in range(6):
+        row[56 + k] = v.umin[k] if v.umin[k] < INFINITY else NAN
+        row[62 + k] = v.umax[k] if v.umax[k] > -INFINITY else NAN
+        row[68 + k] = v.pinst[k] if v.pinst[k] > -INFINITY else NAN
+    row[74] = row[75] = 0.0
 
 
-cdef inline void into_window(const core_t *c, state_t *s, out_t *out, span_t *window) noexcept nogil:
-    """Add the finished cycle to a window; a full window becomes a row."""
+cdef inline int into_window(const core_t *c, state_t *s, out_t *out, span_t *window, int kind) noexcept nogil:
+    """Add the finished cycle to a window; a full window becomes a row, and is said."""
     if not window.open:
-        return
+        return 0
     if window.cycles == 0:
         window.t0 = s.cycle.t0
     join(window, &s.cycle)
-    if window.cycles >= c.cycles_per_window:
-        put_row(out.windows + ROW * out.n_windows, window, s.start)
-        if c.floats:
-            spectrum(c, s, out, window)
-        out.n_windows += 1
-        clear(window, s.cycle.t1)
-        window.open = window == &s.window
+    if window.cycles < c.cycles_per_window:
+        return 0
+    put_row(out.windows + ROW * out.n_windows, window, s.start, kind)
+    if c.floats:
+        spectrum(c, s, out, window)
+    out.n_windows += 1
+    clear(window, s.cycle.t1)
+    window.open = 1
+    return 1
+
+
+cdef inline void resynchronise(const core_t *c, state_t *s) noexcept nogil:
+    """At the tick windows start anew; the running one and the running 150/180-cycle interval go on to their ends."""
+    while s.cycle.t0 >= s.next_tick:
+        s.next_tick += c.tick_period
+    if s.window.cycles or s.group:
+        s.tail = s.window
+        s.tail.open = 1
+        s.tail_left = GROUP - s.group
+        s.tail_first = s.window.cycles > 0
+    s.group = 0
+    clear(&s.window, s.cycle.t0)
+    s.window.open = 1
+
+
+cdef inline void frequency_row(const core_t *c, state_t *s, out_t *out, double end) noexcept nogil:
+    """The interval of frequency that ends at frame `end`."""
+    cdef double *row = out.frequencies + 4 * out.n_frequencies
+    if s.f_cycles > 0:
+        row[0], row[1], row[2], row[3] = end - c.f_period + s.start, s.f_cycles, s.f_span, s.f_flags
+        out.n_frequencies += 1
+    s.f_cycles = s.f_span = 0.0
+    s.f_flags = 0
+
+
+cdef inline void into_frequency(const core_t *c, state_t *s, out_t *out) noexcept nogil:
+    """Count the finished cycle; one that straddles the end of an interval counts for none."""
+    if s.cycle.t1 > s.f_tick:
+        frequency_row(c, s, out, s.f_tick)
+        while s.cycle.t1 > s.f_tick:
+            s.f_tick += c.f_period
+        if s.cycle.t0 < s.f_tick - c.f_period:
+            return
+    s.f_cycles += 1
+    s.f_span += s.cycle.t1 - s.cycle.t0
+    s.f_flags |= s.cycle.flags
 
 
 cdef inline void close_cycle(const core_t *c, state_t *s, out_t *out) noexcept nogil:
@@ -98,17 +149,15 @@ cdef inline void close_cycle(const core_t *c, state_t *s, out_t *out) noexcept n
         s.last_p[k], s.last_q[k], s.last_s[k] = p[k], q[k], w[k]
     s.have_last = 1
     if s.cycle.t0 >= s.next_tick:
-        # the running window goes on to its end; windows start anew with this cycle
-        while s.cycle.t0 >= s.next_tick:
-            s.next_tick += c.tick_period
-        if s.window.cycles:
-            s.tail = s.window
-            clear(&s.window, s.cycle.t0)
-            s.window.open = 1
-    into_window(c, s, out, &s.tail)
-    into_window(c, s, out, &s.window)
+        resynchronise(c, s)
+    if s.tail_left and into_window(c, s, out, &s.tail, 1 if s.tail_first else 2):
+        s.tail_first = 0
+        s.tail_left -= 1
+    if into_window(c, s, out, &s.window, 0):
+        s.group = (s.group + 1) % GROUP
+    into_frequency(c, s, out)
     if c.want_cycles:
-        put_row(out.cycles + ROW * out.n_cycles, &s.cycle, s.start)
+        put_row(out.cycles + ROW * out.n_cycles, &s.cycle, s.start, 0)
         out.n_cycles += 1
 
 
@@ -116,7 +165,7 @@ cdef inline void common_boundary(core_t *c, state_t *s, out_t *out, double t, in
     """A cycle of the common grid ends at t; the first is the part of one before it."""
     cdef span_t *span = &s.cycle if s.cycle.open else &s.part
     span.t1 = t
-    span.flags = flags
+    span.flags |= flags
     atom(c, s, t, 0.0, span.sums)
     look_at_marks(c, s, span)
     keep_floats(c, s, t)
@@ -129,7 +178,7 @@ cdef inline void common_boundary(core_t *c, state_t *s, out_t *out, double t, in
 
 cdef inline void own_boundary(const core_t *c, state_t *s, out_t *out, int grid, double t, int flags) noexcept nogil:
     """A half-cycle of a voltage's own grid ends at t: one value of Urms(1/2) starts a cycle before."""
-    cdef double total, began = s.edge_t[grid]
+    cdef double total, value, began = s.edge_t[grid]
     cdef double *row
     cdef span_t half
     cdef int lanes
@@ -143,13 +192,15 @@ cdef inline void own_boundary(const core_t *c, state_t *s, out_t *out, int grid,
         if half.saturated_lanes & lanes:
             flags |= SATURATED
     total = own_atom(c, s, grid, t)
-    if s.halves[grid] > 1 and c.want_halves:
-        row = out.halves + 4 * out.n_halves
-        row[0], row[1] = s.half_t[grid] + s.start, grid
+    if s.halves[grid] > 1:
         # the held period: the distance of edges would let an event move its own measure
-        row[2] = sqrt(max(s.half_sum[grid] + total, 0.0) * s.held / (2 * M_PI))
-        row[3] = flags | s.half_flags[grid]
-        out.n_halves += 1
+        value = sqrt(max(s.half_sum[grid] + total, 0.0) * s.held / (2 * M_PI))
+        s.cycle.umin[grid - 1] = min(s.cycle.umin[grid - 1], value)
+        s.cycle.umax[grid - 1] = max(s.cycle.umax[grid - 1], value)
+        if c.want_halves:
+            row = out.halves + 4 * out.n_halves
+            row[0], row[1], row[2], row[3] = s.half_t[grid] + s.start, grid, value, flags | s.half_flags[grid]
+            out.n_halves += 1
     s.half_sum[grid] = total
     s.half_t[grid] = began
     s.half_flags[grid] = flags
@@ -165,23 +216,34 @@ cdef inline int has_grid(const core_t *c, int grid) noexcept nogil:
 
 
 cdef inline void advance(core_t *c, state_t *s, out_t *out) noexcept nogil:
-    """Every boundary between the last two hops."""
-    cdef int grid, now = <int>(s.hops % POINTS), last = <int>((s.hops - 1) % POINTS)
-    cdef double ta = s.point_t[last], tb = s.point_t[now], a, b, t, slope
+    """Every boundary between the last two hops, of all grids in the order of time."""
+    cdef int grid, next_grid, now = <int>(s.hops % POINTS), last = <int>((s.hops - 1) % POINTS)
+    cdef double ta = s.point_t[last], tb = s.point_t[now], t
+    cdef double phase[7]
+    cdef double slope[7]
+    cdef double due[7]
     cdef int flags = 0 if s.point_good[now] or s.point_good[last] else NO_LOCK
     turn_reference(s, (s.point_phase[now] - s.point_phase[last]) / (tb - ta))
     for grid in range(GRIDS):
-        if not has_grid(c, grid):
-            continue
-        a, b = s.point_phase[last] + s.before[grid], s.point_phase[now] + s.theta[grid]
-        slope = (b - a) / (tb - ta)
-        while slope > 0.0 and s.m[grid] * M_PI <= b:
-            t = max(ta + (s.m[grid] * M_PI - a) / slope, s.edge_t[grid])
-            if s.ended:
-                t = min(t, s.frames - 0.5)
-            if grid == 0:
-                common_boundary(c, s, out, t, flags)
-            else:
-                own_boundary(c, s, out, grid, t, flags)
-            s.m[grid] += 1 if grid else 2
+        due[grid] = INFINITY
+        phase[grid] = s.point_phase[last] + s.before[grid]
+        slope[grid] = (s.point_phase[now] + s.theta[grid] - phase[grid]) / (tb - ta)
+        if has_grid(c, grid) and slope[grid] > 0.0:
+            due[grid] = ta + (s.m[grid] * M_PI - phase[grid]) / slope[grid]
         s.before[grid] = s.theta[grid]
+    while True:
+        next_grid = 0
+        for grid in range(1, GRIDS):
+            if due[grid] < due[next_grid]:
+                next_grid = grid
+        if due[next_grid] > tb:
+            return
+        t = max(due[next_grid], s.edge_t[next_grid])
+        if s.ended:
+            t = min(t, s.frames - 0.5)
+        if next_grid == 0:
+            common_boundary(c, s, out, t, flags)
+        else:
+            own_boundary(c, s, out, next_grid, t, flags)
+        s.m[next_grid] += 1 if next_grid else 2
+        due[next_grid] = ta + (s.m[next_grid] * M_PI - phase[next_grid]) / slope[next_grid]

@@ -56,7 +56,9 @@ cdef enum:
     MAX_HALF = 512    # longest half demodulation kernel
     POINTS = 16       # hops whose phase is remembered
     GRIDS = 7         # common, L1 L2 L3, L12 L23 L31
-    ROW = 56          # values of a row: t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] -[3] sums[36]
+    ROW = 76          # values of a row: t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] kind -[2] sums[36]
+                      # umin[6] umax[6] pinst[6] -[2]
+    GROUP = 15        # windows of a 150/180-cycle interval
 
 cdef enum:            # flags of a row, as bits of interface.md
     SATURATED = 16
@@ -97,6 +99,7 @@ ctypedef struct core_t:
     int want_cycles, want_halves
     double dead                 # peak value below which a reference is not alive
     double tick_period          # samples between two resynchronisations
+    double f_period             # samples of an interval of frequency
     double *U                   # rings
     double *I
     double *sub
@@ -137,14 +140,18 @@ ctypedef struct span_t:         # sums over whole cycles
     double sums[36]
     double other[3]             # reactive power times samples by a method that needs its own sums
     double missing[8]           # frames missing, of each lane
+    double umin[6]              # extreme Urms(1/2) of L1 L2 L3 L12 L23 L31
+    double umax[6]
+    double pinst[6]
     int missing_lanes, saturated_lanes, flags, cycles, open
 
 ctypedef struct out_t:          # completed rows; the capacity is seen to before every hop
     double *windows             # ROW values each
     double *cycles
     double *halves              # time, grid, rms, flags
+    double *frequencies         # start of the interval, cycles, their samples, flags
     float *spectra              # SPECTRUM rows of 8 lanes for each window, twice with line voltages
-    long n_windows, n_cycles, n_halves, n_spectra
+    long n_windows, n_cycles, n_halves, n_spectra, n_frequencies
 
 ctypedef struct state_t:
     long start                  # sample number of frame 0 of this run
@@ -200,6 +207,12 @@ ctypedef struct state_t:
     span_t window
     span_t tail                 # window running on over a resynchronisation
     double next_tick            # frame at which windows start anew
+    int group                   # windows of the running 150/180-cycle interval
+    int tail_left               # windows that its tail still has to give
+    int tail_first              # 1: the first of them started before the tick
+    double f_tick               # frame at which an interval of frequency ends
+    double f_cycles, f_span
+    int f_flags
     double last_p[4]
     double last_q[4]
     double last_s[4]

@@ -130,9 +130,23 @@ class Collector:
             self.gather()
         return promise
 
+    def _stored(self, rows: dict[str, Columns]) -> dict[str, Columns]:
+        """What of the engine's rows becomes tables; the rest is for further stages."""
+        if "basic" in rows:
+            normal = rows["basic"]["kind"] < 2
+            spectral = ("HU_", "HI_", "IHU_", "IHI_")
+            rows["basic"] = {
+                name: column if normal.all() else column[normal]
+                for name, column in rows["basic"].items()
+                if name not in ("kind", "t1") and (self.spectra or not name.startswith(spectral))
+            }
+        if not self._half_cycle:
+            rows.pop("half_cycle", None)
+        return rows
+
     def gather(self) -> None:
         """Take in the rows that wait in the engine, and keep what was promised."""
-        rows = {} if self._engine is None else self._engine.take()
+        rows = {} if self._engine is None else self._stored(self._engine.take())
         first = self._taken
         self._taken += len(rows["basic"]["t"]) if "basic" in rows else 0
         self._completed = max(self._completed, self._taken)

@@ -1,0 +1,300 @@
+"""What a user reads, made of the sums that the core gives: many rows at once.
+
+References
+----------
+IEC 61000-4-30:2015, 4.4
+IEC 61000-4-30:2015, 5.2
+IEC 61000-4-30:2015, 5.7
+IEEE 1459:2010, 3.1
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .quantity import LINES, PHASES, Flag
+from .settings import Settings
+
+__all__ = ["ROW", "Layout", "Rows"]
+
+#: Rows of one table: column name to array; NaN is null.
+Rows = dict[str, np.ndarray]
+
+#: Length of a row of the core, and where its parts lie.
+ROW, _OTHER, _MISSING, _KIND, _SUMS, _EXTREMES, _PINST = 76, 6, 9, 17, 20, 56, 68
+#: Rows of eight lanes in a spectrum: 51 sub-groups, 50 interharmonic sub-groups, and single ones.
+_SPECTRUM, _INTERHARMONICS, _SIGNAL = 108, 51, 106
+_THD_ORDER = 40
+_TURN = np.exp(2j * np.pi / 3)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the core's rows of one engine mean.
+
+    Parameters
+    ----------
+    settings : Settings
+    rate, nominal : float
+        Sample rate and nominal frequency, Hz.
+    start_ns : int
+        Time of sample 0.
+    base_flags : int
+        Flags that every row has.
+    line : bool
+        Three wires: voltages are star voltages of which only the differences were measured.
+    here : tuple of 8 bool
+        Which lanes are measured or derived: u1 u2 u3 uN i1 i2 i3 iN.
+    """
+
+    settings: Settings
+    rate: float
+    nominal: float
+    start_ns: int
+    base_flags: int
+    line: bool
+    here: tuple[bool, ...]
+
+    @property
+    def powered(self) -> list[int]:
+        """Phases of which both voltage and current are there."""
+        return [k for k in range(3) if (self.here[k] or (self.line and self.here[0])) and self.here[4 + k]]
+
+    @property
+    def lines(self) -> list[int]:
+        """Line voltages that can be told: of L12 L23 L31."""
+        return [k for k in range(3) if (self.line and self.here[0]) or (self.here[k] and self.here[(k + 1) % 3])]
+
+    @property
+    def phases(self) -> list[int]:
+        """Phase voltages that were measured."""
+        return [] if self.line else [k for k in range(3) if self.here[k]]
+
+    @property
+    def _line_twins(self) -> bool:
+        return self.line or self.settings.voltages == "line"
+
+    def times(self, samples: np.ndarray) -> np.ndarray:
+        """Points between samples (a sample stands for half an interval on either side of it) to ns UTC, int64."""
+        whole, rest = np.divmod(samples + 0.5, self.rate)
+        result: np.ndarray = self.start_ns + whole.astype(np.int64) * 1_000_000_000 + np.rint(rest / self.rate * 1e9).astype(np.int64)
+        return result
+
+    def cycle_columns(self, rows: np.ndarray) -> Rows:
+        """Columns of whole cycles."""
+        return self._common(rows, full=False)
+
+    def window_columns(self, rows: np.ndarray, spectra: np.ndarray) -> Rows:
+        """Columns of 10/12-cycle windows; `kind` and `t1` are for further stages."""
+        out = self._common(rows, full=True)
+        out["kind"] = rows[:, _KIND].astype(np.int8)
+        out["t1"] = self.times(rows[:, 1])
+        if len(spectra):
+            self._spectra(out, spectra.reshape(len(rows), -1, _SPECTRUM, 8))
+        return out
+
+    def frequency_columns(self, rows: np.ndarray) -> Rows:
+        """Columns of the 10-s intervals: cycles over the time that those whole cycles took."""
+        f = self.rate * rows[:, 1] / rows[:, 2]
+        flags = rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags)
+        # less than the whole cycles that fit
+        flags |= np.where(rows[:, 2] / self.rate < 10.0 - 2.5 / f, np.uint32(Flag.INCOMPLETE), np.uint32(0)).astype(np.uint32)
+        return {"t": self.times(rows[:, 0]), "f": f, "flags": flags}
+
+    def half_cycle_columns(self, rows: np.ndarray) -> Rows:
+        """Columns of Urms(1/2), in the order of time."""
+        labels = np.array([-1, 0, 1, 2, 4, 5, 6], np.int8)
+        rows = rows[np.argsort(rows[:, 0], kind="stable")]
+        return {
+            "t": self.times(rows[:, 0]),
+            "channel": labels[rows[:, 1].astype(np.int64)],
+            "U": rows[:, 2],
+            "flags": rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags),
+        }
+
+    def _common(self, rows: np.ndarray, full: bool) -> Rows:
+        """Columns that cycles and windows share, and with `full` those of the fundamental."""
+        sums = rows[:, _SUMS:_EXTREMES]
+        n = rows[:, 1] - rows[:, 0]
+        valid = n[:, None] - rows[:, _MISSING : _MISSING + 8]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            squares = np.where(valid > 0, np.maximum(sums[:, :8], 0.0) / valid, np.nan)
+            both = np.minimum(valid[:, :3], valid[:, 4:7])
+            p = np.where(both > 0, sums[:, 8:11] / both, np.nan)
+            # fundamental phasors of u1 u2 u3 uN i1 i2 i3 iN, rms
+            phasors = np.where(valid > 0, np.sqrt(2) * (sums[:, 20:28] + 1j * sums[:, 28:36]) / valid, np.nan)
+        cross = sums[:, 12:19] / n[:, None]
+        out: Rows = {
+            "t": self.times(rows[:, 0]),
+            "duration": n / self.rate,
+            "n": np.ones(len(rows), np.int64),
+            "f": self.rate * rows[:, 2] / n,
+        }
+        self._flags(out, rows)
+        self._voltages_and_currents(out, squares, cross)
+        self._powers(out, rows[:, _OTHER : _OTHER + 3] / n[:, None], squares, p, cross, phasors, full)
+        if full:
+            self._fundamentals(out, phasors)
+            self._extremes(out, rows)
+        return out
+
+    def _flags(self, out: Rows, rows: np.ndarray) -> None:
+        flags = rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags)
+        low, high = (42.5, 57.5) if self.nominal < 55 else (51.0, 69.0)
+        flags |= np.where((out["f"] < low) | (out["f"] > high), np.uint32(Flag.OUT_OF_RANGE), np.uint32(0)).astype(np.uint32)
+        missing, saturated = rows[:, 4].astype(np.int64), rows[:, 5].astype(np.int64)
+        out["flags"] = flags
+        for k, phase in enumerate(PHASES):
+            lanes = 0x11 << k
+            mine = flags & ~np.uint32(Flag.NOT_FINITE | Flag.SATURATED)
+            mine = mine | np.where(missing & lanes, np.uint32(Flag.NOT_FINITE), np.uint32(0))
+            out[f"flags_{phase}"] = (mine | np.where(saturated & lanes, np.uint32(Flag.SATURATED), np.uint32(0))).astype(np.uint32)
+
+    def _voltages_and_currents(self, out: Rows, squares: np.ndarray, cross: np.ndarray) -> None:
+        for k in self.phases:
+            out[f"U_{PHASES[k]}"] = np.sqrt(squares[:, k])
+        for k in self.lines:
+            # the difference of two voltages, from their squares and their product
+            out[f"U_{LINES[k]}"] = np.sqrt(np.maximum(squares[:, k] + squares[:, (k + 1) % 3] - 2 * cross[:, k], 0.0))
+        for k in range(3):
+            if self.here[4 + k]:
+                out[f"I_{PHASES[k]}"] = np.sqrt(squares[:, 4 + k])
+        if self.here[3]:
+            out["U_N"] = np.sqrt(squares[:, 3])
+        if self.here[7] or (all(self.here[4:7]) and not self.line):
+            out["I_N"] = np.sqrt(self._neutral(squares, cross))
+
+    def _neutral(self, squares: np.ndarray, cross: np.ndarray) -> np.ndarray:
+        """Mean square of the neutral current: measured, or of the sum of the phase currents."""
+        square: np.ndarray = squares[:, 7] if self.here[7] else np.maximum(squares[:, 4:7].sum(1) + 2 * cross[:, 4:7].sum(1), 0.0)
+        return square
+
+    def _powers(
+        self, out: Rows, other: np.ndarray, squares: np.ndarray, p: np.ndarray, cross: np.ndarray, phasors: np.ndarray, full: bool
+    ) -> None:
+        powered = self.powered
+        if not powered or (self.line and len(powered) < 3):
+            return
+        method = self.settings.reactive
+        s = np.sqrt(squares[:, :3] * squares[:, 4:7])
+        complex_power = phasors[:, :3] * np.conj(phasors[:, 4:7])
+        q = complex_power.imag
+        if method == "fryze":
+            q = np.copysign(np.sqrt(np.maximum(s**2 - p**2, 0.0)), q)
+        elif method != "fundamental":
+            q = other
+        total_p, total_q = p[:, powered].sum(1), q[:, powered].sum(1)
+        total_s = self._apparent(s, squares, cross, total_p, total_q)
+        if not self.line:
+            for k in powered:
+                out[f"P_{PHASES[k]}"], out[f"Q_{PHASES[k]}"], out[f"S_{PHASES[k]}"] = p[:, k], q[:, k], s[:, k]
+                out[f"PF_{PHASES[k]}"] = _ratio(p[:, k], s[:, k])
+                if full:
+                    out[f"DPF_{PHASES[k]}"] = _ratio(complex_power[:, k].real, np.abs(complex_power[:, k]))
+        out["P"], out["Q"], out["S"], out["PF"] = total_p, total_q, total_s, _ratio(total_p, total_s)
+        if full:
+            total = complex_power[:, powered].sum(1)
+            out["DPF"] = _ratio(total.real, np.abs(total))
+
+    def _apparent(self, s: np.ndarray, squares: np.ndarray, cross: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
+        """Total apparent power by the method of the settings."""
+        method, powered = self.settings.apparent, self.powered
+        total: np.ndarray = s[:, powered].sum(1)
+        if method == "vector":
+            total = np.hypot(p, q)
+        elif method == "effective" and len(powered) == 3:
+            u2, i2 = squares[:, :3].sum(1), squares[:, 4:7].sum(1)
+            lines = 2 * u2 - 2 * cross[:, :3].sum(1)
+            if self.line:
+                ue, ie = lines / 9, i2 / 3
+            else:
+                ue, ie = (3 * u2 + lines) / 18, (i2 + self._neutral(squares, cross)) / 3
+            total = 3 * np.sqrt(np.maximum(ue, 0.0) * ie)
+        return total
+
+    def _fundamentals(self, out: Rows, phasors: np.ndarray) -> None:
+        """Fundamental rms and angles, and the ratios of sequence components."""
+        u = phasors[:, :3]
+        reference = self._reference(u)
+        turned = phasors * np.exp(-1j * reference)[:, None]
+        voltages = {PHASES[k]: turned[:, k] for k in self.phases}
+        if self._line_twins:
+            voltages |= {LINES[k]: turned[:, k] - turned[:, (k + 1) % 3] for k in self.lines}
+        for name, phasor in voltages.items():
+            out[f"U1_{name}"], out[f"phi_U_{name}"] = np.abs(phasor), np.degrees(np.angle(phasor))
+        for k in range(3):
+            if self.here[4 + k]:
+                out[f"I1_{PHASES[k]}"], out[f"phi_I_{PHASES[k]}"] = np.abs(turned[:, 4 + k]), np.degrees(np.angle(turned[:, 4 + k]))
+        if len(self.phases) == 3 or (self.line and self.here[0]):
+            zero, positive, negative = _sequences(u)
+            out["u2"] = 100 * _ratio(negative, positive)
+            if not self.line:
+                out["u0"] = 100 * _ratio(zero, positive)
+        if all(self.here[4:7]):
+            zero, positive, negative = _sequences(phasors[:, 4:7])
+            out["i2"] = 100 * _ratio(negative, positive)
+            if not self.line:
+                out["i0"] = 100 * _ratio(zero, positive)
+
+    def _reference(self, u: np.ndarray) -> np.ndarray:
+        """Angle of U_L1 (of U_L12 with three wires); where that is dead, of the next live voltage turned to its place."""
+        if self.line:
+            u = u - np.roll(u, -1, axis=1)
+        elif not self.phases:
+            return np.zeros(len(u))
+        magnitude = np.nan_to_num(np.abs(u))
+        nominal = self.settings.nominal_voltage
+        live = magnitude > 0.05 * (magnitude.max(axis=1, keepdims=True) if nominal is None else nominal)
+        first = np.argmax(live, axis=1)
+        places = 2 * np.pi / 3 * first
+        chosen: np.ndarray = np.nan_to_num(np.angle(u[np.arange(len(u)), first])) + places
+        return chosen
+
+    def _extremes(self, out: Rows, rows: np.ndarray) -> None:
+        """Extreme Urms(1/2), and the largest flicker sensation."""
+        for name, place in self._voltages():
+            out[f"Umin_{name}"], out[f"Umax_{name}"] = rows[:, _EXTREMES + place], rows[:, _EXTREMES + 6 + place]
+            out[f"Pinst_{name}"] = rows[:, _PINST + place]
+
+    def _voltages(self) -> list[tuple[str, int]]:
+        """Voltages on which quantities stand: name, and place among L1 L2 L3 L12 L23 L31."""
+        result = [(PHASES[k], k) for k in self.phases]
+        return result + ([(LINES[k], 3 + k) for k in self.lines] if self._line_twins else [])
+
+    def _spectra(self, out: Rows, spectra: np.ndarray) -> None:
+        """Harmonics, interharmonics, distortion, signalling; spectra of shape (n, 1 or 2, 108, 8), mean squares."""
+        carried = np.isfinite(spectra[:, 0, : _THD_ORDER + 1, 0]).sum(1) - 1
+        out["thd_order"] = np.where(carried >= 2, carried, np.nan).astype(float)
+        low = np.where((carried >= 2) & (carried < _THD_ORDER), np.uint32(Flag.LOW_RATE), np.uint32(0)).astype(np.uint32)
+        for name in ("flags", *(f"flags_{p}" for p in PHASES)):
+            out[name] = out[name] | low
+        for name, place in self._voltages():
+            self._spectrum(out, "U", name, spectra[:, place // 3, :, place % 3])
+            if self.settings.signalling_frequency:
+                out[f"MSV_{name}"] = np.sqrt(spectra[:, place // 3, _SIGNAL, place % 3]).astype(float)
+        for k in range(3):
+            if self.here[4 + k]:
+                self._spectrum(out, "I", PHASES[k], spectra[:, 0, :, 4 + k])
+
+    def _spectrum(self, out: Rows, kind: str, name: str, squares: np.ndarray) -> None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out[f"H{kind}_{name}"] = np.sqrt(squares[:, :_INTERHARMONICS])
+            out[f"IH{kind}_{name}"] = np.sqrt(squares[:, _INTERHARMONICS : _INTERHARMONICS + 50])
+            distortion = np.nansum(squares[:, 2 : _THD_ORDER + 1], axis=1, dtype=float)
+            thd = 100 * np.sqrt(distortion / squares[:, 1])
+        out[f"THD_{kind}_{name}"] = np.where((squares[:, 1] > 0) & np.isfinite(squares[:, 2]), thd, np.nan)
+
+
+def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A / b, NaN where b is nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quotient: np.ndarray = np.where(b > 0, a / b, np.nan)
+    return quotient
+
+
+def _sequences(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Magnitudes of the zero, positive and negative sequence of three phasors."""
+    a, b, c = x[:, 0], x[:, 1], x[:, 2]
+    return np.abs(a + b + c) / 3, np.abs(a + _TURN * b + _TURN**2 * c) / 3, np.abs(a + _TURN**2 * b + _TURN * c) / 3
