@@ -77,8 +77,8 @@ class Layout:
         return self.line or self.settings.voltages == "line"
 
     def times(self, samples: np.ndarray) -> np.ndarray:
-        """Points between samples (a sample stands for half an interval on either side of it) to ns UTC, int64."""
-        whole, rest = np.divmod(samples + 0.5, self.rate)
+        """Sample numbers, fractional (a sample stands for half an interval on either side of it), to ns UTC, int64."""
+        whole, rest = np.divmod(samples, self.rate)
         result: np.ndarray = self.start_ns + whole.astype(np.int64) * 1_000_000_000 + np.rint(rest / self.rate * 1e9).astype(np.int64)
         return result
 
