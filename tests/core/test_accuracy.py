@@ -7,8 +7,27 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from core.signals import PHASES, SETS, START_NS, Tones, deviations, feeder, flagged, measure, minus, p_of, polar, ppm, q1_of, rms, sampled, steady
+from core.signals import (
+    PHASES,
+    SETS,
+    START_NS,
+    Tones,
+    deviations,
+    feeder,
+    flagged,
+    measure,
+    measure_parts,
+    minus,
+    p_of,
+    polar,
+    ppm,
+    q1_of,
+    rms,
+    sampled,
+    steady,
+)
 from ctmeter.quantity import Flag
+from ctmeter.recording import Channel
 
 Record = Callable[[str, object], None]
 
@@ -166,18 +185,20 @@ def test_neutral_and_line_voltages():
 
 
 def test_windows_join_and_start_anew_at_the_tick_of_ten_minutes():
-    """The running window goes on to its end; a new one starts with the first cycle after the tick."""
+    """The windows that run on over the tick go to their end; others start with the first cycle after it, and join from there."""
     f, fs, before = 49.9, 5e3, 1.03
     start = START_NS + int((600 - before) * 1e9)
     run = measure(steady(feeder(2), f, fs, 3.0), fs, start_ns=start)
-    t, end = run.basic["t"] - start, run.basic["t"] - start + np.rint(run.basic["duration"] * 1e9).astype(np.int64)
-    order = np.argsort(t)
-    t, end = t[order], end[order]
-    overlaps = np.flatnonzero(np.abs(t[1:] - end[:-1]) > 5)
-    assert len(overlaps) == 1
-    k = int(overlaps[0]) + 1
-    assert end[k - 1] > before * 1e9 and before * 1e9 - 2 <= t[k] <= (before + 1 / f) * 1e9 + 2
-    assert np.allclose(end - t, 10 / f * 1e9, atol=50)
+    t = np.sort(run.basic["t"] - start) * 1e-9
+    length = 10 / f
+    assert np.allclose(run.basic["duration"], length, atol=1e-7)
+    old = t[0] + length * np.arange(np.ceil((before - t[0]) / length))
+    assert np.allclose(t[: len(old)], old, atol=1e-7) and old[-1] < before < old[-1] + length
+    first = t[t >= before - 1e-9][0]
+    assert before - 1e-3 < first < before + 1 / f + 1e-3
+    new = first + length * np.arange(np.floor((3.0 - first) / length) - 1)
+    assert np.abs(t[:, None] - new).min(0).max() < 1e-7
+    assert np.abs((t[:, None] - new) / length - np.round((t[:, None] - new) / length))[: len(old)].min() > 1e-3
 
 
 def test_windows_lie_where_the_phase_of_the_reference_says():
@@ -187,3 +208,13 @@ def test_windows_lie_where_the_phase_of_the_reference_says():
     cycles = (run.inner("t") - START_NS - 0.7 / (2 * np.pi * f) * 1e9) * 1e-9 * f
     assert np.abs(cycles - np.round(cycles)).max() < 0.501 / fs * f
     assert np.ptp(cycles - np.round(cycles)) < 1e-6
+
+
+@pytest.mark.parametrize("fs", [5e3, 12.8e3])
+def test_channels_sampled_at_different_instants(fs: float, record_property: Record):
+    """Each channel up to 20 samples earlier or later than the frame says."""
+    signals, f, late = feeder(2), 49.73, (0.3, 0.0, -1.7, 12.2, 5.0, -20.5)
+    n = np.arange(round(1.2 * fs))
+    columns = [sampled({"x": tones}, 2 * np.pi * f / fs * (n + d))["x"] for tones, d in zip(signals.values(), late, strict=True)]
+    channels = [Channel(name, skew=d / fs) for name, d in zip(signals, late, strict=True)]
+    within(deviations(measure_parts(channels, fs, [np.stack(columns, 1)]), signals, f), record_property)

@@ -82,7 +82,7 @@ def test_every_instruction_set_gives_the_same_bytes(name: str, case: str, kind: 
         run = measure_parts(given, 6.4e3, [raw[:3333].astype(kind), Gap(samples=9), raw[3333:].astype(kind)], **settings)
         tables = {t: {c: v.tobytes() for c, v in columns.items()} for t, columns in run.tables.items()}
         results.append((tables, run.energy, run.quality))
-    assert results[0] == results[1] and set(results[0][0]) == {"basic", "cycle", "half_cycle"}
+    assert results[0] == results[1] and set(results[0][0]) >= {"basic", "cycle", "half_cycle"}
 
 
 @pytest.mark.parametrize(("lanes", "width"), [(lanes, width) for width in (1, 2, 3, 5, 6, 7, 8) for lanes in range(1, width + 1)])
