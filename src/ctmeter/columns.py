@@ -78,7 +78,7 @@ class Layout:
 
     def times(self, samples: np.ndarray) -> np.ndarray:
         """Sample numbers, fractional (a sample stands for half an interval on either side of it), to ns UTC, int64."""
-        whole, rest = np.divmod(samples, self.rate)
+        whole, rest = np.divmod(np.maximum(samples, 0.0), self.rate)
         result: np.ndarray = self.start_ns + whole.astype(np.int64) * 1_000_000_000 + np.rint(rest / self.rate * 1e9).astype(np.int64)
         return result
 

@@ -1,0 +1,180 @@
+"""Power quantities that follow from what a table holds: IEEE 1459 and DIN 40110 sets, and factors of distortion.
+
+They are functions of the columns of any table with windows in it, so a result need not store them.
+
+References
+----------
+IEEE 1459:2010, 3.2
+DIN 40110-2:2002
+IEC 61000-4-7:2002+A1:2008, 3.3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .errors import InputError
+from .quantity import LINES, PHASES
+
+__all__ = ["din40110", "ieee1459", "k_factor", "tdd"]
+
+_TURN = np.exp(2j * np.pi / 3)
+
+
+def _columns(table: Mapping[str, np.ndarray], names: list[str]) -> list[np.ndarray]:
+    missing = [n for n in names if n not in table]
+    if missing:
+        raise InputError(f"no column {', '.join(missing)}", expected="a table of three phases with voltages, currents and fundamentals")
+    return [np.asarray(table[n], float) for n in names]
+
+
+def _phasors(table: Mapping[str, np.ndarray], kind: str) -> np.ndarray:
+    """Fundamental phasors of the three phases, shape (3, n); of line voltages with three wires their star voltages."""
+    if kind == "U" and "U1_L1" not in table:
+        rms, angle = _columns(table, [f"U1_{p}" for p in LINES]), _columns(table, [f"phi_U_{p}" for p in LINES])
+        line = np.stack([r * np.exp(1j * np.radians(a)) for r, a in zip(rms, angle, strict=True)])
+        star: np.ndarray = (line - np.roll(line, 1, axis=0)) / 3
+        return star
+    rms, angle = _columns(table, [f"{kind}1_{p}" for p in PHASES]), _columns(table, [f"phi_{kind}_{p}" for p in PHASES])
+    return np.stack([r * np.exp(1j * np.radians(a)) for r, a in zip(rms, angle, strict=True)])
+
+
+def _effective(u: np.ndarray, lines: np.ndarray, i: np.ndarray, neutral: np.ndarray | float, four_wires: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Effective voltage and current of mean squares, each summed over the phases."""
+    if four_wires:
+        return np.sqrt((3 * u + lines) / 18), np.sqrt((i + neutral) / 3)
+    return np.sqrt(lines / 9), np.sqrt(i / 3)
+
+
+def ieee1459(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Three-phase set of IEEE 1459.
+
+    Parameters
+    ----------
+    table : mapping of column name to ndarray, shape (n,)
+        Columns U_L1.. (or U_L12.. with three wires), I_L1.., I_N, P, U1.., phi_U.., I1.., phi_I.. of one
+        table, for instance of `Result.tables["basic"]` as NumPy arrays.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+        Ue (V), Ie (A), Se (VA), Ue1, Ie1, Se1, U1_pos (V), I1_pos (A), P1_pos (W), Q1_pos (var), S1_pos (VA),
+        SU1 (VA), SeN (VA), DeI, DeV (var), SeH (VA), DeH (var), HP (1), S_vector, S_arithmetic (VA, of phases).
+
+    Raises
+    ------
+    InputError
+        Columns are missing.
+    """
+    four = "U_L1" in table
+    (p,) = _columns(table, ["P"])
+    lines = np.square(_columns(table, [f"U_{x}" for x in LINES])).sum(0)
+    i = np.square(_columns(table, [f"I_{x}" for x in PHASES])).sum(0)
+    u = np.square(_columns(table, [f"U_{x}" for x in PHASES])).sum(0) if four else np.zeros_like(lines)
+    neutral = np.square(_columns(table, ["I_N"])[0]) if four else 0.0
+    ue, ie = _effective(u, lines, i, neutral, four)
+    a, b = _phasors(table, "U"), _phasors(table, "I")
+    lines1 = np.square(np.abs(a - np.roll(a, -1, axis=0))).sum(0)
+    ue1, ie1 = _effective(np.square(np.abs(a)).sum(0), lines1, np.square(np.abs(b)).sum(0), np.square(np.abs(b.sum(0))), four)
+    up, ip = (np.abs(x[0] + _TURN * x[1] + _TURN**2 * x[2]) / 3 for x in (a, b))
+    positive = (a[0] + _TURN * a[1] + _TURN**2 * a[2]) * np.conj(b[0] + _TURN * b[1] + _TURN**2 * b[2]) / 3
+    se, se1 = 3 * ue * ie, 3 * ue1 * ie1
+    ueh, ieh = (np.sqrt(np.maximum(x**2 - y**2, 0.0)) for x, y in ((ue, ue1), (ie, ie1)))
+    seh, harmonic_p = 3 * ueh * ieh, p - (a * np.conj(b)).real.sum(0)
+    sen = np.sqrt(np.maximum(se**2 - se1**2, 0.0))
+    result = {
+        "Ue": ue, "Ie": ie, "Se": se, "Ue1": ue1, "Ie1": ie1, "Se1": se1, "U1_pos": up, "I1_pos": ip,
+        "P1_pos": positive.real, "Q1_pos": positive.imag, "S1_pos": np.abs(positive),
+        "SU1": np.sqrt(np.maximum(se1**2 - np.abs(positive) ** 2, 0.0)),
+        "SeN": sen, "DeI": 3 * ue1 * ieh, "DeV": 3 * ueh * ie1, "SeH": seh,
+        "DeH": np.sqrt(np.maximum(seh**2 - harmonic_p**2, 0.0)),
+    }  # fmt: skip
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result["HP"] = np.where(se1 > 0, sen / se1, np.nan)
+    (q,) = _columns(table, ["Q"])
+    result["S_vector"] = np.hypot(p, q)
+    if four:
+        result["S_arithmetic"] = np.sum(_columns(table, [f"S_{x}" for x in PHASES]), axis=0)
+    return result
+
+
+def din40110(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Collective quantities of DIN 40110-2.
+
+    Parameters
+    ----------
+    table : mapping of column name to ndarray, shape (n,)
+        As for `ieee1459`.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+        U_sum (V), I_sum (A), S_sum (VA), Q_sum (var), PF_sum (1).
+
+    Raises
+    ------
+    InputError
+        Columns are missing.
+    """
+    (p,) = _columns(table, ["P"])
+    lines = np.square(_columns(table, [f"U_{x}" for x in LINES])).sum(0)
+    i = np.square(_columns(table, [f"I_{x}" for x in PHASES])).sum(0)
+    if "U_L1" in table:
+        u = np.sqrt(lines + np.square(_columns(table, [f"U_{x}" for x in PHASES])).sum(0)) / 2
+        i = i + np.square(_columns(table, ["I_N"])[0])
+    else:
+        # the artificial star point's voltages have a third of the line voltages' square sum
+        u = np.sqrt(lines + lines / 3) / 2
+    s = u * np.sqrt(i)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.where(s > 0, p / s, np.nan)
+    return {"U_sum": u, "I_sum": np.sqrt(i), "S_sum": s, "Q_sum": np.sqrt(np.maximum(s**2 - p**2, 0.0)), "PF_sum": factor}
+
+
+def k_factor(harmonics: np.ndarray) -> np.ndarray:
+    """Transformer K-factor: harmonic losses of a current against those of its rms.
+
+    Parameters
+    ----------
+    harmonics : ndarray, shape (n, 51)
+        A, orders 0-50, as the columns HI_L1..; null orders count as none.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        1 for a sine; NaN without current.
+    """
+    squares = np.square(np.nan_to_num(np.asarray(harmonics, float)[:, 1:]))
+    orders = np.arange(1, squares.shape[1] + 1)
+    total = squares.sum(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(total > 0, (squares * orders**2).sum(1) / total, np.nan)
+
+
+def tdd(harmonics: np.ndarray, nominal_current: float) -> np.ndarray:
+    """Total demand distortion: harmonics of orders 2-50 against the nominal current.
+
+    Parameters
+    ----------
+    harmonics : ndarray, shape (n, 51)
+        A, as the columns HI_L1..
+    nominal_current : float
+        A.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Percent.
+
+    Raises
+    ------
+    InputError
+        A nominal current that is not positive.
+    """
+    if not nominal_current > 0:
+        raise InputError(f"nominal current {nominal_current}", expected="a positive number of A")
+    squares = np.square(np.nan_to_num(np.asarray(harmonics, float)[:, 2:]))
+    result: np.ndarray = 100 * np.sqrt(squares.sum(1)) / nominal_current
+    return result

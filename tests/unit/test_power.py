@@ -1,0 +1,70 @@
+"""The power sets against vectors worked out by hand."""
+
+import numpy as np
+import pytest
+
+from ctmeter.errors import InputError
+from ctmeter.power import din40110, ieee1459, k_factor, tdd
+
+# A four-wire sinusoidal load: volts, amperes and degrees, and what the definitions make of them.
+U, I = ((230, 0), (225, -121.5), (234, 119)), ((10, -30), (7, -150), (12, 100))
+EXPECTED = {
+    "Ue": 229.6762, "Ie": 10.0709, "Se": 6939.166, "S1_pos": 6635.353, "P1_pos": 6011.971, "Q1_pos": 2807.866, "SU1": 2030.793,
+    "S_vector": 6655.928, "S_arithmetic": 6683.000,
+}  # fmt: skip
+
+
+def table():
+    u, i = (np.array([r * np.exp(1j * np.radians(a)) for r, a in x]) for x in (U, I))
+    s = u * np.conj(i)
+    columns = {"P": s.real.sum(), "Q": s.imag.sum(), "I_N": abs(i.sum())}
+    for k, p in enumerate(("L1", "L2", "L3")):
+        columns |= {f"U_{p}": abs(u[k]), f"I_{p}": abs(i[k]), f"U1_{p}": abs(u[k]), f"I1_{p}": abs(i[k]), f"S_{p}": abs(s[k])}
+        columns |= {f"phi_U_{p}": np.degrees(np.angle(u[k])), f"phi_I_{p}": np.degrees(np.angle(i[k]))}
+        columns[("U_L12", "U_L23", "U_L31")[k]] = abs(u[k] - u[(k + 1) % 3])
+    return {n: np.array([v]) for n, v in columns.items()}
+
+
+def test_ieee1459_vector():
+    got = ieee1459(table())
+    for name, value in EXPECTED.items():
+        assert got[name][0] == pytest.approx(value, abs=5e-4 if value > 1000 else 5e-5), name
+    assert got["SeN"][0] == pytest.approx(0, abs=0.01)
+    assert got["HP"][0] == pytest.approx(0, abs=1e-5)
+
+
+def test_din40110_vector():
+    got = din40110(table())
+    assert got["U_sum"][0] == pytest.approx(397.7935, rel=1e-6)
+    assert got["I_sum"][0] == pytest.approx(17.4434, rel=1e-5)
+    assert got["S_sum"][0] == pytest.approx(6938.864, rel=1e-6)
+    assert got["PF_sum"][0] == pytest.approx(6031.012 / 6938.864, rel=1e-6)
+
+
+def test_three_wires_agree_with_four_without_neutral_current():
+    balanced = {"P": np.array([3000.0]), "Q": np.array([0.0])}
+    for k, (p, line) in enumerate(zip(("L1", "L2", "L3"), ("L12", "L23", "L31"), strict=True)):
+        balanced |= {f"I_{p}": np.array([10.0]), f"I1_{p}": np.array([10.0]), f"phi_I_{p}": np.array([-30.0 - 120 * k])}
+        balanced |= {f"U_{line}": np.array([100 * 3**0.5]), f"U1_{line}": np.array([100 * 3**0.5]), f"phi_U_{line}": np.array([-120.0 * k])}
+    got = ieee1459(balanced)
+    assert got["Ue"][0] == pytest.approx(100)
+    assert got["Se"][0] == pytest.approx(3000)
+    assert got["P1_pos"][0] == pytest.approx(3000)
+    assert din40110(balanced)["S_sum"][0] == pytest.approx(3000)
+
+
+def test_distortion_factors():
+    harmonics = np.zeros((2, 51))
+    harmonics[0, [1, 5, 7]] = 10, 2, 1
+    assert k_factor(harmonics)[0] == pytest.approx((100 + 25 * 4 + 49) / 105)
+    assert np.isnan(k_factor(harmonics)[1])
+    assert tdd(harmonics, 20.0)[0] == pytest.approx(100 * 5**0.5 / 20)
+    with pytest.raises(InputError):
+        tdd(harmonics, 0.0)
+
+
+def test_missing_columns_are_named():
+    columns = table()
+    del columns["I_N"]
+    with pytest.raises(InputError, match="I_N"):
+        ieee1459(columns)
