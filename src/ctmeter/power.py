@@ -5,7 +5,6 @@ They are functions of the columns of any table with windows in it, so a result n
 References
 ----------
 IEEE 1459:2010, 3.2
-DIN 40110-2:2002
 IEC 61000-4-7:2002+A1:2008, 3.3
 """
 

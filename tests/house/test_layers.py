@@ -14,8 +14,8 @@ from house.tree import PACKAGE, Finder, Import, Module, compiled, imports, modul
 LAYERS = (
     ("errors",),
     ("quantity", "settings", "_dsp"),
-    ("recording", "measurements"),
-    ("roles", "frequency"),
+    ("recording", "measurements", "power"),
+    ("roles", "frequency", "kernels", "columns"),
     ("readers", "engine", "synth"),
     ("aggregation", "events"),
     ("meter", "en50160"),
