@@ -57,6 +57,8 @@ def test_settings(ctmeter, feeder, tmp_path):
     check(ctmeter("measure", feeder, "--map", "U_L1=none"), 2, "none")
     check(ctmeter("measure", feeder, "--from", "yesterday"), 2, "yesterday")
     check(ctmeter("measure", feeder, "--from", "5", "--to", "6"), 3, "nothing to measure")
+    check(ctmeter("measure", feeder, "--from", "0.5", "--to", "0.5"), 2, "not before")
+    check(ctmeter("measure", ""), 2, "FILE is empty")
     (tmp_path / "feeder.ctmeter.toml").write_text("dpi = 1\n")
     check(ctmeter("measure", feeder), 2, "feeder.ctmeter.toml", "dpi", "dip")
 

@@ -20,6 +20,9 @@ def phases(result, name):
 def test_ion7650(ctmeter, recordings):
     r = measured(ctmeter, recordings / "ion7650" / "keating_1999.CFG", "--un", "347", "--fn", "60")
     assert phases(r, "U") == pytest.approx([349, 352, 346], rel=0.003)
+    # The stated 128, 148 and 173 A are those of the end of the record. Its first of four cycles is the transient
+    # of the capacitor that is switched on, so the rms of the whole, 126, 152 and 167 A, is within 4 % of them only.
+    assert phases(r, "I") == pytest.approx([128, 148, 173], rel=0.04)
     assert r["mean"]["f"] == pytest.approx(60, abs=0.1)
     assert r["quality"]["samples"] == 2048
 

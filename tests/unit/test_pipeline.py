@@ -53,7 +53,7 @@ def test_values_energy_and_shape():
         and r.mean["P_L3"] == pytest.approx(P, rel=1e-5)
         and r.mean["Q"] == pytest.approx(3 * Q, rel=1e-5)
     )
-    assert r.mean["PF"] == pytest.approx(np.cos(np.pi / 6), rel=1e-5) and r.mean["THD_U_L1"] is None
+    assert r.mean["PF"] == pytest.approx(np.cos(np.pi / 6), rel=1e-5) and r.mean["MSV_L1"] is None
     assert set(r.energy) == set(energy_keys())
     assert r.energy["A+"] == pytest.approx(3 * P * 2 / 3600, rel=1e-6) and not r.energy["A-"]
     assert r.settings == Settings(**GIVEN) and r.events == []

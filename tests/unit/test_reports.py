@@ -53,3 +53,12 @@ def test_events():
     out = io.StringIO()
     print_events([], console(out))
     assert out.getvalue() == "no events\n"
+
+
+def test_oddities_of_files_fill_no_screens():
+    out = io.StringIO()
+    metadata = {"station": "x" * 500, "hdr": "<xml>" * 5000, "trigger_ns": 1_447_824_783_790_289_000, "time_multiplier": 1.0}
+    print_recording(recording(metadata=metadata, warnings=["a word " * 40]), console(out), "a.cfg")
+    lines = out.getvalue().splitlines()
+    assert len(lines) < 20 and "HDR of 25000 bytes" in out.getvalue() and "2015-11-18T05:33:03.790289Z" in out.getvalue().replace("\n", "")
+    assert all(len(line) <= 80 and line == line.rstrip() for line in lines if "word" in line)

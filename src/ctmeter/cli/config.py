@@ -13,7 +13,7 @@ from ..settings import Settings, describe, layered, read_toml, sidecar
 from .options import Common, echo_json, output_options, settings_options
 
 
-@click.group()
+@click.group(short_help="Check settings files; show what would be used.")
 def config() -> None:
     """Check settings files, and show settings with where they come from."""
 

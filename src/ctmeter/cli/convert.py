@@ -11,7 +11,7 @@ from ..errors import SettingsError
 from .options import Common, echo_json, output_options, settings_options
 
 
-@click.command()
+@click.command(short_help="Write a recording in another format.")
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 @settings_options

@@ -9,7 +9,7 @@ import click
 from .options import Common, echo_json, output_options
 
 
-@click.command()
+@click.command(short_help="List the events of a result directory.")
 @click.argument("directory", metavar="DIR")
 @output_options
 @click.pass_context

@@ -9,7 +9,7 @@ import click
 from .options import Common, echo_json, output_options, settings_options
 
 
-@click.command()
+@click.command(short_help="What a recording is: format, channels, times, oddities.")
 @click.argument("file")
 @settings_options
 @click.option("--hash", "hash_", is_flag=True, envvar="CTMETER_HASH", help="Add the SHA-256 of the file.")

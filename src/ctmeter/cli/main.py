@@ -84,6 +84,12 @@ def exit_code(error: BaseException) -> int:
     return INTERNAL
 
 
+def _seen_enough() -> int:
+    """Whoever read our output has closed it; nothing more is written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
+
+
 def _run(args: Sequence[str] | None) -> int:
     try:
         code = cli.main(args=None if args is None else list(args), prog_name="ctmeter", standalone_mode=False)
@@ -101,9 +107,12 @@ def _run(args: Sequence[str] | None) -> int:
         click.echo("ctmeter: interrupted", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return _seen_enough()
+    except SystemExit as stop:
+        # click ends the program where a pipe is closed, having put this in the place of the output
+        if type(sys.stdout) is click.utils.PacifyFlushWrapper:
+            return _seen_enough()
+        return int(stop.code or 0)
     except (CtmeterError, OSError) as error:
         log.debug("the error came from here:", exc_info=error)
         click.echo(f"ctmeter: {one_line(error)}", err=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..pipeline import Result
 
 
-@click.command()
+@click.command(short_help="Measure recordings: voltage, current, power, energy.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @settings_options
 @click.option("-o", "--output", envvar="CTMETER_OUTPUT", metavar="DIR", help="Directory of the result; of several, the one above them.")
@@ -31,6 +31,8 @@ def measure(ctx: click.Context, /, files: tuple[str, ...], **_: Any) -> int:
     Writes FILE's result into <stem>.ctmeter/ of the current directory, or into the directory given by -o.
     """
     common = Common.of(ctx)
+    if "" in files:
+        raise SettingsError("FILE is empty: expected the name of a recording")
     _check_names(files)
     done: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []

@@ -10,7 +10,7 @@ from .convert import pairs, refuse_existing
 from .options import Common, echo_json, output_options
 
 
-@click.command()
+@click.command(short_help="Make a waveform with known truth from a TOML file.")
 @click.argument("spec", metavar="SPEC")
 @click.option("-o", "--output", required=True, envvar="CTMETER_OUTPUT", metavar="FILE", help="Recording to write; its ending names the format.")
 @click.option("--truth", metavar="JSON", help="Write the analytic truth of the waveform there.")

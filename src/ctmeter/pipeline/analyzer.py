@@ -17,7 +17,7 @@ from ..settings import Settings
 from .collector import Collector, Completed
 from .describe import iso, plain
 from .result import Result
-from .rows import pack, unpack
+from .rows import intake, pack, unpack
 from .sides import on_side
 from .summary import Quality, add_energy, nearest_mains, summarise
 
@@ -169,7 +169,7 @@ class Analyzer:
         engine.flush()
         rows = engine.take().get("cycle")
         if rows is not None:
-            self._collector.add({"cycle": rows}, self._offset_ns)
+            self._collector.add({"cycle": intake(rows, self._offset_ns)})
 
     def _must_be_open(self) -> None:
         if self._finished:
@@ -386,6 +386,6 @@ class Analyzer:
         made._pending = _unpacked(state["pending"])
         made._held = None if state["held"] is None else _unpacked(state["held"])
         made._quality, made._energy = Quality(state["quality"]), state["energy"]
-        made._collector.resume(state["collector"])
         made._collector.follow(made._engine, made._offset_ns)
+        made._collector.resume(state["collector"])
         return made

@@ -23,6 +23,8 @@ __all__ = ["Collector", "Completed"]
 
 #: Seconds and frames of the waveform kept for pictures.
 _EXTRACT_S, _EXTRACT_N = 0.1, 4096
+#: Length of the rows of tables whose rows have one.
+_LENGTH_NS = {"cycle": 40_000_000, "half_cycle": 40_000_000, "frequency": 10_000_000_000}
 #: Windows that wait in the engine before they are taken, unless somebody asks.
 _GATHER = 256
 
@@ -48,7 +50,7 @@ class Completed(Mapping[str, "pa.RecordBatch"]):
         if self.rows is None:
             self._collector.gather()
         rows = (self.rows or {}).get(table)
-        if rows:
+        if rows is not None and len(rows["t"]):
             return record_batch(table, rows, spectra=spectra, sides=sides)
         return no_rows(table, spectra=spectra, sides=sides)
 
@@ -85,6 +87,9 @@ class Collector:
         #: Windows taken from engines, and those completed altogether; the rest wait in the engine.
         self._taken = self._completed = 0
         self._promised: list[weakref.ref[Completed]] = []
+        #: Start of the last window taken, ns, and rows of other tables that end after it.
+        self._reached: int | None = None
+        self._later: dict[str, Columns] = {}
 
     def _schemas(self, tables: Sequence[str]) -> dict[str, pa.Schema]:
         return schemas(tables, self.spectra, self.sides)
@@ -110,6 +115,7 @@ class Collector:
         """From now on take rows from this engine, shifted in time; what the one before still holds is taken first."""
         self.gather()
         self._engine, self._offset_ns = engine, offset_ns
+        self._reached, self._later = None, {}
 
     def note(self, waiting: int) -> Completed:
         """Promise the windows completed since the last call to the caller of `feed`.
@@ -126,47 +132,67 @@ class Collector:
             return promise
         self._completed = completed
         self._promised.append(weakref.ref(promise))
-        if waiting >= _GATHER or self._cycle or self._half_cycle:
+        if waiting >= _GATHER:
             self.gather()
         return promise
 
-    def _stored(self, rows: dict[str, Columns]) -> dict[str, Columns]:
-        """What of the engine's rows becomes tables; the rest is for further stages."""
-        if "basic" in rows:
-            normal = rows["basic"]["kind"] < 2
-            spectral = ("HU_", "HI_", "IHU_", "IHI_")
-            rows["basic"] = {
-                name: column if normal.all() else column[normal]
-                for name, column in rows["basic"].items()
-                if name not in ("kind", "t1") and (self.spectra or not name.startswith(spectral))
-            }
-        if not self._half_cycle:
-            rows.pop("half_cycle", None)
-        return rows
+    def _windows_stored(self, rows: Columns) -> Columns:
+        """What of the engine's windows becomes rows of `basic`; the rest is for further stages."""
+        normal = rows["kind"] < 2
+        spectral = ("HU_", "HI_", "IHU_", "IHI_")
+        return {
+            name: column if normal.all() else column[normal]
+            for name, column in rows.items()
+            if name not in ("kind", "t1") and (self.spectra or not name.startswith(spectral))
+        }
 
     def gather(self) -> None:
         """Take in the rows that wait in the engine, and keep what was promised."""
-        rows = {} if self._engine is None else self._stored(self._engine.take())
+        rows = {} if self._engine is None else self._engine.take()
+        if not self._half_cycle:
+            rows.pop("half_cycle", None)
+        windows = rows.pop("basic", {})
+        others = {table: intake(columns, self._offset_ns) for table, columns in rows.items()}
         first = self._taken
-        self._taken += len(rows["basic"]["t"]) if "basic" in rows else 0
-        self._completed = max(self._completed, self._taken)
-        taken = self.add(rows, self._offset_ns)
-        promised, self._promised = [p for r in self._promised if (p := r()) is not None], []
-        for promise in promised:
-            mine = slice(promise.windows.start - first, promise.windows.stop - first)
-            promise.rows = {t: {n: v[mine] for n, v in columns.items()} if t == "basic" else columns for t, columns in taken.items()}
+        if windows:
+            windows = intake(windows, self._offset_ns)
+            self._taken += len(windows["t"])
+            self._completed = max(self._completed, self._taken)
+            self.add({"basic": self._windows_stored(windows)})
+        self.add(others)
+        self._keep_promises(first, windows, others)
 
-    def add(self, rows: Mapping[str, Any], offset_ns: int = 0) -> dict[str, Columns]:
+    def _keep_promises(self, first: int, windows: Columns, others: Mapping[str, Columns]) -> None:
+        """Give each promise its rows.
+
+        Its windows are known by number. A row of another table belongs to the promise whose last window
+        is the first to start after the row's end, however many rows are taken at a time.
+        """
+        for table, columns in others.items():
+            later = self._later.get(table)
+            self._later[table] = columns if later is None else {n: np.concatenate([later[n], v]) for n, v in columns.items()}
+        promised, self._promised = [p for r in self._promised if (p := r()) is not None], []
+        if not windows:
+            return
+        reached = np.maximum.accumulate(windows["t"])
+        ends = {table: columns["t"] + _LENGTH_NS.get(table, 0) for table, columns in self._later.items()}
+        for promise in promised:
+            start, stop = promise.windows.start - first, promise.windows.stop - first
+            since = reached[start - 1] if start else self._reached
+            promise.rows = {"basic": self._windows_stored({n: v[start:stop] for n, v in windows.items()})}
+            for table, columns in self._later.items():
+                mine = (ends[table] <= reached[stop - 1]) if since is None else (ends[table] > since) & (ends[table] <= reached[stop - 1])
+                promise.rows[table] = {n: v[mine] for n, v in columns.items()}
+        self._reached = int(reached[-1])
+        self._later = {t: {n: v[ends[t] > self._reached] for n, v in columns.items()} for t, columns in self._later.items()}
+
+    def add(self, rows: Mapping[str, Columns]) -> None:
         """Take rows in."""
-        taken: dict[str, Columns] = {}
         for table, columns in rows.items():
-            if len(columns.get("t", ())):
-                taken[table] = intake(columns, offset_ns)
-                self._buffers[table].add(taken[table])
+            if len(columns["t"]):
+                self._buffers[table].add(columns)
         if self._drops_cycles:
             self._buffers["cycle"].clear()
-            taken.pop("cycle", None)
-        return taken
 
     @property
     def windows(self) -> bool:
@@ -235,7 +261,7 @@ class Collector:
             "buffers": {t: b.peek() for t, b in self._buffers.items() if b.fill},
             "extract": self._extract,
             "extract_rate": self._extract_rate,
-            "taken": self._taken,
+            "taken": [self._taken, self._reached, self._later],
             "sink": sink,
         }
 
@@ -244,7 +270,8 @@ class Collector:
         self._windows, self._cycles = Statistics.of(state["windows"]), Statistics.of(state["cycles"])
         self._events, self._chunks = state["events"], state["chunks"]
         self._extract, self._extract_rate = state["extract"], state["extract_rate"]
-        self._taken = self._completed = state["taken"]
+        self._taken, self._reached, self._later = state["taken"]
+        self._completed = self._taken
         for table, rows in state["buffers"].items():
             self._buffers[table].add(rows)
         if state["sink"] is not None:

@@ -256,6 +256,8 @@ def _measure(
         if frequency is not None and far_from_mains(frequency):
             notes.append(f"the recording begins at {frequency:.5g} Hz, far from any mains frequency: a wrong sample rate or time column? (--rate)")
     bounds = (_instant(limits[0], recording, "from"), _instant(limits[1], recording, "to"))
+    if bounds[0] is not None and bounds[1] is not None and bounds[0] >= bounds[1]:
+        raise SettingsError(f"from, to: {limits[0]} is not before {limits[1]}")
     measured = [s for s in recording.segments if not s.excluded] or list(recording.segments)
     if not measured:
         raise InputError("no samples", path=recording.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -94,6 +95,24 @@ def _doubts(settings: Settings, mean: Mapping[str, float | None], wiring: Wiring
     f = mean.get("f")
     if f is not None and far_from_mains(f) and not any("far from" in note for note in said):
         notes.append(f"the frequency, {f:.5g} Hz, is far from any mains frequency: an unusual source, or a wrong sample rate or time column (--rate)")
+    elif f is not None and settings.nominal_frequency is not None and nearest_mains(f) != settings.nominal_frequency:
+        given = settings.nominal_frequency
+        notes.append(f"the nominal frequency is {given:g} Hz, {f:.5g} Hz measured: a wrong nominal frequency (--fn) or sample rate?")
+    return notes
+
+
+def _not_numbers(energy: Mapping[str, float | None], mean: Mapping[str, float | None], extremes: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
+    """What will be null because it came out as NaN or infinity; nothing of the kind is left out in silence."""
+    kinds = {
+        "energies": energy,
+        "means": mean,
+        "extremes": {name: v["max"] - v["min"] for name, v in extremes.items() if v is not None},
+    }
+    notes = []
+    for kind, values in kinds.items():
+        names = [name for name, v in values.items() if v is not None and not math.isfinite(v)]
+        if names:
+            notes.append(f"{kind} that are no finite numbers, left empty: {', '.join(names[:12])}{' and more' if len(names) > 12 else ''}")
     return notes
 
 
@@ -119,8 +138,8 @@ def summarise(
     source_table : str
         The table whose rows gave mean and extremes: "basic", or "cycle" for short recordings.
     """
-    mean = statistics.mean()
-    warnings = [*notes, *_doubts(settings, mean, wiring, notes)]
+    mean, found = statistics.mean(), statistics.extremes()
+    warnings = [*notes, *_doubts(settings, mean, wiring, notes), *_not_numbers(energy, mean, found)]
     not_measured = [{"what": what, "why": "not in this version"} for what in _NOT_YET]
     if settings.nominal_voltage is None:
         warnings.append(without_nominal(mean, wiring))
@@ -131,7 +150,7 @@ def summarise(
         warnings.append("no whole cycle was found: there are energies, but no means")
     extremes = {
         name: value and {"min": value["min"], "t_min": iso(value["t_min"]), "max": value["max"], "t_max": iso(value["t_max"])}
-        for name, value in statistics.extremes().items()
+        for name, value in found.items()
     }
     summary = {
         "schema_version": SCHEMA_VERSION,

@@ -127,6 +127,8 @@ def _head(path: Path) -> bytes:
             raise InputError("is not a regular file", path=path, expected="a recording file, not a pipe or a device")
         with open(path, "rb") as file:
             head = file.read(HEAD)
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError("no such file", path=path) from None
     except (OSError, ValueError) as error:
