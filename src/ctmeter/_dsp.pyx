@@ -10,6 +10,8 @@ IEC 61000-4-30:2015, 5.2
 IEC 61000-4-30:2015, 5.4
 """
 
+from zlib import crc32
+
 cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -119,6 +121,9 @@ cdef class Core:
         cdef int k
         if not 10.0 <= sample_rate <= 20e6 or len(lanes) != 8 or tables.shape[0] != 2 or tables.shape[1] != PHASES + 1 or tables.shape[2] != TAPS:
             raise ValueError("sample_rate 10 to 20e6 Hz, 8 lanes and tables of shape (2, 129, 16) are needed")
+        if not (0 < cycles_per_window <= 64 and 0 <= reactive <= 3 and 0 <= apparent <= 2 and 0 <= summation <= 2 and -1 <= strict <= 2
+                and dead >= 0 and next_tick > 0 and tick_period > 0 and next_f > 0 and f_period > 0 and signalling >= 0):
+            raise ValueError("a setting of the core is out of range")
         self.c.K = choose_kernels(kernels.encode())
         if self.c.K == NULL:
             raise ValueError(f"this machine has no kernels {kernels!r}")
@@ -250,7 +255,6 @@ cdef class Core:
                     raise ValueError(f"lane {l}: a skew of {lanes[l][6]} samples, less than {REACH - TAPS} can be taken back")
                 set_delay(&self.c, l, lanes[l][6])
         if self.c.skewed:
-            self.c.lanes.late = 1
             self.c.stage_U = <double *>zeroed(STAGE * 32)
             self.c.stage_I = <double *>zeroed(STAGE * 32)
             self.c.stage_marks = <uint16_t *>zeroed(STAGE * 2)
@@ -394,8 +398,13 @@ cdef class Core:
     def locked(self) -> bool:
         return bool(self.s.locked)
 
-    def pending(self) -> tuple:
-        """The frames held back for want of a frequency: bytes of float64 (n, 4), voltages and currents."""
+    def pending(self, bint last=False) -> tuple:
+        """The frames held back for want of a frequency: bytes of float64 (n, 4), voltages and currents.
+
+        With `last` no frame will follow them before a flush.
+        """
+        if last and self.c.skewed:
+            self._unstage(self.s.staged)
         cdef long n = min(self.s.frames, self.c.mask + 1)
         return PyBytes_FromStringAndSize(<char *>self.c.U, n * 32), PyBytes_FromStringAndSize(<char *>self.c.I, n * 32)
 
@@ -414,13 +423,14 @@ cdef class Core:
         """
         cdef int k
         cdef state_t *s = &self.s
-        if s.locked or not 1.0 <= frequency <= self.c.rate:
-            raise ValueError(f"lock({frequency}) while locked: {bool(s.locked)}")
+        if s.locked or not 1.0 <= frequency <= self.c.rate or (phases is not None and len(phases) != 6):
+            raise ValueError(f"lock({frequency}, {phases}) while locked: {bool(s.locked)}")
         set_period(&self.c, s, min(self.c.rate / self.c.divide / frequency, 340.0))
         s.omega = s.held = 2 * M_PI * frequency / self.c.rate
         turn_reference(s, s.omega)
         s.hop = s.half + 2
         s.locked = 1
+        s.trust, s.lost = 0, not measured
         if phases is not None:
             # the common grid starts with the run, so that every whole cycle that is there counts
             s.locked = 2
@@ -458,6 +468,8 @@ cdef class Core:
         cdef raw_t kind
         cdef long n
         cdef int l
+        if start < 0 or self.s.ended:
+            raise ValueError(f"feed from frame {start}, after the end: {bool(self.s.ended)}")
         PyObject_GetBuffer(block, &view, PyBUF_STRIDED_RO | PyBUF_FORMAT)
         try:
             if view.ndim != 2:
@@ -494,6 +506,7 @@ cdef class Core:
                     self._count_marks(slot, count)
                 else:
                     memset(self.s.rail, 0, sizeof(self.s.rail))
+                derive(&self.c.lanes, count, self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot)
                 self.s.staged += count
                 self._arrived(slot, count)
             at += count
@@ -506,8 +519,8 @@ cdef class Core:
             slot = self.s.frames & self.c.mask
             count = min(end - self.s.frames, CHUNK, self.c.mask + 1 - slot)
             move(&self.c, &self.s, self.s.frames, count, self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot)
-            derive(&self.c.lanes, count, self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot)
             self._count_marks(slot, count)
+            derive(&self.c.lanes, count, self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot)
             self._arrived(slot, count)
         return 0
 
@@ -676,12 +689,17 @@ cdef class Core:
         cdef long sizes[PARTS]
         cdef int k
         self._parts(parts, sizes)
-        head = [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed, self.c.kernels, self.out.n_windows, self.out.n_cycles, self.out.n_halves, self.out.n_spectra,
+        head = [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels, self.out.n_windows, self.out.n_cycles, self.out.n_halves, self.out.n_spectra,
                 self.out.n_frequencies]
         pieces = [(<long>v).to_bytes(8, "little") for v in head]
         for k in range(PARTS):
             pieces.append(PyBytes_FromStringAndSize(<char *>parts[k], sizes[k]) if sizes[k] else b"")
-        return b"".join(pieces)
+        body = b"".join(pieces)
+        return crc32(body).to_bytes(8, "little") + body
+
+    cdef long _options(self) noexcept:
+        """What decides which parts a snapshot has."""
+        return self.c.skewed | self.c.want_cycles << 1 | self.c.want_halves << 2 | self.c.lines << 3
 
     def restore(self, bytes state) -> None:
         """Take over a snapshot of a core made with the same arguments.
@@ -694,10 +712,14 @@ cdef class Core:
         cdef void *parts[PARTS]
         cdef long sizes[PARTS]
         cdef long at = 80
-        cdef const char *p = PyBytes_AS_STRING(state)
+        cdef const char *p
         cdef int k
+        if len(state) < 88 or crc32(memoryview(state)[8:]).to_bytes(8, "little") != state[:8]:
+            raise ValueError("a damaged or truncated snapshot")
+        state = state[8:]
+        p = PyBytes_AS_STRING(state)
         head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(10)]
-        if len(state) < 80 or head[:5] != [FORMAT, sizeof(state_t), self.c.mask, self.c.skewed, self.c.kernels]:
+        if len(state) < 80 or head[:5] != [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels]:
             raise ValueError("a snapshot of another version or of other settings")
         if len(state) < (head[5] + head[6]) * ROW * 8 + head[7] * 32 + head[8] * self._spectrum_bytes() + head[9] * 32:
             raise ValueError("a truncated snapshot")

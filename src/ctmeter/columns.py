@@ -120,11 +120,11 @@ class Layout:
         n = rows[:, 1] - rows[:, 0]
         valid = n[:, None] - rows[:, _MISSING : _MISSING + 8]
         with np.errstate(divide="ignore", invalid="ignore"):
-            squares = np.where(valid > 0, np.maximum(sums[:, :8], 0.0) / valid, np.nan)
+            squares = np.where(valid >= 1, np.maximum(sums[:, :8], 0.0) / valid, np.nan)
             both = np.minimum(valid[:, :3], valid[:, 4:7])
-            p = np.where(both > 0, sums[:, 8:11] / both, np.nan)
+            p = np.where(both >= 1, sums[:, 8:11] / both, np.nan)
             # fundamental phasors of u1 u2 u3 uN i1 i2 i3 iN, rms
-            phasors = np.where(valid > 0, np.sqrt(2) * (sums[:, 20:28] + 1j * sums[:, 28:36]) / valid, np.nan)
+            phasors = np.where(valid >= 1, np.sqrt(2) * (sums[:, 20:28] + 1j * sums[:, 28:36]) / valid, np.nan)
         cross = sums[:, 12:19] / n[:, None]
         out: Rows = {
             "t": self.times(rows[:, 0]),
@@ -178,7 +178,7 @@ class Layout:
         if not powered or (self.line and len(powered) < 3):
             return
         method = self.settings.reactive
-        s = np.sqrt(squares[:, :3] * squares[:, 4:7])
+        s = np.sqrt(squares[:, :3]) * np.sqrt(squares[:, 4:7])
         complex_power = phasors[:, :3] * np.conj(phasors[:, 4:7])
         q = complex_power.imag
         if method == "fryze":
@@ -211,7 +211,7 @@ class Layout:
                 ue, ie = lines / 9, i2 / 3
             else:
                 ue, ie = (3 * u2 + lines) / 18, (i2 + self._neutral(squares, cross)) / 3
-            total = 3 * np.sqrt(np.maximum(ue, 0.0) * ie)
+            total = 3 * np.sqrt(np.maximum(ue, 0.0)) * np.sqrt(ie)
         return total
 
     def _fundamentals(self, out: Rows, phasors: np.ndarray) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 
 from ._dsp import Core
 from .columns import ROW, Layout, Rows
-from .errors import InputError
+from .errors import InputError, SettingsError
 from .frequency import detect_frequency, fit_phase
 from .kernels import edge_tables, interpolation_kernels
 from .quantity import ENERGIES, PHASES, Flag
@@ -89,6 +89,8 @@ class Engine:
     ------
     InputError
         A sample rate too low for the mains, or channels that do not suit the wiring.
+    SettingsError
+        A summation that needs phase voltages where there are none.
 
     Notes
     -----
@@ -104,6 +106,8 @@ class Engine:
             raise InputError(f"sample rate {sample_rate:g} Hz", expected=f"at least {TOO_SLOW} samples per cycle of {nominal:g} Hz")
         self._settings, self._nominal, self._rate = settings, float(nominal), float(sample_rate)
         self._channels, self._wiring = tuple(channels), wiring
+        if wiring.name == "3P3W" and settings.summation != "vector":
+            raise SettingsError(f'summation: "{settings.summation}" needs phase voltages, wiring is 3P3W')
         self._timebase = Timebase(start_ns, self._rate)
         self._base_flags = (Flag.NO_CLOCK if start_ns is None else 0) | (Flag.LOW_RATE if sample_rate < LOW_RATE * nominal else 0)
         lanes, derive = _lanes(self._channels, wiring, self._rate)
@@ -178,7 +182,7 @@ class Engine:
 
     def _lock(self, short: bool) -> None:
         """Find the frequency in the frames that the core holds back."""
-        voltages, currents = self._core.pending()
+        voltages, currents = self._core.pending(short)
         values = np.frombuffer(voltages if any(self._lanes[:3]) else currents).reshape(-1, 4)[:, :3]
         found = detect_frequency(values, self._rate)
         if short and len(values) < 1.5 * self._rate / (found or self._nominal):
@@ -190,12 +194,12 @@ class Engine:
             frequency, phases = fit_phase(values, self._rate, frequency, free=found is not None)
             self._core.lock(frequency, phases, found is not None)
         else:
-            self._core.lock(frequency)
+            self._core.lock(frequency, None, found is not None)
         if found is None:
             log.info("no fundamental found at the start of a run; starting from %g Hz", frequency)
 
     def _close_run(self) -> None:
-        if not self._core.locked and self._core.pending()[0]:
+        if not self._core.locked and self._core.pending(True)[0]:
             self._lock(short=True)
         self._core.flush()
 

@@ -5,7 +5,7 @@ They are functions of the columns of any table with windows in it, so a result n
 References
 ----------
 IEEE 1459:2010, 3.2
-IEC 61000-4-7:2002+A1:2008, 3.3
+IEC 61000-4-7:2002, 3.3
 """
 
 from __future__ import annotations

@@ -99,6 +99,10 @@ class Wiring:
 
     name: str
 
+    def __post_init__(self) -> None:
+        if self.name not in ("3P4W", "3P3W", "1P2W"):
+            raise InputError(f"wiring {self.name!r}", expected="3P4W, 3P3W or 1P2W")
+
     @classmethod
     def of(cls, roles: Sequence[str]) -> Self:
         """The wiring that a set of roles speaks for."""

@@ -181,7 +181,7 @@ def test_a_block_is_taken_from_where_it_is_said():
         lambda s: s + b"x",
         lambda s: bytes(len(s)),
         lambda s: b"\x7f" + s[1:],
-        lambda s: s[:8] + b"\x01" + s[9:],
+        lambda s: s[:8] + b"\x7e" + s[9:],
         lambda s: s[:32] + b"\xff" * 24 + s[56:],
         lambda s: np.random.default_rng(0).bytes(len(s)),
     ],

@@ -11,7 +11,6 @@ typedef struct {
     double low[8], high[8]; /* raw values at or beyond which a sample is saturated */
     double missing[8];      /* raw value that stands for a missing sample; NaN where there is none */
     int line, derive_3, derive_i2; /* three-wire input; u31, i2 made from the others */
-    int late;               /* the caller derives */
     int count, list[8];     /* lanes that are recorded */
     int first, last, near;  /* span of their columns; whether byte shuffles will do */
     signed char order[16];
@@ -52,7 +51,7 @@ CONVERT(convert_f32, float)
 CONVERT(convert_f64, double)
 #undef CONVERT
 
-/* Star voltages and missing members of a set, from what was recorded. */
+/* Star voltages and missing members of a set, from what was recorded; what is made of a missing value is missing. */
 static void derive(const lanes_t *L, long n, double *U, double *I, uint16_t *marks)
 {
     if (!L->line && !L->derive_i2) return;
@@ -62,12 +61,19 @@ static void derive(const lanes_t *L, long n, double *U, double *I, uint16_t *mar
             /* u12 u23 u31 -> the star voltages whose differences they are: the same P, Q and line quantities */
             double a = u[0], b = u[1], c = L->derive_3 ? -(a + b) : u[2];
             u[0] = (a - c) / 3, u[1] = (b - a) / 3, u[2] = (c - b) / 3;
-            if (marks[k] & 0x0007) marks[k] |= 0x0007;
             if (marks[k] & 0x0700) marks[k] |= 0x0700;
+            if (marks[k] & 0x0007) {
+                marks[k] |= 0x0007;
+                u[0] = u[1] = u[2] = 0.0;
+            }
         }
         if (L->derive_i2) {
             i[1] = -(i[0] + i[2]);
-            if (marks[k] & 0x0050) marks[k] |= 0x0020;
+            if (marks[k] & 0x5000) marks[k] |= 0x2000;
+            if (marks[k] & 0x0050) {
+                marks[k] |= 0x0020;
+                i[1] = 0.0;
+            }
         }
     }
 }
@@ -87,13 +93,11 @@ static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char 
         K->convert_near(p + 2 * L->first, stride, done, L->order, L->scale, L->offset, U, I, low, high);
         for (int l = 0; l < 8; l++)
             if (L->column[l] >= 0 && !(low[l] > L->low[l] && high[l] < L->high[l])) done = 0;
-        if (!L->late) derive(L, done, U, I, marks);
     }
     const rows_t rows = type == RAW_I32 ? K->rows_i32 : type == RAW_F32 ? K->rows_f32 : type == RAW_F64 ? K->rows_f64 : NULL;
     const ptrdiff_t size = type == RAW_F64 ? 8 : 4;
     if (rows && L->rows && step == size && rows(p, stride, n, L->base, L->used, L->scale, L->offset, L->low, L->high, L->missing, U, I)) {
         done = n;
-        if (!L->late) derive(L, n, U, I, marks);
     }
     int any = 0;
     if (done < n) {
@@ -104,7 +108,6 @@ static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char 
         else if (type == RAW_I32) any = convert_i32(L, q, stride, step, n - done, u, i, m);
         else if (type == RAW_F32) any = convert_f32(L, q, stride, step, n - done, u, i, m);
         else any = convert_f64(L, q, stride, step, n - done, u, i, m);
-        if (!L->late) derive(L, n - done, u, i, m);
     }
     return any;
 }

@@ -22,7 +22,7 @@ cdef inline double apparent(const core_t *c, const span_t *v, const double *u2, 
                 # the square of the sum of the phase currents
                 ie = max(i2[0] + i2[1] + i2[2] + 2 * (v.sums[16] + v.sums[17] + v.sums[18]) / n, 0.0)
             ue, ie = (3 * (u2[0] + u2[1] + u2[2]) + lines) / 18, (i2[0] + i2[1] + i2[2] + ie) / 3
-        return 3 * sqrt(max(ue, 0.0) * ie)
+        return 3 * sqrt(max(ue, 0.0)) * sqrt(ie)
     return sk[0] + sk[1] + sk[2]
 
 
@@ -40,7 +40,7 @@ cdef inline void powers(const core_t *c, const span_t *v, double *p, double *q, 
         if k == 3:
             break
         p[k] = v.sums[8 + k] / max(n - max(v.missing[k], v.missing[4 + k]), 1e-9)
-        s[k] = sqrt(u2[k] * i2[k])
+        s[k] = sqrt(u2[k]) * sqrt(i2[k])
         # U I* of the fundamental phasors
         q1 = 2 * (v.sums[28 + k] * v.sums[24 + k] - v.sums[20 + k] * v.sums[32 + k]) / (nu * ni)
         q[k] = q1
@@ -71,6 +71,11 @@ cdef inline void book(double *register, double e, double q, double s, int import
         register[7 if imports else 6] += fabs(q)
 
 
+cdef inline int positive(double x, double s) noexcept nogil:
+    """Whether a power counts as import, or as inductive: what rounding leaves of a tie does."""
+    return x >= -1e-12 * s
+
+
 cdef inline void account(const core_t *c, state_t *st, const double *e, double n, const double *p, const double *q, const double *s) noexcept nogil:
     """Book n samples with active energies e[3]; direction, Q and S are those of p, q, s [4]."""
     cdef int k
@@ -79,12 +84,12 @@ cdef inline void account(const core_t *c, state_t *st, const double *e, double n
         st.net[k] += e[k]
         if not c.currents[k] or not (c.voltages[k] or c.lanes.line):
             continue
-        book(&st.energy[10 * (k + 1)], e[k], q[k] * n, s[k] * n, p[k] >= 0, q[k] >= 0)
+        book(&st.energy[10 * (k + 1)], e[k], q[k] * n, s[k] * n, positive(p[k], s[k]), positive(q[k], s[k]))
         if c.summation == PER_PHASE:
-            book(&st.energy[0], e[k], q[k] * n, s[k] * n, p[k] >= 0, q[k] >= 0)
-        turned = -1.0 if c.summation == ABSOLUTE and p[k] < 0 else 1.0
+            book(&st.energy[0], e[k], q[k] * n, s[k] * n, positive(p[k], s[k]), positive(q[k], s[k]))
+        turned = -1.0 if c.summation == ABSOLUTE and not positive(p[k], s[k]) else 1.0
         total += turned * e[k]
         total_p += turned * p[k]
         total_q += turned * q[k]
     if c.summation != PER_PHASE:
-        book(&st.energy[0], total, total_q * n, s[3] * n, total_p >= 0, total_q >= 0)
+        book(&st.energy[0], total, total_q * n, s[3] * n, positive(total_p, s[3]), positive(total_q, s[3]))

@@ -2,7 +2,7 @@
 
 References
 ----------
-IEC 61000-4-7:2002+A1:2008, 3.2
+IEC 61000-4-7:2002, 3.2
 """
 
 from libc.math cimport NAN, floor

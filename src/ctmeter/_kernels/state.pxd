@@ -38,7 +38,6 @@ cdef extern from "_kernels/convert.h" nogil:
         double high[8]
         double missing[8]
         int line
-        int late
         int derive_3
         int derive_i2
     const kernels_t *choose_kernels(const char *name) noexcept
@@ -177,6 +176,8 @@ ctypedef struct state_t:
     double omega                # rad per frame, for prediction
     double held                 # rad per frame, from steady hops only
     int fly                     # hops since the phase was last measured
+    int trust                   # hops in a row that it was
+    int lost                    # 1: it has not been for long
     int known[3]
     double theta[7]             # phase of each grid against the common one
     double before[7]            # the same at the hop before
@@ -185,6 +186,7 @@ ctypedef struct state_t:
     double amp[3]
     double last_amp[3]
     double deviation[3]
+    double drift[3]
     int off[3]                  # hops for which a channel has stood apart, steadily
     # reference of the correlations
     double omega_ref

@@ -13,6 +13,7 @@ from ctmeter._kernels.state cimport DEC_RING, MAX_HALF, POINTS, core_t, state_t
 
 cdef enum:
     SETTLE = 4        # hops after which a reference that stands apart steadily is believed
+    TRUST = 3         # hops in a row that must fit after a long flight
     PATIENCE = 6      # hops of free running after which a varying amplitude no longer disqualifies
 
 
@@ -63,6 +64,11 @@ cdef inline void line_angles(const core_t *c, state_t *s, double share) noexcept
     cdef double x, y
     if not c.lines:
         return
+    if c.lanes.line:
+        # the references are the line voltages themselves
+        for k in range(3):
+            set_angle(s, 4 + k, s.theta[1 + k])
+        return
     for k in range(3):
         n = k + 1 if k < 2 else 0
         if not (s.known[k] and s.known[n]):
@@ -97,7 +103,7 @@ cdef inline void first_hop(const core_t *c, state_t *s, const double *re, const 
             set_angle(s, 1 + k, wrapped(atan2(im[k], re[k]) + M_PI / 2 - common))
     line_angles(c, s, 1.0)
     s.point_phase[0] = wrapped(common)
-    s.point_good[0] = lead >= 0
+    s.point_good[0] = lead >= 0 and not s.lost
 
 
 cdef inline int judge(const core_t *c, state_t *s, const double *m, int *live) noexcept nogil:
@@ -116,7 +122,10 @@ cdef inline int judge(const core_t *c, state_t *s, const double *m, int *live) n
 
 
 cdef inline double agreed(const state_t *s, const double *d, const int *live, int count) noexcept nogil:
-    """The deviation that the references agree on: the median of three, the smaller of two that disagree."""
+    """The deviation that the references agree on: the median of three, of two and none, or the only one.
+
+    One that is left of several must be where it is expected, until it has been alone for a while.
+    """
     cdef int k
     cdef double low = 1e9, high = -1e9, total = 0.0
     for k in range(3):
@@ -125,30 +134,44 @@ cdef inline double agreed(const state_t *s, const double *d, const int *live, in
             low, high = min(low, d[k]), max(high, d[k])
     if count == 3:
         return total - low - high
-    return low if fabs(low) < fabs(high) else high
+    if count == 2:
+        return max(low, min(high, 0.0))
+    if s.known[0] + s.known[1] + s.known[2] > 1 and s.fly <= PATIENCE:
+        return 0.0
+    return low
 
 
-cdef inline void learn(const core_t *c, state_t *s, const double *m, const double *d, const int *live, double common) noexcept nogil:
-    """Follow the references' angles and amplitudes; believe one that has stood apart steadily."""
+cdef inline void learn(core_t *c, state_t *s, const double *m, const double *d, const int *live, double common, int measured, double hop) noexcept nogil:
+    """Follow the references' angles and amplitudes; believe one that has stood apart steadily.
+
+    Where no reference has a say, one may also drift apart steadily: then it has another frequency.
+    """
     cdef int k, changed = 0
-    cdef double apart
+    cdef double apart, drift
     for k in range(3):
         if not live[k]:
             s.off[k] = 0
             continue
         apart = wrapped(d[k] - common)
-        if s.known[k] and fabs(apart) < 0.03:
+        if measured and s.known[k] and fabs(apart) < 0.03:
             nudge_angle(s, 1 + k, apart / 8)
             s.amp[k] += (m[k] - s.amp[k]) / 8
             s.off[k] = 0
         else:
-            s.off[k] = s.off[k] + 1 if fabs(wrapped(apart - s.deviation[k])) < 0.03 else 0
+            drift = wrapped(apart - s.deviation[k])
+            s.off[k] = s.off[k] + 1 if fabs(drift - (0.0 if measured else s.drift[k])) < 0.03 else 0
+            s.drift[k] = drift
             if s.off[k] >= SETTLE:
+                if not measured:
+                    s.omega += drift / hop
+                    s.held = s.omega
+                    set_period(c, s, 2 * M_PI / s.omega / c.divide)
                 s.known[k] = 1
                 set_angle(s, 1 + k, s.theta[1 + k] + apart)
                 s.amp[k] = m[k]
                 s.off[k] = 0
                 changed = 1
+                measured = 1
         s.deviation[k] = apart
     line_angles(c, s, 1.0 if changed else 0.25)
 
@@ -188,6 +211,13 @@ cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
     cdef int k, now, last, count
     cdef double t = <double>s.hop * c.divide, pred, pc, ps, x = 0.0, y = 0.0, zx, zy, gate, common = 0.0
     c.K.demodulate(c.dec, DEC_RING - 1, s.hop, s.half, s.kc, s.ks, re, im)
+    if c.lanes.line:
+        # an event on one line voltage moves all three star voltages
+        x, y = re[0], im[0]
+        for k in range(2):
+            re[k], im[k] = re[k] - re[k + 1], im[k] - im[k + 1]
+        re[2], im[2] = re[2] - x, im[2] - y
+        x = y = 0.0
     for k in range(3):
         if not (c.references >> k) & 1:
             re[k] = im[k] = 0.0
@@ -210,20 +240,29 @@ cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
     count = judge(c, s, m, live)
     if count:
         gate = agreed(s, d, live, count)
+        count = 0
         for k in range(3):
             if live[k] == 1 and s.known[k] and fabs(wrapped(d[k] - gate)) < 0.03:
                 x += re[k]
                 y += im[k]
+                count += 1
+    if count:
         common = atan2(y, x)
     s.point_phase[now] = pred + common
-    s.point_good[now] = count > 0
+    # after a long flight a single hop that fits is chance
+    s.trust = s.trust + 1 if count else 0
+    if s.fly > PATIENCE:
+        s.lost = 1
+    if s.trust >= TRUST:
+        s.lost = 0
+    s.point_good[now] = count > 0 and not s.lost
     if count and s.point_good[last]:
         if fabs(common) < 0.1:
             s.omega += 0.25 * common / (t - s.point_t[last])
-    elif count and s.hops > 1:
+    elif count and s.hops > 1 and not s.lost:
         s.omega = s.held
     s.fly = 0 if count else s.fly + 1
-    learn(c, s, m, d, live, common)
+    learn(c, s, m, d, live, common, count > 0, t - s.point_t[last])
     for k in range(3):
         s.last_amp[k] = m[k]
     recentre(c, s)
