@@ -161,6 +161,7 @@ class Settings:
     hysteresis: float = _setting(0.02, _number(0, 0.5, optional=False, open_low=False), "hysteresis of the thresholds, of nominal")
     reference: str = _setting("fixed", _choice("fixed", "sliding"), "what thresholds refer to: nominal voltage, or its sliding one-minute mean")
     rvc: float | None = _setting(0.05, _number(0, 0.5), "threshold of rapid voltage changes, of nominal")
+    transient: float | None = _setting(None, _number(1, 100), "threshold of transients, of the nominal peak; not looked for where not given")
     signalling_frequency: float | None = _setting(None, _number(100, 3000, unit="Hz"), "of mains signalling, Hz; not measured where not given")
     flicker_lamp: int = _setting(230, _choice(230, 120), "reference lamp of the flickermeter, 230 or 120 V")
     synchronisation: str = _setting("auto", _synchronisation, "auto: by all voltages; or a channel such as U_L1 as the one strict reference")

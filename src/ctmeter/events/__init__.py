@@ -1,0 +1,6 @@
+"""Events: dips, swells, interruptions, rapid voltage changes, mains signalling, transients; and the flags they put on windows."""
+
+from .detector import Detector
+from .transients import Transients
+
+__all__ = ["Detector", "Transients"]

@@ -1,0 +1,315 @@
+"""From values of Urms(1/2) and windows to events and flagged windows.
+
+References
+----------
+IEC 61000-4-30:2015, 4.7
+IEC 61000-4-30:2015, 5.4
+IEC 61000-4-30:2015, 5.5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import SettingsError
+from ..measurements import LABELS
+from ..quantity import LINES
+from ..recording import Wiring
+from ..settings import Settings
+from .flagging import Columns, Flagging, concatenate, ends, rows_of
+from .polyphase import Event, Rows, Rule, Watch
+from .reference import Sliding
+from .rvc import RapidChanges
+from .signalling import Signalling
+from .state import dumps, loads
+
+__all__ = ["Detector", "Open"]
+
+#: Cycles by which values of different voltages may come out of order.
+_DELAY = 2
+#: Cycles without a value of any voltage that make a gap; half of one is the rule, and after the least gap it is one.
+_GAP = 0.85
+_VALUE = {"dip": "U_residual", "interruption": "U_residual", "swell": "U_max", "msv": "U_max"}
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Open:
+    """An event that is going on."""
+
+    type: str
+    start_ns: int
+
+
+def _rules(s: Settings) -> tuple[Rule, ...]:
+    return (
+        Rule("dip", s.dip, s.dip + s.hysteresis),
+        Rule("swell", s.swell, s.swell - s.hysteresis, above=True),
+        Rule("interruption", s.interruption, s.interruption + s.hysteresis, every=True),
+    )
+
+
+class Detector:
+    """Finds events, and flags the windows they touch.
+
+    Parameters
+    ----------
+    settings : Settings
+        With `nominal_voltage`.
+    nominal_frequency : float
+        Hz.
+    wiring : Wiring
+    phases : sequence of str, optional
+        Voltages that are measured, such as "L1"; those of the wiring where not given.
+
+    Raises
+    ------
+    SettingsError
+        No nominal voltage.
+
+    Notes
+    -----
+    Events do not depend on how the rows are split, nor on snapshots. What is kept does not grow with time.
+    """
+
+    def __init__(self, settings: Settings, nominal_frequency: float, wiring: Wiring, phases: Sequence[str] | None = None) -> None:
+        if settings.nominal_voltage is None:
+            raise SettingsError("nominal_voltage: events need one")
+        self._nominal = settings.nominal_voltage
+        self.phases = tuple(p for p in wiring.voltages if phases is None or p in phases)
+        self._cycle = round(1e9 / nominal_frequency)
+        count = len(self.phases)
+        self._places = np.full(len(LABELS), -1)
+        for k, phase in enumerate(self.phases):
+            self._places[LABELS.index(f"U_{phase}")] = k
+        self._watches = [Watch(rule, count) for rule in _rules(settings)]
+        length = 100 if nominal_frequency < 55 else 120
+        self._rvc = None if settings.rvc is None else RapidChanges(settings.rvc * self._nominal, length, count)
+        self._msv = None if settings.signalling_frequency is None else Signalling(self._nominal, self.phases)
+        self._sliding = Sliding(self._nominal, [f"U_{p}" for p in self.phases]) if settings.reference == "sliding" else None
+        self._flagging = Flagging([LINES.index(p) if p in LINES else int(p[1]) - 1 for p in self.phases])
+        self._waiting: Columns = {}
+        self._windows: Columns = {}
+        #: Time up to which values have been looked at, and the start of the last one.
+        self._until = self._last = -(2**62)
+
+    @property
+    def open(self) -> list[Open]:
+        """The events that are going on."""
+        going_on = [Open(e.type, e.start) for e in self._going_on]
+        if self._rvc is not None and self._rvc.now is not None:
+            going_on.append(Open("rvc", self._rvc.now.start))
+        if self._msv is not None and self._msv.now is not None:
+            going_on.append(Open("msv", self._msv.now.start))
+        return going_on
+
+    @property
+    def horizon_ns(self) -> int:
+        """No event of which nothing has been said yet starts before this time."""
+        held = self._flagging.held
+        return min(self._until, int(held["t"].min())) if rows_of(held) else self._until
+
+    @property
+    def _going_on(self) -> list[Event]:
+        return [w.now for w in self._watches if w.now is not None]
+
+    def feed(self, half: Columns, basic: Columns) -> tuple[list[dict[str, Any]], Columns]:
+        """Look at more rows.
+
+        Parameters
+        ----------
+        half : Columns
+            Rows of the table `half_cycle`: `t`, `channel`, `U`, `flags`.
+        basic : Columns
+            Windows, with `t1` or `duration`.
+
+        Returns
+        -------
+        events : list of dict
+            Rows of the table `events` that have ended.
+        basic : Columns
+            The windows whose flags are known now.
+        """
+        self._take(half, basic)
+        if not rows_of(self._waiting):
+            return [], {}
+        newest = int(self._waiting["t"][-1])
+        return self._advance(max(newest - _DELAY * self._cycle, self._until))
+
+    def _take(self, half: Columns, basic: Columns) -> None:
+        if rows_of(half):
+            place = self._places[half["channel"]]
+            keep = place >= 0
+            fresh = {"t": half["t"][keep], "place": place[keep], "U": half["U"][keep], "flags": half["flags"][keep]}
+            self._waiting = concatenate([self._waiting, fresh])
+            if rows_of(self._waiting):
+                order = np.lexsort((self._waiting["place"], self._waiting["t"]))
+                self._waiting = {name: values[order] for name, values in self._waiting.items()}
+        self._flagging.hold(basic)
+        if self._sliding is not None and rows_of(basic):
+            names = ["t", "t1", *(n for n in (f"U_{p}" for p in self.phases) if n in basic)]
+            mine = {**basic, "t1": ends(basic)}
+            keep = mine["kind"] < 2 if "kind" in mine else np.ones(rows_of(basic), bool)
+            self._windows = concatenate([self._windows, {n: mine[n][keep] for n in names}])
+
+    def _advance(self, until: int) -> tuple[list[dict[str, Any]], Columns]:
+        """Look at everything before `until`."""
+        stop = int(np.searchsorted(self._waiting["t"], until)) if rows_of(self._waiting) else 0
+        found: list[dict[str, Any]] = []
+        if stop:
+            ready = {name: values[:stop] for name, values in self._waiting.items()}
+            self._waiting = {name: values[stop:].copy() for name, values in self._waiting.items()}
+            found = self._look(ready)
+        self._until = until
+        if self._sliding is not None:
+            self._slide(until)
+        return self._let_go(until, found)
+
+    def _let_go(self, until: int, found: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Columns]:
+        basic = self._flagging.release(until, self._going_on)
+        if self._msv is not None:
+            found += [self._row(e) for e in self._msv.feed(basic)]
+        return found, basic
+
+    def _row(self, event: Event) -> dict[str, Any]:
+        return event.row(self.phases, _VALUE[event.type], event.type in ("swell", "msv"))
+
+    def _look(self, ready: Columns) -> list[dict[str, Any]]:
+        """Look at values, piece by piece between gaps."""
+        found: list[dict[str, Any]] = []
+        t = ready["t"]
+        before = np.concatenate([[self._last if self._last > -(2**62) else t[0]], t[:-1]])
+        first = 0
+        for stop in [*np.flatnonzero(t - before > _GAP * self._cycle).tolist(), len(t)]:
+            if stop > first:
+                found += self._between_gaps({name: values[first:stop] for name, values in ready.items()})
+            if stop < len(t):
+                found += self._break_off(int(before[stop]) + self._cycle)
+            first = stop
+        self._last = int(t[-1])
+        return found
+
+    def _between_gaps(self, ready: Columns) -> list[dict[str, Any]]:
+        n = len(ready["t"])
+        if self._sliding is None:
+            return self._values(self._rows(ready, np.full(n, self._nominal)))
+        windows = self._windows
+        if not rows_of(windows):
+            return self._values(self._rows(ready, np.array(self._sliding.values)[ready["place"]]))
+        # as if no window were flagged; where that is not so, window by window
+        course = self._sliding.course(windows)
+        after = np.searchsorted(windows["t1"], ready["t"], side="right")
+        rows = self._rows(ready, course[after, ready["place"]])
+        if all(w.calm and not (w.beyond(rows) | rows.unknown).any() for w in self._watches):
+            return self._values(rows)
+        found: list[dict[str, Any]] = []
+        first = 0
+        while first < n:
+            self._slide(int(ready["t"][first]))
+            windows = self._windows
+            stop = int(np.searchsorted(ready["t"], windows["t1"][0])) if rows_of(windows) else n
+            piece = {name: values[first:stop] for name, values in ready.items()}
+            found += self._values(self._rows(piece, np.array(self._sliding.values)[piece["place"]]))
+            first = stop
+        return found
+
+    def _slide(self, until: int) -> None:
+        """Move the reference on by the windows that end at `until` or before and that no event touches."""
+        assert self._sliding is not None
+        windows = self._windows
+        n = rows_of(windows)
+        late = windows["t1"] > until if n else np.zeros(0, bool)
+        stop = int(late.argmax()) if late.any() else n
+        if not stop:
+            return
+        spans = zip(windows["t"][:stop].tolist(), windows["t1"][:stop].tolist(), strict=True)
+        going_on = self._going_on
+        keep = np.array([not self._flagging.touched(t, t1, going_on) for t, t1 in spans])
+        used = {name: values[:stop][keep] for name, values in windows.items()}
+        self._sliding.values = self._sliding.course(used)[-1].tolist()
+        self._windows = {name: values[stop:] for name, values in windows.items()} if stop < n else {}
+
+    @staticmethod
+    def _rows(columns: Columns, reference: np.ndarray) -> Rows:
+        return Rows(columns["t"], columns["place"], columns["U"], columns["flags"], reference)
+
+    def _values(self, rows: Rows) -> list[dict[str, Any]]:
+        """Look at values without a gap."""
+        beyond = self._watches[0].beyond(rows) | self._watches[1].beyond(rows)
+        found: list[dict[str, Any]] = []
+        if all(w.calm for w in self._watches) and not (beyond.any() or rows.unknown.any()):
+            for watch in self._watches:
+                watch.pass_by(rows)
+        else:
+            for watch in self._watches:
+                for event in watch.feed(rows):
+                    self._flagging.note(event)
+                    found.append(self._row(event))
+        if self._rvc is not None:
+            found += [self._named(row) for row in self._rvc.feed(rows, beyond)]
+        return found
+
+    def _named(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A rapid voltage change with the names of its voltages."""
+        detail = [{**d, "phase": self.phases[d["phase"]]} for d in row["detail"]]
+        return {**row, "phases": [self.phases[k] for k in row["phases"]], "detail": detail, "U_ref": self._nominal}
+
+    def _break_off(self, end: int | None) -> list[dict[str, Any]]:
+        found = []
+        for watch in self._watches:
+            event = watch.break_off(end)
+            if event is not None:
+                self._flagging.note(event)
+                found.append(self._row(event))
+        change = None if self._rvc is None else self._rvc.break_off()
+        return found + ([] if change is None else [self._named(change)])
+
+    def flush(self, more: bool = False) -> tuple[list[dict[str, Any]], Columns]:
+        """Look at the rest; what is still going on is incomplete.
+
+        Parameters
+        ----------
+        more : bool
+            Whether a further stretch follows: events then end with the last value, as at a gap; else they stay open.
+        """
+        found, basic = self._advance(2**62)
+        rest, end = [], self._last + self._cycle if more else None
+        rest += self._break_off(end)
+        event = None if self._msv is None else self._msv.break_off(more)
+        rest += [] if event is None else [self._row(event)]
+        self._until = self._last = -(2**62)
+        return found + rest, basic
+
+    def snapshot(self) -> bytes:
+        """The whole state, for `restore`."""
+        return dumps(
+            {
+                "version": _VERSION,
+                "watches": [w.state() for w in self._watches],
+                "rvc": None if self._rvc is None else self._rvc.state(),
+                "msv": None if self._msv is None else self._msv.state(),
+                "sliding": None if self._sliding is None else self._sliding.state(),
+                "flagging": self._flagging.state(),
+                "rows": [self._waiting, self._windows, self._until, self._last],
+            }
+        )
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on where `snapshot` was made, by a detector of the same settings.
+
+        Raises
+        ------
+        InputError
+            Not a snapshot of this version.
+        """
+        state = loads(snapshot, _VERSION)
+        for watch, mine in zip(self._watches, state["watches"], strict=True):
+            watch.resume(mine)
+        for part, name in ((self._rvc, "rvc"), (self._msv, "msv"), (self._sliding, "sliding"), (self._flagging, "flagging")):
+            if part is not None:
+                part.resume(state[name])
+        self._waiting, self._windows, self._until, self._last = state["rows"]

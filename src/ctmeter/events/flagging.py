@@ -1,0 +1,158 @@
+"""Windows that an event touches carry its flag.
+
+A window [t, t1) is flagged exactly if it overlaps the event [start, end), for each voltage if it
+overlaps that voltage's own part of it. To know that, windows are held back until every value that
+could start an event before their end has been seen.
+
+References
+----------
+IEC 61000-4-30:2015, 4.7
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..quantity import PHASES, Flag
+from .polyphase import Event
+
+__all__ = ["Flagging", "concatenate", "ends", "rows_of"]
+
+_FLAG = {"dip": Flag.DIP, "swell": Flag.SWELL, "interruption": Flag.INTERRUPTION}
+#: How long an event is remembered after the last window that was let go, ns: windows may come out of order by an interval of 150/180 cycles.
+_REMEMBERED = 10_000_000_000
+_FOREVER = 2**62
+
+Columns = dict[str, np.ndarray]
+
+
+def rows_of(rows: Columns) -> int:
+    """Number of rows."""
+    return len(rows["t"]) if "t" in rows else 0
+
+
+def concatenate(parts: Sequence[Columns]) -> Columns:
+    """Rows one after the other; a column that a part has not is null there."""
+    parts = [p for p in parts if rows_of(p)]
+    if len(parts) < 2:
+        return dict(parts[0]) if parts else {}
+    names = list(dict.fromkeys(name for p in parts for name in p))
+    like = {name: next(p[name] for p in parts if name in p) for name in names}
+
+    def column(part: Columns, name: str) -> np.ndarray:
+        model = like[name]
+        missing = np.nan if model.dtype.kind == "f" else 0
+        return part[name] if name in part else np.full((rows_of(part), *model.shape[1:]), missing, model.dtype)
+
+    return {name: np.concatenate([column(p, name) for p in parts]) for name in names}
+
+
+def ends(rows: Columns) -> np.ndarray:
+    """The ends of windows, ns."""
+    if "t1" in rows:
+        return rows["t1"]
+    stop: np.ndarray = rows["t"] + np.rint(rows["duration"] * 1e9).astype(np.int64)
+    return stop
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Where a flag is set; place -1 is the total."""
+
+    flag: int
+    place: int
+    start: int
+    end: int
+
+
+def _spans(event: Event, places: Sequence[int]) -> list[_Span]:
+    flag = int(_FLAG[event.type])
+    whole = _Span(flag, -1, event.start, _FOREVER if event.end is None else event.end)
+    own = [_Span(flag, places[k], int(s or 0), _FOREVER if e is None else e) for k, (s, e) in event.own.items()]
+    return [whole, *own]
+
+
+class Flagging:
+    """Holds windows back until their flags are known.
+
+    Parameters
+    ----------
+    places : sequence of int
+        For each voltage, which of the columns `flags_L1` to `flags_L3` is its own.
+    """
+
+    def __init__(self, places: Sequence[int]) -> None:
+        self._places = places
+        self._held: Columns = {}
+        self._spans: list[_Span] = []
+
+    @property
+    def held(self) -> Columns:
+        """The windows held back."""
+        return self._held
+
+    def hold(self, basic: Columns) -> None:
+        """Take windows in."""
+        if rows_of(basic):
+            self._held = concatenate([self._held, basic])
+
+    def note(self, event: Event) -> None:
+        """An event has ended."""
+        self._spans += _spans(event, self._places)
+
+    def touched(self, start: int, stop: int, going_on: Sequence[Event]) -> bool:
+        """Whether an event overlaps [start, stop)."""
+        return any(s.start < stop and s.end > start for s in self._all(going_on))
+
+    def _all(self, going_on: Sequence[Event]) -> list[_Span]:
+        return [*self._spans, *(s for event in going_on for s in _spans(event, self._places))]
+
+    def release(self, until: int, going_on: Sequence[Event]) -> Columns:
+        """The windows that end at `until` or before, flagged.
+
+        Parameters
+        ----------
+        until : int
+            Time up to which every value has been seen, ns.
+        going_on : sequence of Event
+            Events that have not ended.
+        """
+        n = rows_of(self._held)
+        if not n:
+            return {}
+        late = ends(self._held) > until
+        stop = int(late.argmax()) if late.any() else n
+        if not stop:
+            return {}
+        ready = {name: values[:stop] for name, values in self._held.items()}
+        # a copy, so that what was let go does not stay in memory
+        self._held = {name: values[stop:].copy() for name, values in self._held.items()} if stop < n else {}
+        spans = self._all(going_on)
+        if spans:
+            self._flag(ready, spans)
+            self._spans = [s for s in self._spans if s.end > int(ready["t"][-1]) - _REMEMBERED]
+        return ready
+
+    @staticmethod
+    def _flag(rows: Columns, spans: Sequence[_Span]) -> None:
+        names = ["flags", *(f"flags_{p}" for p in PHASES)]
+        for name in names:
+            if name in rows:
+                rows[name] = rows[name].copy()
+        t, t1 = rows["t"], ends(rows)
+        for span in spans:
+            name = names[span.place + 1]
+            if name in rows:
+                rows[name][(t < span.end) & (t1 > span.start)] |= np.uint32(span.flag)
+
+    def state(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        return {"held": self._held, "spans": [[s.flag, s.place, s.start, s.end] for s in self._spans]}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self._held, self._spans = state["held"], [_Span(*s) for s in state["spans"]]
