@@ -3,7 +3,8 @@
 
 Collects the References sections of the docstrings in src/ctmeter, where each line reads
 `IEC|EN|IEEE number:year, clause`, for instance `IEC 61000-4-30:2015, 5.2`; several clauses stand
-on lines of their own or are separated by semicolons. With --check nothing is written and the exit
+on lines of their own or are separated by semicolons. A clause whose number could not be checked is
+left out, and the standard stands alone. With --check nothing is written and the exit
 code says whether the page is up to date.
 """
 
@@ -20,9 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 PAGE = ROOT / "docs" / "clauses.md"
 
-LINE = re.compile(r"^(?:\.\. \[\w+\] )?(?P<standard>(?:IEC|EN|IEEE)(?: TR| TS| C\d+)? ?[A-Z]?[\d.-]+):(?P<year>\d{4}), (?P<clause>[^,;].*?)\.?$")
+LINE = re.compile(r"^(?:\.\. \[\w+\] )?(?P<standard>(?:IEC|EN|IEEE)(?: TR| TS| C\d+)? ?[A-Z]?[\d.-]+):(?P<year>\d{4})(?:, (?P<clause>[^,;].*?))?\.?$")
 SECTION = re.compile(r"^(?P<indent>[ \t]*)References\n[ \t]*-{3,}[ \t]*\n", re.MULTILINE)
 TRIPLE = re.compile(r'(?P<quote>"""|\'\'\')(?P<text>.*?)(?P=quote)', re.DOTALL)
+
+#: In the place of a clause where only the standard is named.
+WHOLE = "not numbered"
 
 HEAD = """# Clauses
 
@@ -70,9 +74,9 @@ def collect() -> tuple[dict[str, dict[str, set[str]]], list[str]]:
             for entry in references(text):
                 match = LINE.match(entry)
                 if match is None:
-                    wrong.append(f"{name}: {entry!r} is not `IEC|EN|IEEE number:year, clause`")
+                    wrong.append(f"{name}: {entry!r} is not `IEC|EN|IEEE number:year[, clause]`")
                 else:
-                    found[f"{match['standard']}:{match['year']}"][match["clause"]].add(name)
+                    found[f"{match['standard']}:{match['year']}"][match["clause"] or WHOLE].add(name)
     return found, wrong
 
 

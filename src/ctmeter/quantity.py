@@ -32,7 +32,7 @@ class Flag(enum.IntFlag):
 
     References
     ----------
-    IEC 61000-4-30:2015, 4.7
+    IEC 61000-4-30:2015
     """
 
     DIP = 1 << 0
@@ -204,66 +204,66 @@ _TOTALLED = (*PHASES, "")
 
 QUANTITIES: tuple[Quantity, ...] = (
     # where and how good
-    Quantity("type", "event_type", "", "what kind of event", tables=("events",), dtype="text", clause=f"{_T430}, 5.4"),
+    Quantity("type", "event_type", "", "what kind of event", tables=("events",), dtype="text", clause=_T430),
     Quantity(
         "t", "start_ns", "", "start of the interval, UTC; counted from 1970-01-01 and flagged without a clock",
-        tables=TABLES, rule=Rule.START, dtype="time", clause=f"{_T430}, 4.6",
+        tables=TABLES, rule=Rule.START, dtype="time", clause=_T430,
     ),
     Quantity("duration", "duration", "s", "length; of an event null while it is open", tables=(*_CYCLES, "events"), rule=Rule.SUM),
     Quantity("channel", "channel", "", "the voltage the row is of", tables=("half_cycle",), dtype="label"),
-    Quantity("n", "count", "1", "basic values aggregated", tables=_CYCLES, rule=Rule.SUM, dtype="i8", clause=f"{_T430}, 4.5"),
+    Quantity("n", "count", "1", "basic values aggregated", tables=_CYCLES, rule=Rule.SUM, dtype="i8", clause=_T430),
     Quantity(
-        "flags", "flags", "", "bits of Flag", tables=TABLES, rule=Rule.OR, dtype="u4", clause=f"{_T430}, 4.7",
+        "flags", "flags", "", "bits of Flag", tables=TABLES, rule=Rule.OR, dtype="u4", clause=_T430,
     ),
     Quantity(
         "flags", "flags_phase", "", "bits of Flag of one phase", phases=PHASES, tables=_CYCLES, rule=Rule.OR, dtype="u4",
-        clause=f"{_T430}, 4.7",
+        clause=_T430,
     ),
     Quantity(
         "f", "f", "Hz", "frequency", tables=(*_CYCLES, "frequency"), rule=Rule.MEAN, extremes=True, obis=_obis((14,)),
-        clause=f"{_T430}, 5.1",
+        clause=_T430,
     ),
     # rms and power
     Quantity(
         "U", "u_rms", "V", "voltage, rms", phases=(*PHASES, "N", *LINES), tables=_CYCLES, rule=Rule.RMS, side="U", extremes=True,
-        obis=_obis((32, 52, 72, 92, 124, 125, 126)), clause=f"{_T430}, 5.2",
+        obis=_obis((32, 52, 72, 92, 124, 125, 126)), clause=_T430,
     ),
     Quantity(
         "U", "u_rms_half", "V", "voltage, rms of the one cycle that starts at t, anew every half cycle", tables=("half_cycle",),
-        side="U", clause=f"{_T430}, 5.4.1",
+        side="U", clause=_T430,
     ),
     Quantity(
         "I", "i_rms", "A", "current, rms; of N from the sum of the phase currents where not measured", phases=(*PHASES, "N"),
-        tables=_CYCLES, rule=Rule.RMS, side="I", extremes=True, obis=_obis((31, 51, 71, 91)), clause=f"{_T430}, 5.13",
+        tables=_CYCLES, rule=Rule.RMS, side="I", extremes=True, obis=_obis((31, 51, 71, 91)), clause=_T430,
     ),
     Quantity(
         "P", "p", "W", "active power; > 0 is import", phases=_TOTALLED, tables=_CYCLES, rule=Rule.MEAN, side="P", extremes=True,
-        obis=_obis((36, 56, 76, 16)), clause="IEEE 1459:2010, 3.1",
+        obis=_obis((36, 56, 76, 16)), clause="IEEE 1459:2010",
     ),
     Quantity(
         "Q", "q", "var", "reactive power by the method of the settings; > 0 when the current lags while importing", phases=_TOTALLED,
-        tables=_CYCLES, rule=Rule.MEAN, side="P", extremes=True, clause="IEEE 1459:2010, 3.1",
+        tables=_CYCLES, rule=Rule.MEAN, side="P", extremes=True, clause="IEEE 1459:2010",
     ),
     Quantity(
         "S", "s", "VA", "apparent power; the total by the method of the settings", phases=_TOTALLED, tables=_CYCLES, rule=Rule.MEAN,
-        side="P", extremes=True, obis=_obis((29, 49, 69, 9)), clause="IEEE 1459:2010, 3.1",
+        side="P", extremes=True, obis=_obis((29, 49, 69, 9)), clause="IEEE 1459:2010",
     ),
     Quantity(
         "PF", "pf", "1", "power factor P/S, with the sign of P", phases=_TOTALLED, tables=_CYCLES, rule=Rule.RATIO, obis=_obis((33, 53, 73, 13)),
-        clause="IEEE 1459:2010, 3.1",
+        clause="IEEE 1459:2010",
     ),
     # the fundamental
     Quantity(
         "DPF", "dpf", "1", "cos phi of the fundamental, with the sign of P", phases=_TOTALLED, rule=Rule.DISPLACEMENT,
-        clause="IEEE 1459:2010, 3.1",
+        clause="IEEE 1459:2010",
     ),
     Quantity(
         "U1", "u1", "V", "fundamental voltage, rms", phases=_VOLTAGES, rule=Rule.PHASOR_MAGNITUDE, side="U",
-        obis=_obis((32, 52, 72, 124, 125, 126), 7, 1), clause=f"{_T47}, 5.5",
+        obis=_obis((32, 52, 72, 124, 125, 126), 7, 1), clause=_T47,
     ),
     Quantity(
         "I1", "i1", "A", "fundamental current, rms", phases=PHASES, rule=Rule.PHASOR_MAGNITUDE, side="I",
-        obis=_obis((31, 51, 71), 7, 1), clause=f"{_T47}, 5.5",
+        obis=_obis((31, 51, 71), 7, 1), clause=_T47,
     ),
     Quantity(
         "phi_U", "phi_u", "degree", "angle of the fundamental voltage against the reference", phases=_VOLTAGES,
@@ -273,53 +273,53 @@ QUANTITIES: tuple[Quantity, ...] = (
         "phi_I", "phi_i", "degree", "angle of the fundamental current against the reference", phases=PHASES, rule=Rule.PHASOR_ANGLE,
         obis=("1-0:81.7.4", "1-0:81.7.5", "1-0:81.7.6"),
     ),
-    Quantity("u2", "u2", "%", "negative-sequence voltage ratio", rule=Rule.RMS, extremes=True, clause=f"{_T430}, 5.7"),
-    Quantity("u0", "u0", "%", "zero-sequence voltage ratio", rule=Rule.RMS, clause=f"{_T430}, 5.7"),
-    Quantity("i2", "i2", "%", "negative-sequence current ratio", rule=Rule.RMS, clause=f"{_T430}, 5.13"),
-    Quantity("i0", "i0", "%", "zero-sequence current ratio", rule=Rule.RMS, clause=f"{_T430}, 5.13"),
+    Quantity("u2", "u2", "%", "negative-sequence voltage ratio", rule=Rule.RMS, extremes=True, clause=_T430),
+    Quantity("u0", "u0", "%", "zero-sequence voltage ratio", rule=Rule.RMS, clause=_T430),
+    Quantity("i2", "i2", "%", "negative-sequence current ratio", rule=Rule.RMS, clause=_T430),
+    Quantity("i0", "i0", "%", "zero-sequence current ratio", rule=Rule.RMS, clause=_T430),
     # spectra
     Quantity(
         "HU", "u_sg", "V", "harmonic sub-group voltage, orders 0-50; entry 0 is the magnitude of DC", phases=_VOLTAGES, rule=Rule.RMS,
-        dtype="orders", side="U", clause=f"{_T47}, 3.2.4",
+        dtype="orders", side="U", clause=_T47,
     ),
     Quantity(
         "HI", "i_sg", "A", "harmonic sub-group current, orders 0-50; entry 0 is the magnitude of DC", phases=PHASES, rule=Rule.RMS,
-        dtype="orders", side="I", clause=f"{_T47}, 3.2.4",
+        dtype="orders", side="I", clause=_T47,
     ),
     Quantity(
         "IHU", "u_isg", "V", "interharmonic centred sub-group voltage, entry h between h and h+1", phases=_VOLTAGES, rule=Rule.RMS,
-        dtype="interorders", side="U", clause=f"{_T47}, annex A",
+        dtype="interorders", side="U", clause=_T47,
     ),
     Quantity(
         "IHI", "i_isg", "A", "interharmonic centred sub-group current, entry h between h and h+1", phases=PHASES, rule=Rule.RMS,
-        dtype="interorders", side="I", clause=f"{_T47}, annex A",
+        dtype="interorders", side="I", clause=_T47,
     ),
     Quantity(
         "THD_U", "thds_u", "%", "total harmonic distortion of the voltage from sub-groups, orders 2-40", phases=_VOLTAGES,
-        rule=Rule.RMS, extremes=True, obis=_obis((32, 52, 72, 124, 125, 126), 7, 124), clause=f"{_T47}, 3.3",
+        rule=Rule.RMS, extremes=True, obis=_obis((32, 52, 72, 124, 125, 126), 7, 124), clause=f"{_T47}, 3.3.1",
     ),
     Quantity(
         "THD_I", "thds_i", "%", "total harmonic distortion of the current from sub-groups, orders 2-40", phases=PHASES, rule=Rule.RMS,
-        extremes=True, obis=_obis((31, 51, 71), 7, 124), clause=f"{_T47}, 3.3",
+        extremes=True, obis=_obis((31, 51, 71), 7, 124), clause=f"{_T47}, 3.3.1",
     ),
     Quantity("thd_order", "thd_order", "1", "highest order in THD; less than 40 where the sample rate carries fewer", rule=Rule.MIN),
     # flicker
     Quantity(
         "Pinst", "pinst", "1", "instantaneous flicker sensation, largest in the interval", phases=_VOLTAGES, rule=Rule.MAX,
-        clause=f"{_T415}, 5.6",
+        clause=_T415,
     ),
     Quantity(
-        "Pst", "pst", "1", "short-term flicker", phases=_VOLTAGES, tables=("10min", "2h"), rule=Rule.CUBIC, clause=f"{_T415}, 5.7.2",
+        "Pst", "pst", "1", "short-term flicker", phases=_VOLTAGES, tables=("10min", "2h"), rule=Rule.CUBIC, clause=_T415,
     ),
-    Quantity("Plt", "plt", "1", "long-term flicker", phases=_VOLTAGES, tables=("2h",), rule=Rule.NONE, clause=f"{_T415}, 5.7.3"),
+    Quantity("Plt", "plt", "1", "long-term flicker", phases=_VOLTAGES, tables=("2h",), rule=Rule.NONE, clause=_T415),
     # extremes, deviations, signalling
     Quantity(
         "Umin", "u_rms_half_min", "V", "smallest Urms(1/2) in the interval", phases=_VOLTAGES, rule=Rule.MIN, side="U",
-        clause=f"{_T430}, 5.4.1",
+        clause=_T430,
     ),
     Quantity(
         "Umax", "u_rms_half_max", "V", "largest Urms(1/2) in the interval", phases=_VOLTAGES, rule=Rule.MAX, side="U",
-        clause=f"{_T430}, 5.4.1",
+        clause=_T430,
     ),
     Quantity(
         "under", "u_under", "%", "under-deviation", phases=_VOLTAGES, tables=("10min", "2h"), rule=Rule.NONE, clause=f"{_T430}, annex D",
@@ -329,19 +329,19 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
     Quantity(
         "MSV", "msv", "V", "mains signalling voltage, where a frequency is set", phases=_VOLTAGES, rule=Rule.RMS, side="U",
-        clause=f"{_T430}, 5.10",
+        clause=_T430,
     ),
     # events
-    Quantity("phases", "phases", "", "voltages taking part", tables=("events",), dtype="phases", clause=f"{_T430}, 5.4"),
-    Quantity("U_ref", "u_ref", "V", "reference voltage of the event", tables=("events",), side="U", clause=f"{_T430}, 5.4"),
+    Quantity("phases", "phases", "", "voltages taking part", tables=("events",), dtype="phases", clause=_T430),
+    Quantity("U_ref", "u_ref", "V", "reference voltage of the event", tables=("events",), side="U", clause=_T430),
     Quantity(
         "U_residual", "u_residual", "V", "smallest Urms(1/2) of a dip or interruption", tables=("events",), side="U",
-        clause=f"{_T430}, 5.4.2",
+        clause=_T430,
     ),
-    Quantity("U_max", "u_max", "V", "largest Urms(1/2) of a swell", tables=("events",), side="U", clause=f"{_T430}, 5.4.3"),
-    Quantity("dU_max", "du_max", "V", "largest change of a rapid voltage change", tables=("events",), side="U", clause=f"{_T430}, 5.11"),
+    Quantity("U_max", "u_max", "V", "largest Urms(1/2) of a swell", tables=("events",), side="U", clause=_T430),
+    Quantity("dU_max", "du_max", "V", "largest change of a rapid voltage change", tables=("events",), side="U", clause=_T430),
     Quantity(
-        "dU_ss", "du_ss", "V", "steady-state change of a rapid voltage change", tables=("events",), side="U", clause=f"{_T430}, 5.11",
+        "dU_ss", "du_ss", "V", "steady-state change of a rapid voltage change", tables=("events",), side="U", clause=_T430,
     ),
     Quantity("detail", "detail", "", "for each voltage: phase, t, duration, U", tables=("events",), dtype="detail"),
     Quantity("snippet", "snippet", "", "name of the stored waveform", tables=("events",), dtype="text"),

@@ -5,7 +5,7 @@ liberty taken stands in `Recording.warnings`. The sizes of files are believed be
 
 References
 ----------
-IEC 60255-24:2013, 8
+IEC 60255-24:2013
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ body{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;paddin
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.1rem;margin-top:2rem;border-bottom:1px solid #ccd4dc}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 td,th{padding:.2rem .9rem .2rem 0;text-align:right}th:first-child,td:first-child{text-align:left}
+table.named td:nth-child(2),table.named th:nth-child(2){text-align:left}figure{margin:1rem 0}figcaption{color:#52606d}
 th{border-bottom:1px solid #8795a1;font-weight:600}img{max-width:100%}.sub{color:#52606d}li{margin:.2rem 0}
 @media print{body{margin:0;max-width:none;font-size:11px}}
 """
@@ -47,7 +48,8 @@ def _means(mean: Mapping[str, Any]) -> str:
     lines = [mean.get(f"U_{p}") for p in ("L12", "L23", "L31")]
     if any(v is not None for v in lines):
         rows.append(_cells(["U L12, L23, L31", *(si(v, "V") for v in lines), ""]))
-    rows.append(_cells(["I neutral", "", "", "", si(mean.get("I_N"), "A")]))
+    if mean.get("I_N") is not None:
+        rows.append(_cells(["I neutral", "", "", "", si(mean["I_N"], "A")]))
     rows.append(_cells(["frequency", "", "", "", si(mean.get("f"), "Hz", 6)]))
     return f"<table>{''.join(rows)}</table>"
 
@@ -56,7 +58,7 @@ def _energies(energy: Mapping[str, Any]) -> str:
     rows = [_cells(("register", "meaning", "L1", "L2", "L3", "total"), "th")]
     for e in ENERGIES:
         rows.append(_cells([e.name, e.meaning, *(si(energy.get(e.name + s), e.unit) for s in ("_L1", "_L2", "_L3", ""))]))
-    return f"<table>{''.join(rows)}</table>"
+    return f'<table class="named">{"".join(rows)}</table>'
 
 
 def _image(figure: Figure, text: str) -> str:
@@ -156,6 +158,10 @@ def report_page(summary: Mapping[str, Any], tables: Mapping[str, pa.Table], extr
     warnings = "".join(f"<li>{html.escape(str(w)[:2000])}</li>" for w in [*recording.get("warnings", ()), *summary["warnings"]])
     left_out = "".join(f"<li>{html.escape(x['what'])}: {html.escape(x['why'])}</li>" for x in summary["not_measured"])
     excluded = ", ".join(f"{n} {reason}" for reason, n in quality["excluded"].items()) or "none"
+    faulty = [f"{quality['gaps']} samples are missing (gaps)."] if quality.get("gaps") else []
+    for kind, words in (("not_finite", "missing or not finite"), ("saturated", "saturated")):
+        if quality.get(kind):
+            faulty.append(f"Samples {words}: {', '.join(f'{n} of {c}' for c, n in quality[kind].items())}.")
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name}</title><style>{_STYLE}</style></head><body>
@@ -163,7 +169,7 @@ def report_page(summary: Mapping[str, Any], tables: Mapping[str, pa.Table], extr
 <h2>Mean values</h2>{_means(summary["mean"])}
 <h2>Energies</h2>{_energies(summary["energy"])}
 <h2>Waveform and trend</h2>{_pictures(tables, extract)}
-<h2>Quality</h2><p>{quality["integrated"]} of {quality["samples"]} samples integrated; left out: {html.escape(excluded)}.</p>
+<h2>Quality</h2><p>{quality["integrated"]} of {quality["samples"]} samples integrated; left out: {html.escape(excluded)}. {html.escape(" ".join(faulty))}</p>
 {f"<h2>Warnings</h2><ul>{warnings}</ul>" if warnings else ""}
 {f"<h2>Not measured</h2><ul>{left_out}</ul>" if left_out else ""}
 <p class="sub">{html.escape(summary["program"]["name"])} {html.escape(summary["program"]["version"])}</p>
