@@ -169,7 +169,8 @@ def report_page(summary: Mapping[str, Any], tables: Mapping[str, pa.Table], extr
 <h2>Mean values</h2>{_means(summary["mean"])}
 <h2>Energies</h2>{_energies(summary["energy"])}
 <h2>Waveform and trend</h2>{_pictures(tables, extract)}
-<h2>Quality</h2><p>{quality["integrated"]} of {quality["samples"]} samples integrated; left out: {html.escape(excluded)}. {html.escape(" ".join(faulty))}</p>
+<h2>Quality</h2><p>{quality["integrated"]} of {quality["samples"]} samples integrated; left out: {html.escape(excluded)}.
+{html.escape(" ".join(faulty))}</p>
 {f"<h2>Warnings</h2><ul>{warnings}</ul>" if warnings else ""}
 {f"<h2>Not measured</h2><ul>{left_out}</ul>" if left_out else ""}
 <p class="sub">{html.escape(summary["program"]["name"])} {html.escape(summary["program"]["version"])}</p>
