@@ -25,12 +25,13 @@ from ctmeter._kernels.cycles cimport (
 )
 from ctmeter._kernels.edges cimport atom, turn_reference
 from ctmeter._kernels.energy cimport account, powers
+from ctmeter._kernels.references cimport set_angle, set_period
 from ctmeter._kernels.skew cimport REACH, move, set_delay
 from ctmeter._kernels.state cimport (
     DEC_RING, GRIDS, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, TAPS, TICK, VEC,
-    CHUNK, STAGE, choose_kernels, convert, derive, core_t, out_t, plan, raw_t, span_t, state_t,
+    CHUNK, STAGE, choose_kernels, convert, derive_lanes, core_t, out_t, plan, raw_t, span_t, state_t,
 )
-from ctmeter._kernels.tracker cimport measure_hop, set_angle, set_period
+from ctmeter._kernels.tracker cimport measure_hop
 
 __all__ = ["Core", "instruction_set"]
 
@@ -115,8 +116,8 @@ cdef class Core:
 
     def __cinit__(self, double sample_rate, lanes, const double[:, :, ::1] tables, *, bint line=False, derive=(False, False),
                   int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
-                  double next_tick=INFINITY, double tick_period=INFINITY, double next_f=INFINITY, double f_period=INFINITY, bint cycles=False, bint halves=False, bint lines=False,
-                  spectra=(), double signalling=0.0, str kernels=""):
+                  double next_tick=INFINITY, double tick_period=INFINITY, double next_f=INFINITY, double f_period=INFINITY,
+                  bint cycles=False, bint halves=False, bint lines=False, spectra=(), double signalling=0.0, str kernels=""):
         cdef long ring = 1024
         cdef int k
         if not 10.0 <= sample_rate <= 20e6 or len(lanes) != 8 or tables.shape[0] != 2 or tables.shape[1] != PHASES + 1 or tables.shape[2] != TAPS:
@@ -279,9 +280,9 @@ cdef class Core:
 
     cdef int _make_decimation(self) except -1:
         """Three cascaded boxcars."""
-        cdef int d = self.c.divide, k, l, n
+        cdef int d = self.c.divide, l, n
         kernel = [1.0]
-        for k in range(3):
+        for _ in range(3):
             longer = [0.0] * (len(kernel) + d - 1)
             for n in range(len(kernel)):
                 for l in range(d):
@@ -362,7 +363,8 @@ cdef class Core:
         cdef long at
         while (s.blocks + 1) * SUB <= s.ticked:
             at = s.blocks * SUB & c.mask
-            c.K.sub_block(c.U + 4 * at, c.I + 4 * at, s.ec + 4 * (TAPS - SUB // 2), s.es + 4 * (TAPS - SUB // 2), c.sub + VEC * (s.blocks & (c.mask // SUB)))
+            c.K.sub_block(c.U + 4 * at, c.I + 4 * at, s.ec + 4 * (TAPS - SUB // 2), s.es + 4 * (TAPS - SUB // 2),
+                          c.sub + VEC * (s.blocks & (c.mask // SUB)))
             s.blocks += 1
         while s.locked == 1 and s.hop + s.half < s.decimated and s.hop * c.divide + 2 * TAPS <= s.ticked:
             self._reserve()
@@ -506,7 +508,7 @@ cdef class Core:
                     self._count_marks(slot, count)
                 else:
                     memset(self.s.rail, 0, sizeof(self.s.rail))
-                derive(&self.c.lanes, count, self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot)
+                derive_lanes(&self.c.lanes, count, self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot)
                 self.s.staged += count
                 self._arrived(slot, count)
             at += count
@@ -520,7 +522,7 @@ cdef class Core:
             count = min(end - self.s.frames, CHUNK, self.c.mask + 1 - slot)
             move(&self.c, &self.s, self.s.frames, count, self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot)
             self._count_marks(slot, count)
-            derive(&self.c.lanes, count, self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot)
+            derive_lanes(&self.c.lanes, count, self.c.U + 4 * slot, self.c.I + 4 * slot, self.c.marks + slot)
             self._arrived(slot, count)
         return 0
 
@@ -602,7 +604,7 @@ cdef class Core:
     cdef void _finish(self, double end) noexcept nogil:
         """Carry the phase to the end, then book what is left of a cycle with the cycle before it."""
         cdef state_t *s = &self.s
-        cdef int now, last = <int>((s.hops - 1) % POINTS), k
+        cdef int now, last = <int>((s.hops - 1) % POINTS)
         cdef span_t rest
         cdef double p[4]
         cdef double q[4]
@@ -674,13 +676,16 @@ cdef class Core:
     cdef int _parts(self, void **parts, long *sizes) noexcept:
         """Where the state lies, and how many bytes of it; returns the number of parts."""
         cdef long ring = self.c.mask + 1, stage = STAGE if self.c.skewed else 0
-        parts[:PARTS] = [&self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.c.stage_U, self.c.stage_I, self.c.stage_marks,
-                    self.out.windows, self.out.cycles, self.out.halves, self.out.spectra, self.c.floats, self.out.frequencies]
-        sizes[:PARTS] = [sizeof(state_t), (ring + self.c.mirror) * 32, (ring + self.c.mirror) * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
-                    stage * 32, stage * 32, stage * 2,
-                    self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32,
-                    self.out.n_spectra * self._spectrum_bytes(), (self.c.float_mask + 1 + self.c.longest_taps) * 32 if self.c.floats else 0,
-                    self.out.n_frequencies * 32]
+        parts[:PARTS] = [
+            &self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.c.stage_U, self.c.stage_I, self.c.stage_marks,
+            self.out.windows, self.out.cycles, self.out.halves, self.out.spectra, self.c.floats, self.out.frequencies,
+        ]
+        sizes[:PARTS] = [
+            sizeof(state_t), (ring + self.c.mirror) * 32, (ring + self.c.mirror) * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
+            stage * 32, stage * 32, stage * 2,
+            self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32, self.out.n_spectra * self._spectrum_bytes(),
+            (self.c.float_mask + 1 + self.c.longest_taps) * 32 if self.c.floats else 0, self.out.n_frequencies * 32,
+        ]
         return PARTS
 
     def snapshot(self) -> bytes:
@@ -689,8 +694,8 @@ cdef class Core:
         cdef long sizes[PARTS]
         cdef int k
         self._parts(parts, sizes)
-        head = [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels, self.out.n_windows, self.out.n_cycles, self.out.n_halves, self.out.n_spectra,
-                self.out.n_frequencies]
+        head = [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels, self.out.n_windows, self.out.n_cycles,
+                self.out.n_halves, self.out.n_spectra, self.out.n_frequencies]
         pieces = [(<long>v).to_bytes(8, "little") for v in head]
         for k in range(PARTS):
             pieces.append(PyBytes_FromStringAndSize(<char *>parts[k], sizes[k]) if sizes[k] else b"")

@@ -7,7 +7,8 @@ from ctmeter._kernels.state cimport (
 )
 
 
-cdef inline double apparent(const core_t *c, const span_t *v, const double *u2, const double *i2, const double *sk, double p, double q) noexcept nogil:
+cdef inline double apparent(const core_t *c, const span_t *v, const double *u2, const double *i2, const double *sk,
+                            double p, double q) noexcept nogil:
     """Total apparent power by the method of the settings; u2, i2 are mean squares."""
     cdef double lines, ue, ie, n = v.t1 - v.t0
     if c.apparent == VECTOR_S:

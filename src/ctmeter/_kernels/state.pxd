@@ -42,7 +42,7 @@ cdef extern from "_kernels/convert.h" nogil:
         int derive_i2
     const kernels_t *choose_kernels(const char *name) noexcept
     void plan(lanes_t *) noexcept
-    void derive(const lanes_t *, long, double *, double *, uint16_t *) noexcept
+    void derive_lanes "derive" (const lanes_t *, long, double *, double *, uint16_t *) noexcept
     int convert(const kernels_t *, const lanes_t *, raw_t, const char *, ptrdiff_t, ptrdiff_t, long, long,
                 double *, double *, uint16_t *) noexcept
 
@@ -55,8 +55,8 @@ cdef enum:
     MAX_HALF = 512    # longest half demodulation kernel
     POINTS = 16       # hops whose phase is remembered
     GRIDS = 7         # common, L1 L2 L3, L12 L23 L31
-    ROW = 76          # values of a row: t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] kind -[2] sums[36]
-                      # umin[6] umax[6] pinst[6] -[2]
+    # t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] kind -[2] sums[36] umin[6] umax[6] pinst[6] -[2]
+    ROW = 76          # values of a row
     GROUP = 15        # windows of a 150/180-cycle interval
 
 cdef enum:            # flags of a row, as bits of interface.md
