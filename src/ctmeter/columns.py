@@ -25,7 +25,8 @@ Rows = dict[str, np.ndarray]
 #: Length of a row of the core, and where its parts lie.
 ROW, _OTHER, _MISSING, _KIND, _SUMS, _EXTREMES, _PINST = 76, 6, 9, 17, 20, 56, 68
 #: Rows of eight lanes in a spectrum: 51 sub-groups, 50 interharmonic sub-groups, and single ones.
-_SPECTRUM, _INTERHARMONICS, _SIGNAL = 108, 51, 106
+_SPECTRUM, _INTERHARMONICS = 108, 51
+_LINES, _LINE_1, _GROUPS, _GROUP_1, _WEIGHTED, _SIGNAL, _PEAK = range(101, 108)
 _THD_ORDER = 40
 _TURN = np.exp(2j * np.pi / 3)
 
@@ -284,7 +285,16 @@ class Layout:
             out[f"IH{kind}_{name}"] = np.sqrt(squares[:, _INTERHARMONICS : _INTERHARMONICS + 50])
             distortion = np.nansum(squares[:, 2 : _THD_ORDER + 1], axis=1, dtype=float)
             thd = 100 * np.sqrt(distortion / squares[:, 1])
-        out[f"THD_{kind}_{name}"] = np.where((squares[:, 1] > 0) & np.isfinite(squares[:, 2]), thd, np.nan)
+            single = {
+                "THDG": 100 * np.sqrt(squares[:, _GROUPS] / squares[:, _GROUP_1]),
+                "THDL": 100 * np.sqrt(squares[:, _LINES] / squares[:, _LINE_1]),
+                "PWHD": 100 * np.sqrt(squares[:, _WEIGHTED] / squares[:, _LINE_1]),
+                "CF": squares[:, _PEAK] / out[f"{kind}_{name}"],
+            }
+        there = (squares[:, 1] > 0) & np.isfinite(squares[:, 2])
+        out[f"THD_{kind}_{name}"] = np.where(there, thd, np.nan)
+        for quantity, values in single.items():
+            out[f"{quantity}_{kind}_{name}"] = np.where(there & np.isfinite(values), values, np.nan).astype(float)
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:

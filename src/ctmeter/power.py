@@ -17,7 +17,7 @@ import numpy as np
 from .errors import InputError
 from .quantity import LINES, PHASES
 
-__all__ = ["din40110", "ieee1459", "k_factor", "tdd"]
+__all__ = ["din40110", "ieee1459", "k_factor", "smoothed", "tdd"]
 
 _TURN = np.exp(2j * np.pi / 3)
 
@@ -176,4 +176,28 @@ def tdd(harmonics: np.ndarray, nominal_current: float) -> np.ndarray:
         raise InputError(f"nominal current {nominal_current}", expected="a positive number of A")
     squares = np.square(np.nan_to_num(np.asarray(harmonics, float)[:, 2:]))
     result: np.ndarray = 100 * np.sqrt(squares.sum(1)) / nominal_current
+    return result
+
+
+def smoothed(values: np.ndarray, duration: np.ndarray) -> np.ndarray:
+    """Smoothing of harmonics that vary: a first-order low pass of 1.5 s over consecutive windows.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,) or (n, k)
+        Of windows in the order of time, for instance a column HI_L1 of the basic table. A window with
+        null values starts the filter anew.
+    duration : ndarray, shape (n,)
+        s, of the windows.
+
+    Returns
+    -------
+    ndarray, of the shape of `values`
+    """
+    values = np.asarray(values, float)
+    keep = np.exp(-np.asarray(duration, float) / 1.5)
+    result = values.copy()
+    for n in range(1, len(values)):
+        before = result[n - 1]
+        result[n] = np.where(np.isfinite(before), keep[n] * before + (1 - keep[n]) * values[n], values[n])
     return result

@@ -85,6 +85,7 @@ class Table(enum.StrEnum):
     FREQUENCY = "frequency"
     HALF_CYCLE = "half_cycle"
     CYCLE = "cycle"
+    SYNCHROPHASOR = "synchrophasor"
     EVENTS = "events"
 
 
@@ -220,7 +221,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         clause=_T430,
     ),
     Quantity(
-        "f", "f", "Hz", "frequency", tables=(*_CYCLES, "frequency"), rule=Rule.MEAN, extremes=True, obis=_obis((14,)),
+        "f", "f", "Hz", "frequency", tables=(*_CYCLES, "frequency", "synchrophasor"), rule=Rule.MEAN, extremes=True, obis=_obis((14,)),
         clause=_T430,
     ),
     # rms and power
@@ -303,6 +304,18 @@ QUANTITIES: tuple[Quantity, ...] = (
         extremes=True, obis=_obis((31, 51, 71), 7, 124), clause=f"{_T47}, 3.3.1",
     ),
     Quantity("thd_order", "thd_order", "1", "highest order in THD; less than 40 where the sample rate carries fewer", rule=Rule.MIN),
+    *(
+        Quantity(
+            f"{name}_{kind}", f"{symbol}_{kind.lower()}", unit, f"{meaning} of the {noun}", phases=phases, rule=rule, clause=clause,
+        )
+        for name, symbol, unit, meaning, rule, clause in (
+            ("THDG", "thdg", "%", "total harmonic distortion by groups, orders 2-40,", Rule.RMS, f"{_T47}, 3.3"),
+            ("THDL", "thd", "%", "total harmonic distortion by single lines, orders 2-40,", Rule.RMS, f"{_T47}, 3.3"),
+            ("PWHD", "pwhd", "%", "partial weighted harmonic distortion, orders 14-40,", Rule.RMS, f"{_T47}, 3.3"),
+            ("CF", "crest_factor", "1", "crest factor, largest magnitude over rms,", Rule.MAX, ""),
+        )
+        for kind, noun, phases in (("U", "voltage", _VOLTAGES), ("I", "current", PHASES))
+    ),
     # flicker
     Quantity(
         "Pinst", "pinst", "1", "instantaneous flicker sensation, largest in the interval", phases=_VOLTAGES, rule=Rule.MAX,
@@ -330,6 +343,18 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity(
         "MSV", "msv", "V", "mains signalling voltage, where a frequency is set", phases=_VOLTAGES, rule=Rule.RMS, side="U",
         clause=_T430,
+    ),
+    # synchrophasors
+    Quantity("rocof", "rocof", "Hz/s", "rate of change of frequency", tables=("synchrophasor",)),
+    Quantity("U1", "u1_sync", "V", "fundamental voltage, rms", phases=_VOLTAGES, tables=("synchrophasor",), side="U"),
+    Quantity("I1", "i1_sync", "A", "fundamental current, rms", phases=PHASES, tables=("synchrophasor",), side="I"),
+    Quantity(
+        "phi_U", "phi_u_sync", "degree", "angle of the voltage against a cosine of nominal frequency at UTC", phases=_VOLTAGES,
+        tables=("synchrophasor",),
+    ),
+    Quantity(
+        "phi_I", "phi_i_sync", "degree", "angle of the current against a cosine of nominal frequency at UTC", phases=PHASES,
+        tables=("synchrophasor",),
     ),
     # events
     Quantity("phases", "phases", "", "voltages taking part", tables=("events",), dtype="phases", clause=_T430),

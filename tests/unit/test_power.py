@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ctmeter.errors import InputError
-from ctmeter.power import din40110, ieee1459, k_factor, tdd
+from ctmeter.power import din40110, ieee1459, k_factor, smoothed, tdd
 
 # A four-wire sinusoidal load: volts, amperes and degrees, and what the definitions make of them.
 U, I = ((230, 0), (225, -121.5), (234, 119)), ((10, -30), (7, -150), (12, 100))
@@ -68,3 +68,13 @@ def test_missing_columns_are_named():
     del columns["I_N"]
     with pytest.raises(InputError, match="I_N"):
         ieee1459(columns)
+
+
+def test_smoothing_is_a_first_order_low_pass():
+    step = np.r_[np.zeros(5), np.ones(30)][:, None]
+    got = smoothed(step, np.full(35, 0.2))[:, 0]
+    # the standard's coefficients at 0.2 s: (y + 7.0111 z) / 8.0111
+    assert got[5] == pytest.approx(1 / 8.0111, rel=1e-4)
+    assert got[20] == pytest.approx(1 - np.exp(-16 * 0.2 / 1.5), rel=1e-9)
+    step[10] = np.nan
+    assert smoothed(step, np.full(35, 0.2))[11, 0] == 1.0
