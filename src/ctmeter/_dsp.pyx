@@ -28,9 +28,10 @@ from ctmeter._kernels.energy cimport account, powers
 from ctmeter._kernels.references cimport set_angle, set_period
 from ctmeter._kernels.skew cimport REACH, move, set_delay
 from ctmeter._kernels.state cimport (
-    DEC_RING, GRIDS, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, TAPS, TICK, VEC,
+    DEC_RING, GRIDS, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, SYNC_ROW, TAPS, TICK, VEC,
     CHUNK, STAGE, choose_kernels, convert, derive_lanes, core_t, out_t, plan, raw_t, span_t, state_t,
 )
+from ctmeter._kernels.synchro cimport synchrophasors
 from ctmeter._kernels.tracker cimport measure_hop
 
 __all__ = ["Core", "instruction_set"]
@@ -38,7 +39,7 @@ __all__ = ["Core", "instruction_set"]
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
     FORMAT = 1        # of snapshots
-    PARTS = 15        # of a snapshot
+    PARTS = 16        # of a snapshot
     BINS = 640        # of a spectrum, at most
 
 
@@ -95,6 +96,8 @@ cdef class Core:
         Whether rows of cycles and of Urms(1/2) are kept.
     lines : bool
         Whether line voltages have Urms(1/2) and spectra too; always so for three-wire input.
+    next_sync, sync_period : float
+        Sample number of the first synchrophasor, and samples between two; 0 for none.
     spectra : sequence of (longest window, taps, table, droop)
         Interpolation kernels for longer and longer windows, see `ctmeter.kernels`; none for no spectra.
     signalling : float
@@ -112,18 +115,19 @@ cdef class Core:
     cdef core_t c
     cdef state_t s
     cdef out_t out
-    cdef long capacity[5]
+    cdef long capacity[6]
 
     def __cinit__(self, double sample_rate, lanes, const double[:, :, ::1] tables, *, bint line=False, derive=(False, False),
                   int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
                   double next_tick=INFINITY, double tick_period=INFINITY, double next_f=INFINITY, double f_period=INFINITY,
-                  bint cycles=False, bint halves=False, bint lines=False, spectra=(), double signalling=0.0, str kernels=""):
+                  bint cycles=False, bint halves=False, bint lines=False, double next_sync=INFINITY,
+                  double sync_period=0.0, spectra=(), double signalling=0.0, str kernels=""):
         cdef long ring = 1024
         cdef int k
         if not 10.0 <= sample_rate <= 20e6 or len(lanes) != 8 or tables.shape[0] != 2 or tables.shape[1] != PHASES + 1 or tables.shape[2] != TAPS:
             raise ValueError("sample_rate 10 to 20e6 Hz, 8 lanes and tables of shape (2, 129, 16) are needed")
         if not (0 < cycles_per_window <= 64 and 0 <= reactive <= 3 and 0 <= apparent <= 2 and 0 <= summation <= 2 and -1 <= strict <= 2
-                and dead >= 0 and next_tick > 0 and tick_period > 0 and next_f > 0 and f_period > 0 and signalling >= 0):
+                and dead >= 0 and next_tick > 0 and tick_period > 0 and next_f > 0 and f_period > 0 and signalling >= 0 and sync_period >= 0):
             raise ValueError("a setting of the core is out of range")
         self.c.K = choose_kernels(kernels.encode())
         if self.c.K == NULL:
@@ -154,7 +158,8 @@ cdef class Core:
         self._set_skew(lanes)
         self.c.signalling = signalling
         self._set_spectra(spectra)
-        self.s.next_tick, self.s.f_tick = next_tick, next_f
+        self.s.next_tick, self.s.f_tick, self.s.next_sync = next_tick, next_f, next_sync
+        self.c.sync_period = sync_period
         self._begin_run()
 
     def __dealloc__(self):
@@ -173,6 +178,7 @@ cdef class Core:
             free(<void *><size_t>p)
         free(self.out.spectra)
         free(self.out.frequencies)
+        free(self.out.phasors)
         free(self.c.stage_U)
         free(self.c.stage_I)
         free(self.c.stage_marks)
@@ -340,6 +346,8 @@ cdef class Core:
             self.out.spectra = <float *>self._grown(<double *>self.out.spectra, self.out.n_spectra + 8, width, 3)
         self.out.windows = self._grown(self.out.windows, self.out.n_windows + SPARE, ROW, 0)
         self.out.frequencies = self._grown(self.out.frequencies, self.out.n_frequencies + 8, 4, 4)
+        if self.c.sync_period > 0.0:
+            self.out.phasors = self._grown(self.out.phasors, self.out.n_phasors + SPARE, SYNC_ROW, 5)
         if self.c.want_cycles:
             self.out.cycles = self._grown(self.out.cycles, self.out.n_cycles + SPARE, ROW, 1)
         if self.c.want_halves:
@@ -373,6 +381,7 @@ cdef class Core:
                 self._extend_to_start()
             if s.hops:
                 advance(c, s, &self.out)
+                synchrophasors(c, s, &self.out)
             s.hops += 1
             s.hop += s.step
         return 0
@@ -568,6 +577,7 @@ cdef class Core:
         self.s.start += passed
         self.s.next_tick -= passed
         self.s.f_tick -= passed
+        self.s.next_sync -= passed
         self._begin_run()
 
     def flush(self) -> None:
@@ -638,11 +648,12 @@ cdef class Core:
         return SPECTRUM * 32 * (2 if self.c.lines else 1)
 
     def take(self) -> tuple:
-        """Rows completed since the last call: windows, cycles, halves, spectra (float32), frequencies, as bytes of float64.
+        """Rows completed since the last call: windows, cycles, halves, spectra (float32), frequencies, synchrophasors, as bytes of float64.
 
         A row of the first two is t0, t1, cycles, flags, missing lanes, saturated lanes, other[3],
         missing[8], kind, two unused, sums[36], umin[6], umax[6], pinst[6], two unused; of the third: time,
-        grid, V, flags; of the last: start of the interval, cycles, their samples, flags. Times are sample numbers.
+        grid, V, flags; of the fifth: start of the interval, cycles, their samples, flags; of the last:
+        time, rad per sample, its change per sample, flags, re[8], im[8]. Times are sample numbers.
         There is a spectrum for each window: rows of mean squares as in `_kernels/dispatch.h`, 8 lanes each.
         """
         rows = (
@@ -651,8 +662,9 @@ cdef class Core:
             PyBytes_FromStringAndSize(<char *>self.out.halves, self.out.n_halves * 4 * sizeof(double)),
             PyBytes_FromStringAndSize(<char *>self.out.spectra, self.out.n_spectra * self._spectrum_bytes()),
             PyBytes_FromStringAndSize(<char *>self.out.frequencies, self.out.n_frequencies * 4 * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.out.phasors, self.out.n_phasors * SYNC_ROW * sizeof(double)),
         )
-        self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = self.out.n_frequencies = 0
+        self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = self.out.n_frequencies = self.out.n_phasors = 0
         return rows
 
     @property
@@ -679,12 +691,14 @@ cdef class Core:
         parts[:PARTS] = [
             &self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.c.stage_U, self.c.stage_I, self.c.stage_marks,
             self.out.windows, self.out.cycles, self.out.halves, self.out.spectra, self.c.floats, self.out.frequencies,
+            self.out.phasors,
         ]
         sizes[:PARTS] = [
             sizeof(state_t), (ring + self.c.mirror) * 32, (ring + self.c.mirror) * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
             stage * 32, stage * 32, stage * 2,
             self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32, self.out.n_spectra * self._spectrum_bytes(),
             (self.c.float_mask + 1 + self.c.longest_taps) * 32 if self.c.floats else 0, self.out.n_frequencies * 32,
+            self.out.n_phasors * SYNC_ROW * 8,
         ]
         return PARTS
 
@@ -695,7 +709,7 @@ cdef class Core:
         cdef int k
         self._parts(parts, sizes)
         head = [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels, self.out.n_windows, self.out.n_cycles,
-                self.out.n_halves, self.out.n_spectra, self.out.n_frequencies]
+                self.out.n_halves, self.out.n_spectra, self.out.n_frequencies, self.out.n_phasors]
         pieces = [(<long>v).to_bytes(8, "little") for v in head]
         for k in range(PARTS):
             pieces.append(PyBytes_FromStringAndSize(<char *>parts[k], sizes[k]) if sizes[k] else b"")
@@ -704,7 +718,7 @@ cdef class Core:
 
     cdef long _options(self) noexcept:
         """What decides which parts a snapshot has."""
-        return self.c.skewed | self.c.want_cycles << 1 | self.c.want_halves << 2 | self.c.lines << 3
+        return (self.c.sync_period > 0.0) << 4 | self.c.skewed | self.c.want_cycles << 1 | self.c.want_halves << 2 | self.c.lines << 3
 
     def restore(self, bytes state) -> None:
         """Take over a snapshot of a core made with the same arguments.
@@ -716,28 +730,28 @@ cdef class Core:
         """
         cdef void *parts[PARTS]
         cdef long sizes[PARTS]
-        cdef long at = 80
+        cdef long at = 88
         cdef const char *p
         cdef int k
-        if len(state) < 88 or crc32(memoryview(state)[8:]).to_bytes(8, "little") != state[:8]:
+        if len(state) < 96 or crc32(memoryview(state)[8:]).to_bytes(8, "little") != state[:8]:
             raise ValueError("a damaged or truncated snapshot")
         state = state[8:]
         p = PyBytes_AS_STRING(state)
-        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(10)]
-        if len(state) < 80 or head[:5] != [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels]:
+        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(11)]
+        if len(state) < 88 or head[:5] != [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels]:
             raise ValueError("a snapshot of another version or of other settings")
-        if len(state) < (head[5] + head[6]) * ROW * 8 + head[7] * 32 + head[8] * self._spectrum_bytes() + head[9] * 32:
+        if len(state) < (head[5] + head[6]) * ROW * 8 + head[7] * 32 + head[8] * self._spectrum_bytes() + head[9] * 32 + head[10] * SYNC_ROW * 8:
             raise ValueError("a truncated snapshot")
         self.out.n_windows, self.out.n_cycles, self.out.n_halves, self.out.n_spectra = head[5:9]
-        self.out.n_frequencies = head[9]
+        self.out.n_frequencies, self.out.n_phasors = head[9:11]
         self._reserve()
         self._parts(parts, sizes)
         for k in range(PARTS):
             at += sizes[k]
         if len(state) != at:
-            self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = self.out.n_frequencies = 0
+            self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = self.out.n_frequencies = self.out.n_phasors = 0
             raise ValueError("a truncated snapshot")
-        at = 80
+        at = 88
         for k in range(PARTS):
             if sizes[k]:
                 memcpy(parts[k], p + at, sizes[k])

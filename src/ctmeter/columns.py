@@ -104,6 +104,21 @@ class Layout:
         flags |= np.where(rows[:, 2] / self.rate < 10.0 - 2.5 / f, np.uint32(Flag.INCOMPLETE), np.uint32(0)).astype(np.uint32)
         return {"t": self.times(rows[:, 0]), "f": f, "flags": flags}
 
+    def synchrophasor_columns(self, rows: np.ndarray) -> Rows:
+        """Columns of synchrophasors; angles against a cosine of nominal frequency whose crest is at the second of UTC."""
+        per_second = self.rate / (2 * np.pi)
+        out: Rows = {"t": self.times(rows[:, 0]), "f": rows[:, 1] * per_second, "rocof": rows[:, 2] * per_second * self.rate}
+        out["flags"] = rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags)
+        seconds = (self.start_ns % 1_000_000_000) * 1e-9 + rows[:, 0] / self.rate
+        turned = (rows[:, 4:12] + 1j * rows[:, 12:20]) * np.exp(-2j * np.pi * (self.nominal * seconds % 1.0))[:, None]
+        for name, place in self._voltages():
+            phasor = turned[:, place] if place < 3 else turned[:, place - 3] - turned[:, (place - 2) % 3]
+            out[f"U1_{name}"], out[f"phi_U_{name}"] = np.abs(phasor), np.degrees(np.angle(phasor))
+        for k in range(3):
+            if self.here[4 + k]:
+                out[f"I1_{PHASES[k]}"], out[f"phi_I_{PHASES[k]}"] = np.abs(turned[:, 4 + k]), np.degrees(np.angle(turned[:, 4 + k]))
+        return out
+
     def half_cycle_columns(self, rows: np.ndarray) -> Rows:
         """Columns of Urms(1/2), in the order of time."""
         labels = np.array([-1, 0, 1, 2, 4, 5, 6], np.int8)

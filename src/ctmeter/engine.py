@@ -122,6 +122,9 @@ class Engine:
         start = self._timebase.start_ns
         # without a clock the grid of ten minutes starts at the first sample
         into, into_f = ((start or 0) % (seconds * 1_000_000_000) * 1e-9 for seconds in (_TICK_S, _FREQUENCY_S))
+        # synchrophasors stand at whole multiples of their period within the second
+        sync = self._rate / settings.synchrophasor_rate if settings.synchrophasor_rate else 0.0
+        since = (start or 0) % 1_000_000_000 * 1e-9 * self._rate
         names = _LINE_LANES if wiring.name == "3P3W" else _LANES
         strict = names.index(settings.synchronisation) if settings.synchronisation in names[:3] else -1
         dead = 0.01 * math.sqrt(2) * settings.nominal_voltage if settings.nominal_voltage and any(self._lanes[:3]) else 0.0
@@ -144,6 +147,8 @@ class Engine:
             cycles=settings.cycle,
             halves=settings.half_cycle or settings.nominal_voltage is not None,
             lines=settings.half_cycle or settings.voltages == "line",
+            next_sync=math.ceil(since / sync - 1e-9) * sync - since if sync else math.inf,
+            sync_period=sync,
             spectra=() if settings.spectra == "none" else interpolation_kernels(self._rate, 10 if self._nominal < 55 else 12),
             signalling=settings.signalling_frequency or 0.0,
         )
@@ -209,8 +214,8 @@ class Engine:
         return self._ready
 
     def take(self) -> dict[str, Rows]:
-        """Rows completed since the last call: tables "basic", "cycle", "half_cycle", "frequency"."""
-        windows, cycles, halves, spectra, frequencies = self._core.take()
+        """Rows completed since the last call: tables "basic", "cycle", "half_cycle", "frequency", "synchrophasor"."""
+        windows, cycles, halves, spectra, frequencies, phasors = self._core.take()
         tables = {}
         if windows:
             rows = np.frombuffer(windows).reshape(-1, ROW)
@@ -221,6 +226,8 @@ class Engine:
             tables["half_cycle"] = self._layout.half_cycle_columns(np.frombuffer(halves).reshape(-1, 4))
         if frequencies:
             tables["frequency"] = self._layout.frequency_columns(np.frombuffer(frequencies).reshape(-1, 4))
+        if phasors:
+            tables["synchrophasor"] = self._layout.synchrophasor_columns(np.frombuffer(phasors).reshape(-1, 20))
         return tables
 
     @property

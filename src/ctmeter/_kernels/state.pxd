@@ -1,15 +1,33 @@
 """The state of the core: flat structs, so that a snapshot is a copy of bytes."""
 
-from libc.stdint cimport uint16_t
+from libc.stdint cimport uint16_t, uint32_t
 
 cdef extern from "_kernels/convert.h" nogil:
     enum:
+        FLICKER_CLASSES
+        FLICKER_RECENT
         POINTS_FFT
         SPECTRUM
         SPECTRUM_PEAK
         SUB
         TAPS
         VEC
+    const double FLICKER_SETTLE
+    ctypedef struct flicker_t:
+        double outputs, stride, lag
+        double taps[34]
+        int count, step
+        double first, dead
+    ctypedef struct flicker_bank_t:
+        double live[4]
+        double recent[512][4]
+        double counted[4]
+        uint32_t classes[3][3840]
+    ctypedef struct flicker_state_t:
+        long done
+        double tick
+        flicker_bank_t bank[2]
+    double short_term(const uint32_t *, double) noexcept
     ctypedef struct kernels_t:
         const char *name
         void (*sub_block)(const double *, const double *, const double *, const double *, double *) noexcept nogil
@@ -25,6 +43,7 @@ cdef extern from "_kernels/convert.h" nogil:
         void (*bins)(const float *, const float *, int, const float *, const float *, float *, float *) noexcept nogil
         void (*bin_power)(const float *, const float *, int, float *) noexcept nogil
         void (*groups)(const float *, int, int, int, float *) noexcept nogil
+        void (*flicker)(const flicker_t *, flicker_bank_t *, const double *, long, int, long, long) noexcept nogil
     ctypedef enum raw_t:
         RAW_I16
         RAW_I32
@@ -57,12 +76,15 @@ cdef enum:
     GRIDS = 7         # common, L1 L2 L3, L12 L23 L31
     # t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] kind -[2] sums[36] umin[6] umax[6] pinst[6] -[2]
     ROW = 76          # values of a row
+    SYNC_ROW = 20     # values of a synchrophasor: t, rad per frame, its change per frame, flags, re[8], im[8]
     GROUP = 15        # windows of a 150/180-cycle interval
 
 cdef enum:            # flags of a row, as bits of interface.md
     SATURATED = 16
     NOT_FINITE = 32
     NO_LOCK = 64
+    INCOMPLETE = 128
+    SETTLING = 1024
 
 cdef enum:            # settings
     FUNDAMENTAL = 0
@@ -98,6 +120,7 @@ ctypedef struct core_t:
     int want_cycles, want_halves
     double dead                 # peak value below which a reference is not alive
     double tick_period          # samples between two resynchronisations
+    double sync_period          # samples between two synchrophasors, 0 for none
     double f_period             # samples of an interval of frequency
     double *U                   # rings
     double *I
@@ -125,6 +148,8 @@ ctypedef struct core_t:
     float *power
     float *gain
     double signalling           # Hz, 0 for none
+    flicker_t flick             # coefficients
+    flicker_state_t *flicker    # NULL where flicker is not wanted
     # only where channels are skewed
     int skewed
     int skewed_lane[8]
@@ -148,9 +173,11 @@ ctypedef struct out_t:          # completed rows; the capacity is seen to before
     double *windows             # ROW values each
     double *cycles
     double *halves              # time, grid, rms, flags
+    double *phasors             # SYNC_ROW values each
     double *frequencies         # start of the interval, cycles, their samples, flags
+    double *psts                # start of the interval, flags, Pst of L1 L2 L3 L12 L23 L31
     float *spectra              # SPECTRUM rows of 8 lanes for each window, twice with line voltages
-    long n_windows, n_cycles, n_halves, n_spectra, n_frequencies
+    long n_windows, n_cycles, n_halves, n_spectra, n_frequencies, n_psts, n_phasors
 
 ctypedef struct state_t:
     long start                  # sample number of frame 0 of this run
@@ -212,6 +239,7 @@ ctypedef struct state_t:
     int group                   # windows of the running 150/180-cycle interval
     int tail_left               # windows that its tail still has to give
     int tail_first              # 1: the first of them started before the tick
+    double next_sync            # frame of the next synchrophasor
     double f_tick               # frame at which an interval of frequency ends
     double f_cycles, f_span
     int f_flags
