@@ -5,6 +5,7 @@ from libc.string cimport memset
 
 from ctmeter._kernels.edges cimport atom, own_atom, turn_reference
 from ctmeter._kernels.energy cimport account, powers
+from ctmeter._kernels.flicker cimport flicker_of
 from ctmeter._kernels.reactive cimport other_reactive
 from ctmeter._kernels.spectra cimport keep_floats, spectrum
 from ctmeter._kernels.state cimport (
@@ -64,8 +65,7 @@ cdef inline void put_row(double *row, const span_t *v, long start, int kind) noe
     row[4], row[5] = v.missing_lanes, v.saturated_lanes
     for k in range(3):
         row[6 + k] = v.other[k]
-        row[17 + k] = 0.0
-    row[17] = kind
+    row[17], row[18], row[19] = kind, 0.0, 0.0
     for k in range(8):
         row[9 + k] = v.missing[k]
     for k in range(36):
@@ -171,6 +171,7 @@ cdef inline void common_boundary(core_t *c, state_t *s, out_t *out, double t, in
     keep_floats(c, s, t)
     if s.cycle.open:
         s.cycle.cycles = 1
+        flicker_of(c, s, &s.cycle)
         close_cycle(c, s, out)
     clear(&s.cycle, t)
     s.cycle.open = 1

@@ -37,6 +37,7 @@ enum { /* rows of a spectrum, 8 lanes each: 51 sub-groups, 50 interharmonic sub-
 #include "frames.h"
 #include "spectrum.h"
 #include "groups.h"
+#include "flicker.h"
 #undef VW
 #undef FN
 
@@ -50,6 +51,7 @@ enum { /* rows of a spectrum, 8 lanes each: 51 sub-groups, 50 interharmonic sub-
 #include "frames.h"
 #include "spectrum.h"
 #include "groups.h"
+#include "flicker.h"
 #include "lanes.h"
 #undef VW
 #undef FN
@@ -61,6 +63,7 @@ enum { /* rows of a spectrum, 8 lanes each: 51 sub-groups, 50 interharmonic sub-
 #include "frames.h"
 #include "spectrum.h"
 #include "groups.h"
+#include "flicker.h"
 #include "lanes.h"
 #undef VW
 #undef FN
@@ -83,14 +86,16 @@ typedef struct {
     void (*resample)(const float *, long, double, double, int, const float *, float *, float *, float *);
     void (*transform)(float *, float *, const float *);
     void (*bins)(const float *, const float *, int, const float *, const float *, float *, float *);
+    void (*gains)(const double *, double, double, int, float *);
     void (*bin_power)(const float *, const float *, int, float *);
     void (*groups)(const float *, int, int, int, float *);
+    void (*flicker)(const flicker_t *, flicker_bank_t *, const double *, long, int, long, long);
     void (*convert_near)(const char *, ptrdiff_t, long, const signed char *, const double *, const double *, double *, double *, short *, short *);
     rows_t rows_i32, rows_f32, rows_f64;
 } kernels_t;
 
 #define TABLE(s, ...) {#s, sub_block_##s, add_blocks_##s, edge_weights_##s, edge_##s, edge_square_##s, decimate_##s, demodulate_##s, \
-    append_##s, resample_##s, transform_##s, bins_##s, bin_power_##s, groups_##s, __VA_ARGS__}
+    append_##s, resample_##s, transform_##s, bins_##s, gains_##s, bin_power_##s, groups_##s, flicker_##s, __VA_ARGS__}
 static const kernels_t ALL_KERNELS[] = {
 #ifdef CTMETER_X86
     TABLE(avx512, convert_near_avx512, rows_i32_avx512, rows_f32_avx512, rows_f64_avx512),

@@ -3,6 +3,18 @@
  * IEC 61000-4-7: `per` bins lie between two orders (10 at 50 Hz, 12 at 60 Hz).
  */
 
+/* Factors of bins 0..count-1 of a window of `length` samples: a polynomial in the square of frequency over sample rate
+ * undoes the kernel's droop, `unit` scales to rms; bin 0 is a mean, not a sine. */
+static void FN(gains)(const double *restrict p, double length, double unit, int count, float *restrict gain)
+{
+    const double per = 1.0 / length;
+    for (int k = 0; k < count; k++) {
+        const double x = (double)k * per * ((double)k * per);
+        gain[k] = (float)(unit * (p[0] + x * (p[1] + x * (p[2] + x * (p[3] + x * (p[4] + x * (p[5] + x * (p[6] + x * p[7]))))))));
+    }
+    gain[0] *= 0.70710678118654752440f;
+}
+
 /* Mean squares of bins: power[k] += re^2 + im^2, over 8 lanes. */
 static void FN(bin_power)(const float *br, const float *bi, int count, float *restrict power)
 {

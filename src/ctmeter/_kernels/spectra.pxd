@@ -36,19 +36,6 @@ cdef inline int kernel_for(const core_t *c, double length) noexcept nogil:
     return -1
 
 
-cdef inline void make_gain(const core_t *c, int kernel, double length, int count) noexcept nogil:
-    """Undo the kernel's droop, and scale to rms."""
-    cdef int k, j
-    cdef double x, g
-    cdef const double *p = c.kernel_droop + 8 * kernel
-    for k in range(count):
-        x = (k / length) * (k / length)
-        g = p[7]
-        for j in range(6, -1, -1):
-            g = g * x + p[j]
-        c.gain[k] = <float>(g * (0.5 if k == 0 else 0.70710678118654752440) / POINTS_FFT)
-
-
 cdef inline void line_differences(float *bins, int count) noexcept nogil:
     """u1 u2 u3 to u1 - u2, u2 - u3, u3 - u1 in every bin; the other lanes become 0."""
     cdef int k
@@ -77,7 +64,8 @@ cdef inline void spectrum(const core_t *c, state_t *s, out_t *out, const span_t 
     top = max(top, 0)
     c.K.resample(c.floats, c.float_mask, v.t0, length / POINTS_FFT, c.kernel_taps[kernel], c.kernel_table[kernel], c.fft_re, c.fft_im, peak)
     c.K.transform(c.fft_re, c.fft_im, c.twiddles)
-    make_gain(c, kernel, length, count)
+    # a bin's amplitude over the root of two, of the sum of the points
+    c.K.gains(c.kernel_droop + 8 * kernel, length, 0.70710678118654752440 / POINTS_FFT, count, c.gain)
     c.K.bins(c.fft_re, c.fft_im, count, c.half_twiddles, c.gain, c.bins_re, c.bins_im)
     if c.signalling > 0.0:
         # the four bins nearest to the frequency

@@ -1,33 +1,17 @@
 """The state of the core: flat structs, so that a snapshot is a copy of bytes."""
 
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport uint16_t
+
+from ctmeter._kernels.flicker_state cimport flicker_bank_t, flicker_state_t, flicker_t
 
 cdef extern from "_kernels/convert.h" nogil:
     enum:
-        FLICKER_CLASSES
-        FLICKER_RECENT
         POINTS_FFT
         SPECTRUM
         SPECTRUM_PEAK
         SUB
         TAPS
         VEC
-    const double FLICKER_SETTLE
-    ctypedef struct flicker_t:
-        double outputs, stride, lag
-        double taps[34]
-        int count, step
-        double first, dead
-    ctypedef struct flicker_bank_t:
-        double live[4]
-        double recent[512][4]
-        double counted[4]
-        uint32_t classes[3][3840]
-    ctypedef struct flicker_state_t:
-        long done
-        double tick
-        flicker_bank_t bank[2]
-    double short_term(const uint32_t *, double) noexcept
     ctypedef struct kernels_t:
         const char *name
         void (*sub_block)(const double *, const double *, const double *, const double *, double *) noexcept nogil
@@ -41,6 +25,7 @@ cdef extern from "_kernels/convert.h" nogil:
         void (*resample)(const float *, long, double, double, int, const float *, float *, float *, float *) noexcept nogil
         void (*transform)(float *, float *, const float *) noexcept nogil
         void (*bins)(const float *, const float *, int, const float *, const float *, float *, float *) noexcept nogil
+        void (*gains)(const double *, double, double, int, float *) noexcept nogil
         void (*bin_power)(const float *, const float *, int, float *) noexcept nogil
         void (*groups)(const float *, int, int, int, float *) noexcept nogil
         void (*flicker)(const flicker_t *, flicker_bank_t *, const double *, long, int, long, long) noexcept nogil
@@ -177,7 +162,7 @@ ctypedef struct out_t:          # completed rows; the capacity is seen to before
     double *frequencies         # start of the interval, cycles, their samples, flags
     double *psts                # start of the interval, flags, Pst of L1 L2 L3 L12 L23 L31
     float *spectra              # SPECTRUM rows of 8 lanes for each window, twice with line voltages
-    long n_windows, n_cycles, n_halves, n_spectra, n_frequencies, n_psts, n_phasors
+    long n_windows, n_cycles, n_halves, n_spectra, n_frequencies, n_phasors, n_psts
 
 ctypedef struct state_t:
     long start                  # sample number of frame 0 of this run
