@@ -45,7 +45,8 @@ def test_rows_stay_when_a_snapshot_or_a_segment_comes_between():
     state = a.snapshot()
     later = a.feed(np.concatenate(feed[20:40]))
     a.next_segment(FS, "2026-03-02T01:00:00Z")
-    assert rows["basic"].num_rows == 20 - 1 and later["basic"].num_rows == 20
+    # the last window is not complete, and two wait for the values that could flag them
+    assert rows["basic"].num_rows == 20 - 3 and later["basic"].num_rows == 20
     assert rows["basic"].column("t")[0].value < later["basic"].column("t")[0].value
     b = Analyzer.restore(state)
     assert b.feed(np.concatenate(feed[20:40]))["basic"].equals(later["basic"])

@@ -2,9 +2,7 @@
 
 References
 ----------
-IEC 61000-4-30:2015, 4.7
-IEC 61000-4-30:2015, 5.4
-IEC 61000-4-30:2015, 5.5
+IEC 61000-4-30:2015
 """
 
 from __future__ import annotations

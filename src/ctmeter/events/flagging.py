@@ -6,7 +6,7 @@ could start an event before their end has been seen.
 
 References
 ----------
-IEC 61000-4-30:2015, 4.7
+IEC 61000-4-30:2015
 """
 
 from __future__ import annotations

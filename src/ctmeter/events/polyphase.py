@@ -4,8 +4,7 @@ Values are screened with NumPy; Python runs only where a voltage crosses a thres
 
 References
 ----------
-IEC 61000-4-30:2015, 5.4
-IEC 61000-4-30:2015, 5.5
+IEC 61000-4-30:2015
 """
 
 from __future__ import annotations

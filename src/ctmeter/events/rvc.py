@@ -10,7 +10,7 @@ counts. A change during which a value crosses the threshold of dips or swells is
 
 References
 ----------
-IEC 61000-4-30:2015, 5.11
+IEC 61000-4-30:2015
 """
 
 from __future__ import annotations

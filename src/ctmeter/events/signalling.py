@@ -6,7 +6,7 @@ The largest value stands in `U_max`, that of each voltage in `detail`.
 
 References
 ----------
-IEC 61000-4-30:2015, 5.10
+IEC 61000-4-30:2015
 """
 
 from __future__ import annotations

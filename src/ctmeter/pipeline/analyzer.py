@@ -12,13 +12,14 @@ import numpy as np
 
 from ..engine import Engine, detect_frequency
 from ..errors import InputError
-from ..recording import Block, Channel, Gap, Wiring, nanoseconds, scaled
+from ..recording import Block, Channel, Gap, Timebase, Wiring, nanoseconds, scaled
 from ..settings import Settings
 from .collector import Collector, Completed
 from .describe import iso, plain
 from .result import Result
 from .rows import intake, pack, unpack
 from .sides import on_side
+from .stages import Stages
 from .summary import Quality, add_energy, nearest_mains, summarise
 
 __all__ = ["Analyzer", "settings_of"]
@@ -98,6 +99,7 @@ class Analyzer:
         self._sides = sides
         self._wiring = Wiring(self._settings.wiring) if self._settings.wiring else Wiring.of(roles)
         self._engine: Engine | None = None
+        self._stages: Stages | None = None
         self._pending: list[np.ndarray | Gap] = []
         self._held: list[np.ndarray | Gap] | None = None
         self._quality = Quality()
@@ -140,19 +142,27 @@ class Analyzer:
             self._segment_frames += item.samples
         else:
             item = self._raw(block)
-            wanted = self._collector.wants_frames(self._rate)
-            if wanted > 0:
-                self._collector.keep_frames(scaled(item[:wanted], self._channels))
+            self._collector.keep_frames(item, self._channels, self._rate)
             self._frames += len(item)
             self._segment_frames += len(item)
-        if self._engine is None:
+        if not isinstance(block, Block | Gap) and (self._engine is None or self._held is not None or self._wants_raw):
             # a caller may use the memory of its block again
-            self._pending.append(item if isinstance(item, Gap) else item.copy())
+            item = np.array(item) if isinstance(item, np.ndarray) else item
+        if self._engine is None:
+            self._pending.append(item)
             return self._start()
-        completed = self._collector.note(self._engine.feed(item))
+        waiting = self._engine.feed(item)
+        full = self._stages is not None and self._stages.keep(item)
+        completed = self._collector.note(waiting)
+        if full:
+            self._collector.gather()
         if self._held is not None:
-            self._hold(item if isinstance(item, Gap) else item.copy())
+            self._hold(item)
         return completed
+
+    @property
+    def _wants_raw(self) -> bool:
+        return self._stages is not None and self._stages.keeps
 
     def _hold(self, *items: np.ndarray | Gap) -> None:
         """Hold the first frames of a segment, until a window completes, for `_by_cycles`."""
@@ -194,10 +204,14 @@ class Analyzer:
                 return self._collector.note(0)
             self._settings = replace(self._settings, nominal_frequency=found)
         self._engine = Engine(self._settings, self._rate, self._channels, self._start_ns, self._wiring)
-        self._collector.follow(self._engine, self._offset_ns)
+        if self._stages is None:
+            self._stages = Stages(self._settings, self._channels, self._wiring)
+        self._stages.begin(Timebase(self._start_ns, self._rate), self._offset_ns)
+        self._collector.follow(self._engine, self._offset_ns, self._stages)
         waiting = 0
         for item in self._pending:
             waiting = self._engine.feed(item)
+            self._stages.keep(item)
         rows = self._collector.note(waiting)
         self._held = []
         self._hold(*self._pending)
@@ -251,22 +265,22 @@ class Analyzer:
             Where there is no clock, its time since the start of the recording; that of what was fed where not given.
         """
         self._must_be_open()
-        self._end_segment()
+        self._end_segment(more=True)
         if elapsed_ns is not None and start is None:
             self._offset_ns = elapsed_ns
         self._rate, self._start_ns = self._checked_rate(sample_rate), nanoseconds(start)
         if not self._frames:
             self._first_start_ns = self._start_ns
 
-    def _end_segment(self) -> None:
-        """Let the engine give out what it still holds, and add up its energies and counts."""
+    def _end_segment(self, more: bool) -> None:
+        """Let the engine give out what it still holds, and add up its energies and counts; `more` where another segment follows."""
         if not self._segment_frames:
             return
         if self._engine is None:
             self._start(last=True)
         if self._engine is not None:
             self._engine.flush()
-            self._collector.gather()
+            self._collector.end(more)
             self._by_cycles()
             self._energy = add_energy(self._energy, self._engine.energy)
             self._quality.add(self._engine.quality)
@@ -291,7 +305,7 @@ class Analyzer:
         Result
         """
         self._must_be_open()
-        self._end_segment()
+        self._end_segment(more=False)
         self._finished = True
         for reason, samples in (excluded or {}).items():
             self._quality.exclude(samples, reason)

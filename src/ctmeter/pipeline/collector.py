@@ -1,4 +1,4 @@
-"""What happens to rows between the engine and the result: chunks, files, means, the first cycles of the waveform."""
+"""What happens to rows between the engine and the result: events, chunks, files, means, the first cycles of the waveform."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine import Engine
+from ..events.flagging import concatenate, rows_of
 from ..measurements import Columns, event_table, no_rows, record_batch
 from ..quantity import TABLES
+from ..recording import Channel, Recording, scaled
 from ..settings import Settings
-from ..store.results import Sink, Tables
+from ..store.results import SNIPPETS, Sink, Tables
 from .result import MemoryTables, Result, schemas
 from .rows import Buffer, Statistics, intake
+from .snippets import snippet_of, snippet_state, write_snippet
+from .stages import Stages
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,8 +29,8 @@ __all__ = ["Collector", "Completed"]
 _EXTRACT_S, _EXTRACT_N = 0.1, 4096
 #: Length of the rows of tables whose rows have one.
 _LENGTH_NS = {"cycle": 40_000_000, "half_cycle": 40_000_000, "frequency": 10_000_000_000}
-#: Windows that wait in the engine before they are taken, unless somebody asks.
-_GATHER = 256
+#: Windows that wait in the engine before they are taken, unless somebody asks; fewer where raw frames wait for them.
+_GATHER, _GATHER_RAW = 256, 64
 
 
 class Completed(Mapping[str, "pa.RecordBatch"]):
@@ -84,8 +88,13 @@ class Collector:
         self._sink: Sink | None = None
         self._engine: Engine | None = None
         self._offset_ns = 0
-        #: Windows taken from engines, and those completed altogether; the rest wait in the engine.
-        self._taken = self._completed = 0
+        self._stages: Stages | None = None
+        self._snippets: dict[str, Recording] = {}
+        #: Windows taken from engines, and those that came through the stages, in part still to be promised to a caller.
+        self._taken = self._released = 0
+        self._free: Columns = {}
+        #: Windows promised; the rest wait in the engine or for their flags.
+        self._completed = 0
         self._promised: list[weakref.ref[Completed]] = []
         #: Start of the last window taken, ns, and rows of other tables that end after it.
         self._reached: int | None = None
@@ -98,23 +107,19 @@ class Collector:
         """From now on write rows to a result directory."""
         self._sink = Sink(out, self._schemas(TABLES), force)
 
-    def wants_frames(self, rate: float) -> int:
-        """How many more frames of the waveform are kept for pictures."""
+    def keep_frames(self, frames: np.ndarray, channels: Sequence[Channel], rate: float) -> None:
+        """Keep the first frames, V and A, for pictures."""
         if self._extracted:
-            return 0
+            return
         self._extract_rate = self._extract_rate or rate
         left = min(int(_EXTRACT_S * self._extract_rate), _EXTRACT_N) - sum(len(e) for e in self._extract)
         self._extracted = left <= 0
-        return left
+        if left > 0:
+            self._extract.append(scaled(frames[:left], channels))
 
-    def keep_frames(self, values: np.ndarray) -> None:
-        """Keep frames, V and A, for pictures."""
-        self._extract.append(values)
-
-    def follow(self, engine: Engine | None, offset_ns: int = 0) -> None:
-        """From now on take rows from this engine, shifted in time; what the one before still holds is taken first."""
-        self.gather()
-        self._engine, self._offset_ns = engine, offset_ns
+    def follow(self, engine: Engine | None, offset_ns: int = 0, stages: Stages | None = None) -> None:
+        """From now on take rows from this engine, shifted in time, through these stages."""
+        self._engine, self._offset_ns, self._stages = engine, offset_ns, stages
         self._reached, self._later = None, {}
 
     def note(self, waiting: int) -> Completed:
@@ -125,14 +130,15 @@ class Collector:
         waiting : int
             Windows that wait in the engine.
         """
-        completed = self._taken + waiting
+        lag = 0 if self._stages is None else self._stages.lag
+        completed = max(self._taken + waiting - lag, self._completed)
         promise = Completed(self, range(self._completed, completed))
         if not promise.windows:
             promise.rows = {}
             return promise
         self._completed = completed
         self._promised.append(weakref.ref(promise))
-        if waiting >= _GATHER:
+        if waiting >= (_GATHER_RAW if self._stages is not None and self._stages.keeps else _GATHER):
             self.gather()
         return promise
 
@@ -149,41 +155,71 @@ class Collector:
     def gather(self) -> None:
         """Take in the rows that wait in the engine, and keep what was promised."""
         rows = {} if self._engine is None else self._engine.take()
+        taken = {table: intake(columns, self._offset_ns) for table, columns in rows.items()}
+        windows = taken.pop("basic", {})
+        self._taken += len(windows["t"]) if windows else 0
+        if self._stages is not None:
+            events, windows = self._stages.feed(taken.get("half_cycle", {}), windows)
+            self._keep_events(events)
+        self._keep(windows, taken)
+
+    def end(self, more: bool) -> None:
+        """The stretch of samples has ended: take everything in; `more` says whether another one follows."""
+        self.gather()
+        if self._stages is not None:
+            events, windows = self._stages.end(more)
+            self._keep_events(events)
+            self._keep(windows, {})
+        self._completed = self._released = self._taken
+        self._free, self._reached, self._later = {}, None, {}
+
+    def _keep_events(self, events: Sequence[dict[str, Any]]) -> None:
+        self._events += events
+        if self._stages is None or self._stages.snippets is None:
+            return
+        for name, recording in self._stages.snippets.ready:
+            if self._sink is not None:
+                write_snippet(self._sink.place / SNIPPETS, name, recording)
+            else:
+                self._snippets[name] = recording
+        self._stages.snippets.ready = []
+
+    def _keep(self, windows: Columns, others: dict[str, Columns]) -> None:
         if not self._half_cycle:
-            rows.pop("half_cycle", None)
-        windows = rows.pop("basic", {})
-        others = {table: intake(columns, self._offset_ns) for table, columns in rows.items()}
-        first = self._taken
+            others.pop("half_cycle", None)
         if windows:
-            windows = intake(windows, self._offset_ns)
-            self._taken += len(windows["t"])
-            self._completed = max(self._completed, self._taken)
             self.add({"basic": self._windows_stored(windows)})
         self.add(others)
-        self._keep_promises(first, windows, others)
+        self._keep_promises(windows, others)
 
-    def _keep_promises(self, first: int, windows: Columns, others: Mapping[str, Columns]) -> None:
+    def _keep_promises(self, windows: Columns, others: Mapping[str, Columns]) -> None:
         """Give each promise its rows.
 
         Its windows are known by number. A row of another table belongs to the promise whose last window
         is the first to start after the row's end, however many rows are taken at a time.
         """
-        for table, columns in others.items():
-            later = self._later.get(table)
-            self._later[table] = columns if later is None else {n: np.concatenate([later[n], v]) for n, v in columns.items()}
-        promised, self._promised = [p for r in self._promised if (p := r()) is not None], []
-        if not windows:
+        self._later = {**self._later, **{t: concatenate([self._later.get(t, {}), columns]) for t, columns in others.items()}}
+        first = self._released - rows_of(self._free)
+        self._free = concatenate([self._free, windows])
+        self._released += rows_of(windows)
+        free, last = self._free, min(self._completed, self._released)
+        if last <= first:
             return
-        reached = np.maximum.accumulate(windows["t"])
+        promised = [p for r in self._promised if (p := r()) is not None]
+        self._promised = [weakref.ref(p) for p in promised if p.windows.stop > last]
+        reached = np.maximum.accumulate(free["t"])
         ends = {table: columns["t"] + _LENGTH_NS.get(table, 0) for table, columns in self._later.items()}
         for promise in promised:
             start, stop = promise.windows.start - first, promise.windows.stop - first
+            if stop > last - first:
+                continue
             since = reached[start - 1] if start else self._reached
-            promise.rows = {"basic": self._windows_stored({n: v[start:stop] for n, v in windows.items()})}
+            promise.rows = {"basic": self._windows_stored({n: v[start:stop] for n, v in free.items()})}
             for table, columns in self._later.items():
                 mine = (ends[table] <= reached[stop - 1]) if since is None else (ends[table] > since) & (ends[table] <= reached[stop - 1])
                 promise.rows[table] = {n: v[mine] for n, v in columns.items()}
-        self._reached = int(reached[-1])
+        self._reached = int(reached[last - first - 1])
+        self._free = {n: v[last - first :] for n, v in free.items()}
         self._later = {t: {n: v[ends[t] > self._reached] for n, v in columns.items()} for t, columns in self._later.items()}
 
     def add(self, rows: Mapping[str, Columns]) -> None:
@@ -218,6 +254,7 @@ class Collector:
             self._buffers["cycle"].clear()
         for buffer in self._buffers.values():
             buffer.flush()
+        self._events.sort(key=lambda e: (e["t"], e["type"]))
         return ("basic", self._windows, self._events) if self._windows.rows else ("cycle", self._cycles, self._events)
 
     def result(self, summary: dict[str, Any], roles: Sequence[str | None]) -> Result:
@@ -227,7 +264,7 @@ class Collector:
         extract = self._waveform(roles)
         if self._sink is None:
             kept = MemoryTables(self._chunks, tables, spectra=self.spectra, sides=self.sides, events=self._events)
-            return Result(summary, kept, None, extract)
+            return Result(summary, kept, None, extract, self._snippets)
         for batch in event_table(self._events, self.sides).to_batches():
             self._sink.write("events", batch)
         self._sink.schemas = self._schemas(tables)
@@ -261,7 +298,9 @@ class Collector:
             "buffers": {t: b.peek() for t, b in self._buffers.items() if b.fill},
             "extract": self._extract,
             "extract_rate": self._extract_rate,
-            "taken": [self._taken, self._reached, self._later],
+            "taken": [self._taken, self._released, self._completed, self._free, self._reached, self._later],
+            "stages": None if self._stages is None else self._stages.state(),
+            "snippets": [[name, snippet_state(r)] for name, r in self._snippets.items()],
             "sink": sink,
         }
 
@@ -270,8 +309,8 @@ class Collector:
         self._windows, self._cycles = Statistics.of(state["windows"]), Statistics.of(state["cycles"])
         self._events, self._chunks = state["events"], state["chunks"]
         self._extract, self._extract_rate = state["extract"], state["extract_rate"]
-        self._taken, self._reached, self._later = state["taken"]
-        self._completed = self._taken
+        self._taken, self._released, self._completed, self._free, self._reached, self._later = state["taken"]
+        self._snippets = {name: snippet_of(s) for name, s in state["snippets"]}
         for table, rows in state["buffers"].items():
             self._buffers[table].add(rows)
         if state["sink"] is not None:

@@ -94,7 +94,7 @@ class _Driver:
                 self._outside += n - (b - a)
                 if b > a:
                     self._go_on(Timebase(at, rate).ns(first + a), rate, before)
-                    self._analyzer.feed(item.raw[a:b])
+                    self._analyzer.feed(replace(item, raw=item.raw[a:b]))
                     self._fed += b - a
             first += n
             if self._progress is not None:

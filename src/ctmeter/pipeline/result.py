@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,10 @@ import numpy as np
 
 from ..measurements import Columns, event_table, record_batch, schema
 from ..quantity import TABLES
+from ..recording import Recording
 from ..settings import Settings
 from ..store.results import SNIPPETS, Sink, Tables, read_summary, write_text
+from .snippets import write_snippet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,15 +82,23 @@ class Result:
         The directory it is stored in.
     extract : mapping of str to ndarray, optional
         The first cycles of the waveform, seconds under "t" and V or A under each channel, for pictures.
+    snippets : mapping of str to Recording, optional
+        The waveforms around events by name, where they are not in the directory.
     """
 
     def __init__(
-        self, summary: dict[str, Any], tables: Mapping[str, pa.Table], path: Path | None = None, extract: Mapping[str, np.ndarray] | None = None
+        self,
+        summary: dict[str, Any],
+        tables: Mapping[str, pa.Table],
+        path: Path | None = None,
+        extract: Mapping[str, np.ndarray] | None = None,
+        snippets: Mapping[str, Recording] | None = None,
     ) -> None:
         self.summary = summary
         self.tables = tables
         self.path = path
         self._extract = extract
+        self._snippets = snippets or {}
 
     @property
     def energy(self) -> dict[str, float | None]:
@@ -150,7 +161,12 @@ class Result:
             raise
 
     def fill(self, place: Path) -> None:
-        """Add what stands beside the tables to a result directory: the waveform's first cycles."""
+        """Add what stands beside the tables to a result directory: the waveform's first cycles, and those around events."""
+        for name, recording in self._snippets.items():
+            write_snippet(place / SNIPPETS, name, recording)
+        if self.path is not None:
+            for file in (self.path / SNIPPETS).glob("*_*.*"):
+                shutil.copyfile(file, place / SNIPPETS / file.name)
         if self.extract:
             import pyarrow as pa
             import pyarrow.parquet as pq

@@ -48,7 +48,7 @@ def intake(rows: Mapping[str, np.ndarray], offset_ns: int = 0) -> Columns:
     for name, values in rows.items():
         if name == "channel" and values.dtype.kind in "UO":
             values = np.array([_LABEL[v if v in _LABEL else f"U_{v}"] for v in values.tolist()], np.int8)
-        elif name == "t" and offset_ns:
+        elif name in ("t", "t1") and offset_ns:
             values = values + offset_ns
         taken[name] = values
     return taken

@@ -18,7 +18,7 @@ from .sides import nearest_standard_voltage
 __all__ = ["Quality", "add_energy", "far_from_mains", "nearest_mains", "summarise", "without_nominal"]
 
 #: What this version leaves null, with the columns concerned.
-_NOT_YET = ("events", "harmonics", "unbalance", "flicker", "3-s, 10-min, 2-h and 10-s intervals")
+_NOT_YET = ("harmonics", "unbalance", "flicker", "3-s, 10-min, 2-h and 10-s intervals")
 MAINS = (50.0, 60.0)
 
 
@@ -116,6 +116,11 @@ def _not_numbers(energy: Mapping[str, float | None], mean: Mapping[str, float | 
     return notes
 
 
+def _event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the table `events` with its times as text."""
+    return {**event, "t": iso(event["t"]), "detail": [{**d, "t": iso(d["t"])} for d in event["detail"]]}
+
+
 def summarise(
     *,
     recording: dict[str, Any],
@@ -143,7 +148,7 @@ def summarise(
     not_measured = [{"what": what, "why": "not in this version"} for what in _NOT_YET]
     if settings.nominal_voltage is None:
         warnings.append(without_nominal(mean, wiring))
-        not_measured += [{"what": what, "why": "no nominal voltage"} for what in ("deviations", "EN 50160")]
+        not_measured += [{"what": what, "why": "no nominal voltage"} for what in ("events", "deviations", "EN 50160")]
     if source_table == "cycle" and statistics.rows:
         warnings.append("shorter than one 10/12-cycle window: means are of whole cycles")
     elif not statistics.rows:
@@ -162,7 +167,7 @@ def summarise(
         "energy": {key: energy.get(key) for key in energy_keys()},
         "mean": mean,
         "extremes": extremes,
-        "events": {"counts": dict(Counter(str(e["type"]) for e in events)), "list": list(events)},
+        "events": {"counts": dict(Counter(str(e["type"]) for e in events)), "list": [_event(e) for e in events]},
         "quality": {**quality.state(), "intervals": {source_table: {"count": statistics.rows, "flagged": statistics.flags}}},
         "not_measured": not_measured,
         "warnings": warnings,
