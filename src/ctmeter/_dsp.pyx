@@ -25,6 +25,8 @@ from ctmeter._kernels.cycles cimport (
 )
 from ctmeter._kernels.edges cimport atom, turn_reference
 from ctmeter._kernels.energy cimport account, powers
+from ctmeter._kernels.flicker cimport PST_ROW, begin_flicker, close_interval, flicker_outputs, set_flicker
+from ctmeter._kernels.flicker_state cimport flicker_state_t
 from ctmeter._kernels.references cimport set_angle, set_period
 from ctmeter._kernels.skew cimport REACH, move, set_delay
 from ctmeter._kernels.state cimport (
@@ -39,7 +41,7 @@ __all__ = ["Core", "instruction_set"]
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
     FORMAT = 1        # of snapshots
-    PARTS = 16        # of a snapshot
+    PARTS = 18        # of a snapshot
     BINS = 640        # of a spectrum, at most
 
 
@@ -102,6 +104,8 @@ cdef class Core:
         Interpolation kernels for longer and longer windows, see `ctmeter.kernels`; none for no spectra.
     signalling : float
         Hz of the mains signalling voltage, 0 for none.
+    flicker : ndarray, float64
+        Coefficients of the flickermeter, see `ctmeter.flicker`; none for no flicker.
     kernels : str
         An instruction set, "" for the best.
 
@@ -115,13 +119,13 @@ cdef class Core:
     cdef core_t c
     cdef state_t s
     cdef out_t out
-    cdef long capacity[6]
+    cdef long capacity[7]
 
     def __cinit__(self, double sample_rate, lanes, const double[:, :, ::1] tables, *, bint line=False, derive=(False, False),
                   int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
                   double next_tick=INFINITY, double tick_period=INFINITY, double next_f=INFINITY, double f_period=INFINITY,
                   bint cycles=False, bint halves=False, bint lines=False, double next_sync=INFINITY,
-                  double sync_period=0.0, spectra=(), double signalling=0.0, str kernels=""):
+                  double sync_period=0.0, spectra=(), double signalling=0.0, flicker=None, str kernels=""):
         cdef long ring = 1024
         cdef int k
         if not 10.0 <= sample_rate <= 20e6 or len(lanes) != 8 or tables.shape[0] != 2 or tables.shape[1] != PHASES + 1 or tables.shape[2] != TAPS:
@@ -159,6 +163,8 @@ cdef class Core:
         self.c.signalling = signalling
         self._set_spectra(spectra)
         self.s.next_tick, self.s.f_tick, self.s.next_sync = next_tick, next_f, next_sync
+        if flicker is not None:
+            self._set_flicker(flicker)
         self.c.sync_period = sync_period
         self._begin_run()
 
@@ -178,6 +184,8 @@ cdef class Core:
             free(<void *><size_t>p)
         free(self.out.spectra)
         free(self.out.frequencies)
+        free(self.out.psts)
+        free(self.c.flicker)
         free(self.out.phasors)
         free(self.c.stage_U)
         free(self.c.stage_I)
@@ -254,6 +262,15 @@ cdef class Core:
             self.c.half_twiddles[2 * k + 1] = <float>sin(M_PI * k / 1024)
         return 0
 
+    cdef int _set_flicker(self, const double[::1] values) except -1:
+        if self.c.current_reference or not set_flicker(&self.c.flick, values, self.c.divide, self.c.dead):
+            raise ValueError("coefficients of flicker for another decimation, or no voltage")
+        self.c.flicker = <flicker_state_t *>zeroed(sizeof(flicker_state_t))
+        if self.c.flicker == NULL:
+            raise MemoryError
+        self.c.flicker.tick = self.s.next_tick
+        return 0
+
     cdef int _set_skew(self, lanes) except -1:
         cdef int l
         for l in range(8):
@@ -319,6 +336,7 @@ cdef class Core:
         self.s.edge_c, self.s.edge_s = 1.0, 0.0
         memset(self.s.off, 0, sizeof(self.s.off))
         memset(self.s.rail, 0, sizeof(self.s.rail))
+        begin_flicker(&self.c, &self.s, &self.out)
         clear(&self.s.part, -0.5)
         clear(&self.s.cycle, -0.5)
         clear(&self.s.window, -0.5)
@@ -346,6 +364,7 @@ cdef class Core:
             self.out.spectra = <float *>self._grown(<double *>self.out.spectra, self.out.n_spectra + 8, width, 3)
         self.out.windows = self._grown(self.out.windows, self.out.n_windows + SPARE, ROW, 0)
         self.out.frequencies = self._grown(self.out.frequencies, self.out.n_frequencies + 8, 4, 4)
+        self.out.psts = self._grown(self.out.psts, self.out.n_psts + 8, PST_ROW, 6)
         if self.c.sync_period > 0.0:
             self.out.phasors = self._grown(self.out.phasors, self.out.n_phasors + SPARE, SYNC_ROW, 5)
         if self.c.want_cycles:
@@ -363,6 +382,9 @@ cdef class Core:
         while s.decimated * c.divide + c.lead < min(s.ticked, s.frames):
             c.K.decimate(x + 4 * ((s.decimated * c.divide - c.lead) & c.mask), c.pairs, c.dec_kernel, c.dec + 4 * (s.decimated & (DEC_RING - 1)))
             s.decimated += 1
+        if c.flicker:
+            self._reserve()
+            flicker_outputs(c, s, &self.out)
         return self._sums_and_hops() if s.locked else 0
 
     cdef int _sums_and_hops(self) except -1 nogil:
@@ -578,6 +600,8 @@ cdef class Core:
         self.s.next_tick -= passed
         self.s.f_tick -= passed
         self.s.next_sync -= passed
+        if self.c.flicker:
+            self.c.flicker.tick -= passed
         self._begin_run()
 
     def flush(self) -> None:
@@ -585,6 +609,8 @@ cdef class Core:
         self._flush()
         self._reserve()
         frequency_row(&self.c, &self.s, &self.out, self.s.f_tick)
+        if self.c.flicker:
+            close_interval(&self.c, &self.s, &self.out)
 
     cdef int _flush(self) except -1:
         cdef state_t *s = &self.s
@@ -648,12 +674,13 @@ cdef class Core:
         return SPECTRUM * 32 * (2 if self.c.lines else 1)
 
     def take(self) -> tuple:
-        """Rows completed since the last call: windows, cycles, halves, spectra (float32), frequencies, synchrophasors, as bytes of float64.
+        """Rows completed since the last call: windows, cycles, halves, spectra (float32), frequencies, synchrophasors, Pst, bytes of float64.
 
         A row of the first two is t0, t1, cycles, flags, missing lanes, saturated lanes, other[3],
         missing[8], kind, two unused, sums[36], umin[6], umax[6], pinst[6], two unused; of the third: time,
-        grid, V, flags; of the fifth: start of the interval, cycles, their samples, flags; of the last:
-        time, rad per sample, its change per sample, flags, re[8], im[8]. Times are sample numbers.
+        grid, V, flags; of the fifth: start of the interval, cycles, their samples, flags; of the sixth:
+        time, rad per sample, its change per sample, flags, re[8], im[8]; of the last: start of the interval,
+        flags, Pst of L1 L2 L3 L12 L23 L31. Times are sample numbers.
         There is a spectrum for each window: rows of mean squares as in `_kernels/dispatch.h`, 8 lanes each.
         """
         rows = (
@@ -663,9 +690,14 @@ cdef class Core:
             PyBytes_FromStringAndSize(<char *>self.out.spectra, self.out.n_spectra * self._spectrum_bytes()),
             PyBytes_FromStringAndSize(<char *>self.out.frequencies, self.out.n_frequencies * 4 * sizeof(double)),
             PyBytes_FromStringAndSize(<char *>self.out.phasors, self.out.n_phasors * SYNC_ROW * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.out.psts, self.out.n_psts * PST_ROW * sizeof(double)),
         )
-        self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = self.out.n_frequencies = self.out.n_phasors = 0
+        self._taken()
         return rows
+
+    cdef void _taken(self) noexcept:
+        self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = self.out.n_frequencies = 0
+        self.out.n_phasors = self.out.n_psts = 0
 
     @property
     def ready(self) -> int:
@@ -691,14 +723,14 @@ cdef class Core:
         parts[:PARTS] = [
             &self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.c.stage_U, self.c.stage_I, self.c.stage_marks,
             self.out.windows, self.out.cycles, self.out.halves, self.out.spectra, self.c.floats, self.out.frequencies,
-            self.out.phasors,
+            self.out.phasors, self.c.flicker, self.out.psts,
         ]
         sizes[:PARTS] = [
             sizeof(state_t), (ring + self.c.mirror) * 32, (ring + self.c.mirror) * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
             stage * 32, stage * 32, stage * 2,
             self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32, self.out.n_spectra * self._spectrum_bytes(),
             (self.c.float_mask + 1 + self.c.longest_taps) * 32 if self.c.floats else 0, self.out.n_frequencies * 32,
-            self.out.n_phasors * SYNC_ROW * 8,
+            self.out.n_phasors * SYNC_ROW * 8, sizeof(flicker_state_t) if self.c.flicker else 0, self.out.n_psts * PST_ROW * 8,
         ]
         return PARTS
 
@@ -709,7 +741,7 @@ cdef class Core:
         cdef int k
         self._parts(parts, sizes)
         head = [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels, self.out.n_windows, self.out.n_cycles,
-                self.out.n_halves, self.out.n_spectra, self.out.n_frequencies, self.out.n_phasors]
+                self.out.n_halves, self.out.n_spectra, self.out.n_frequencies, self.out.n_phasors, self.out.n_psts]
         pieces = [(<long>v).to_bytes(8, "little") for v in head]
         for k in range(PARTS):
             pieces.append(PyBytes_FromStringAndSize(<char *>parts[k], sizes[k]) if sizes[k] else b"")
@@ -718,7 +750,7 @@ cdef class Core:
 
     cdef long _options(self) noexcept:
         """What decides which parts a snapshot has."""
-        return (self.c.sync_period > 0.0) << 4 | self.c.skewed | self.c.want_cycles << 1 | self.c.want_halves << 2 | self.c.lines << 3
+        return (self.c.flicker != NULL) << 5 | (self.c.sync_period > 0.0) << 4 | self.c.skewed | self.c.want_cycles << 1 | self.c.want_halves << 2 | self.c.lines << 3
 
     def restore(self, bytes state) -> None:
         """Take over a snapshot of a core made with the same arguments.
@@ -730,28 +762,29 @@ cdef class Core:
         """
         cdef void *parts[PARTS]
         cdef long sizes[PARTS]
-        cdef long at = 88
+        cdef long at = 96
         cdef const char *p
         cdef int k
-        if len(state) < 96 or crc32(memoryview(state)[8:]).to_bytes(8, "little") != state[:8]:
+        if len(state) < 104 or crc32(memoryview(state)[8:]).to_bytes(8, "little") != state[:8]:
             raise ValueError("a damaged or truncated snapshot")
         state = state[8:]
         p = PyBytes_AS_STRING(state)
-        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(11)]
-        if len(state) < 88 or head[:5] != [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels]:
+        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(12)]
+        if len(state) < 96 or head[:5] != [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels]:
             raise ValueError("a snapshot of another version or of other settings")
-        if len(state) < (head[5] + head[6]) * ROW * 8 + head[7] * 32 + head[8] * self._spectrum_bytes() + head[9] * 32 + head[10] * SYNC_ROW * 8:
+        if len(state) < ((head[5] + head[6]) * ROW * 8 + head[7] * 32 + head[8] * self._spectrum_bytes() + head[9] * 32
+                         + (head[10] * SYNC_ROW + head[11] * PST_ROW) * 8):
             raise ValueError("a truncated snapshot")
         self.out.n_windows, self.out.n_cycles, self.out.n_halves, self.out.n_spectra = head[5:9]
-        self.out.n_frequencies, self.out.n_phasors = head[9:11]
+        self.out.n_frequencies, self.out.n_phasors, self.out.n_psts = head[9:12]
         self._reserve()
         self._parts(parts, sizes)
         for k in range(PARTS):
             at += sizes[k]
         if len(state) != at:
-            self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = self.out.n_frequencies = self.out.n_phasors = 0
+            self._taken()
             raise ValueError("a truncated snapshot")
-        at = 88
+        at = 96
         for k in range(PARTS):
             if sizes[k]:
                 memcpy(parts[k], p + at, sizes[k])

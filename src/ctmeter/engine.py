@@ -25,9 +25,10 @@ import numpy as np
 from ._dsp import Core
 from .columns import ROW, Layout, Rows
 from .errors import InputError, SettingsError
+from .flicker import LOWEST_RATE, decimation, flicker_coefficients
 from .frequency import detect_frequency, fit_phase
 from .kernels import edge_tables, interpolation_kernels
-from .quantity import ENERGIES, PHASES, Flag
+from .quantity import ENERGIES, LINES, PHASES, Flag
 from .recording import LOW_RATE, TOO_SLOW, Channel, Gap, Timebase, Wiring
 from .settings import Settings
 
@@ -151,6 +152,7 @@ class Engine:
             sync_period=sync,
             spectra=() if settings.spectra == "none" else interpolation_kernels(self._rate, 10 if self._nominal < 55 else 12),
             signalling=settings.signalling_frequency or 0.0,
+            flicker=self._flicker(),
         )
 
     def feed(self, block: np.ndarray | Gap) -> int:
@@ -166,7 +168,7 @@ class Engine:
             Rows that wait to be taken.
         """
         if isinstance(block, Gap):
-            self._close_run()
+            self._lock_short_run()
             self._core.gap(block.samples)
             self._lost += block.samples
             return self._ready
@@ -203,19 +205,20 @@ class Engine:
         if found is None:
             log.info("no fundamental found at the start of a run; starting from %g Hz", frequency)
 
-    def _close_run(self) -> None:
+    def _lock_short_run(self) -> None:
+        """Find a frequency for a run that ends before the core wanted one."""
         if not self._core.locked and self._core.pending(True)[0]:
             self._lock(short=True)
-        self._core.flush()
 
     def flush(self) -> int:
         """Account everything to the last sample; see `feed` for the result."""
-        self._close_run()
+        self._lock_short_run()
+        self._core.flush()
         return self._ready
 
     def take(self) -> dict[str, Rows]:
-        """Rows completed since the last call: tables "basic", "cycle", "half_cycle", "frequency", "synchrophasor"."""
-        windows, cycles, halves, spectra, frequencies, phasors = self._core.take()
+        """Rows completed since the last call: tables "basic", "cycle", "half_cycle", "frequency", "synchrophasor", "pst"."""
+        windows, cycles, halves, spectra, frequencies, phasors, psts = self._core.take()
         tables = {}
         if windows:
             rows = np.frombuffer(windows).reshape(-1, ROW)
@@ -228,7 +231,25 @@ class Engine:
             tables["frequency"] = self._layout.frequency_columns(np.frombuffer(frequencies).reshape(-1, 4))
         if phasors:
             tables["synchrophasor"] = self._layout.synchrophasor_columns(np.frombuffer(phasors).reshape(-1, 20))
+        if psts:
+            tables["pst"] = self._pst_columns(np.frombuffer(psts).reshape(-1, 8))
         return tables
+
+    def _pst_columns(self, rows: np.ndarray) -> Rows:
+        """Short-term flicker of intervals of ten minutes."""
+        layout = self._layout
+        places = [(PHASES[k], k) for k in layout.phases]
+        if layout.line or self._settings.voltages == "line":
+            places += [(LINES[k], 3 + k) for k in layout.lines]
+        out: Rows = {"t": layout.times(rows[:, 0]), "flags": rows[:, 1].astype(np.uint32) | np.uint32(self._base_flags)}
+        return out | {f"Pst_{name}": rows[:, 2 + place] for name, place in places}
+
+    def _flicker(self) -> np.ndarray | None:
+        """Coefficients of the flickermeter; None without voltages, or where the rate is too low for it."""
+        divide = decimation(self._rate)
+        if self._rate / divide < LOWEST_RATE or not any(self._lanes[:3]):
+            return None
+        return np.array(flicker_coefficients(self._rate / divide, divide, self._nominal, self._settings.flicker_lamp))
 
     @property
     def energy(self) -> dict[str, float | None]:

@@ -15,7 +15,7 @@ LAYERS = (
     ("errors",),
     ("quantity", "settings", "_dsp"),
     ("recording", "measurements", "power"),
-    ("roles", "frequency", "kernels", "columns"),
+    ("roles", "frequency", "kernels", "columns", "flicker"),
     ("readers", "engine", "synth"),
     ("aggregation", "events"),
     ("meter", "en50160"),

@@ -1,0 +1,122 @@
+"""Flicker: outputs assigned to cycles and to intervals of ten minutes.
+
+References
+----------
+IEC 61000-4-15:2010, 5.7
+"""
+
+from libc.math cimport INFINITY, NAN, ceil
+from libc.string cimport memset
+
+from ctmeter._kernels.flicker_state cimport (
+    FLICKER_CLASSES, FLICKER_RECENT, FLICKER_SETTLE, FLICKER_TAPS, flicker_bank_t, flicker_state_t, flicker_t, short_term,
+)
+from ctmeter._kernels.state cimport DEC_RING, INCOMPLETE, SETTLING, core_t, out_t, span_t, state_t
+
+cdef enum:
+    PST_ROW = 8       # start of the interval, flags, Pst of L1 L2 L3 L12 L23 L31
+
+
+cdef inline int has_bank(const core_t *c, int bank) noexcept nogil:
+    """Phases where there are any, line voltages where they are wanted."""
+    return c.lines if bank else not c.lanes.line
+
+
+cdef inline int set_flicker(flicker_t *f, const double[::1] values, int divide, double dead) noexcept nogil:
+    """Take over the coefficients; 0 where they are not for this decimation."""
+    cdef long head = (<char *>f.taps - <char *>f) // sizeof(double), k
+    f.count = <int>(values.shape[0] - head)
+    f.step = (f.count + 2) // 3
+    if not 0 < f.count <= FLICKER_TAPS or f.count != 3 * f.step - 2:
+        return 0
+    for k in range(values.shape[0]):
+        (<double *>f)[k] = values[k]
+    # an output's middle: half the taps, and the two frames that undo the droop
+    f.first = (0.5 * (f.count - 1) + 2) * divide - f.lag
+    f.dead = max(0.5 * dead * dead, 1e-12)
+    return f.stride == f.step * divide
+
+
+cdef inline void begin_flicker(const core_t *c, state_t *s, out_t *out) noexcept nogil:
+    """Forget what must not reach over missing time; the classes of a running interval stay."""
+    cdef flicker_state_t *f = c.flicker
+    cdef size_t head
+    cdef int k
+    if f == NULL:
+        return
+    head = <size_t>(<char *>f.bank[0].counted - <char *>&f.bank[0])
+    f.done = 0
+    for k in range(2):
+        memset(&f.bank[k], 0, head)
+    while f.tick <= 0.0:
+        close_interval(c, s, out)
+
+
+cdef inline void close_interval(const core_t *c, state_t *s, out_t *out) noexcept nogil:
+    """The interval that ends at the tick becomes a row, if anything was counted in it."""
+    cdef flicker_state_t *f = c.flicker
+    cdef flicker_bank_t *b
+    cdef double *row = out.psts + PST_ROW * out.n_psts
+    cdef double settle = FLICKER_SETTLE * c.flick.outputs, whole = c.tick_period / c.flick.stride - 0.1 * c.flick.outputs
+    cdef int flags = 0, any = 0, k, l
+    for k in range(6):
+        b = &f.bank[k // 3]
+        l = k % 3
+        row[2 + k] = NAN
+        if b.counted[l] > 0:
+            any = 1
+            row[2 + k] = short_term(b.classes[l], b.counted[l])
+            if b.counted[l] < whole:
+                flags |= INCOMPLETE
+            if b.live[l] - b.counted[l] < settle:
+                flags |= SETTLING
+        b.counted[l] = 0
+        memset(b.classes[l], 0, FLICKER_CLASSES * 4)
+    row[0], row[1] = f.tick - c.tick_period + s.start, flags
+    out.n_psts += any
+    f.tick += c.tick_period
+
+
+cdef inline void flicker_outputs(const core_t *c, state_t *s, out_t *out) noexcept nogil:
+    """Every output for which the decimated frames are there."""
+    cdef flicker_state_t *f = c.flicker
+    cdef double until
+    cdef long last
+    cdef int k
+    if f == NULL:
+        return
+    while True:
+        # the last of its frames, and the two after it
+        last = max((s.decimated - c.flick.count - 4 + c.flick.step) // c.flick.step, 0)
+        until = ceil((f.tick - c.flick.first) / c.flick.stride)
+        if until < last:
+            last = max(<long>until, f.done)
+        for k in range(2):
+            if has_bank(c, k):
+                c.K.flicker(&c.flick, &f.bank[k], c.dec, DEC_RING - 1, k, f.done, last)
+        f.done = max(last, f.done)
+        if until > f.done:
+            return
+        close_interval(c, s, out)
+
+
+cdef inline void flicker_of(const core_t *c, const state_t *s, span_t *v) noexcept nogil:
+    """The largest sensation within a span."""
+    cdef const flicker_state_t *f = c.flicker
+    cdef const flicker_bank_t *b
+    cdef long n, first, last
+    cdef int k
+    if f == NULL:
+        return
+    first = max(<long>ceil((v.t0 - c.flick.first) / c.flick.stride), f.done - FLICKER_RECENT, 0)
+    last = min(<long>ceil((v.t1 - c.flick.first) / c.flick.stride), f.done)
+    for k in range(6):
+        b = &f.bank[k // 3]
+        if not has_bank(c, k // 3):
+            continue
+        for n in range(first, last):
+            v.pinst[k] = max(v.pinst[k], b.recent[n & (FLICKER_RECENT - 1)][k % 3])
+        if v.pinst[k] < 0:
+            v.pinst[k] = -INFINITY
+        elif b.live[k % 3] < FLICKER_SETTLE * c.flick.outputs:
+            v.flags |= SETTLING
