@@ -18,7 +18,8 @@ from ..measurements import LABELS
 from ..quantity import LINES
 from ..recording import Wiring
 from ..settings import Settings
-from .flagging import Columns, Flagging, concatenate, ends, rows_of
+from .columns import Columns, concatenate, ends, rows_of
+from .flagging import Flagging
 from .polyphase import Event, Rows, Rule, Watch
 from .reference import Sliding
 from .rvc import RapidChanges

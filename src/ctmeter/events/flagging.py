@@ -18,45 +18,15 @@ from typing import Any
 import numpy as np
 
 from ..quantity import PHASES, Flag
+from .columns import Columns, concatenate, ends, rows_of
 from .polyphase import Event
 
-__all__ = ["Flagging", "concatenate", "ends", "rows_of"]
+__all__ = ["Flagging"]
 
 _FLAG = {"dip": Flag.DIP, "swell": Flag.SWELL, "interruption": Flag.INTERRUPTION}
 #: How long an event is remembered after the last window that was let go, ns: windows may come out of order by an interval of 150/180 cycles.
 _REMEMBERED = 10_000_000_000
 _FOREVER = 2**62
-
-Columns = dict[str, np.ndarray]
-
-
-def rows_of(rows: Columns) -> int:
-    """Number of rows."""
-    return len(rows["t"]) if "t" in rows else 0
-
-
-def concatenate(parts: Sequence[Columns]) -> Columns:
-    """Rows one after the other; a column that a part has not is null there."""
-    parts = [p for p in parts if rows_of(p)]
-    if len(parts) < 2:
-        return dict(parts[0]) if parts else {}
-    names = list(dict.fromkeys(name for p in parts for name in p))
-    like = {name: next(p[name] for p in parts if name in p) for name in names}
-
-    def column(part: Columns, name: str) -> np.ndarray:
-        model = like[name]
-        missing = np.nan if model.dtype.kind == "f" else 0
-        return part[name] if name in part else np.full((rows_of(part), *model.shape[1:]), missing, model.dtype)
-
-    return {name: np.concatenate([column(p, name) for p in parts]) for name in names}
-
-
-def ends(rows: Columns) -> np.ndarray:
-    """The ends of windows, ns."""
-    if "t1" in rows:
-        return rows["t1"]
-    stop: np.ndarray = rows["t"] + np.rint(rows["duration"] * 1e9).astype(np.int64)
-    return stop
 
 
 @dataclass(frozen=True)

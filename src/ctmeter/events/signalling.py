@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .flagging import Columns, ends, rows_of
+from .columns import Columns, ends, rows_of
 from .polyphase import Event, Rows, Rule, Watch
 
 __all__ = ["LONGEST_S", "THRESHOLD", "Signalling"]

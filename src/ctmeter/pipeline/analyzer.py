@@ -400,6 +400,10 @@ class Analyzer:
         made._pending = _unpacked(state["pending"])
         made._held = None if state["held"] is None else _unpacked(state["held"])
         made._quality, made._energy = Quality(state["quality"]), state["energy"]
-        made._collector.follow(made._engine, made._offset_ns)
+        stages = state["collector"]["stages"]
+        if stages is not None:
+            made._stages = Stages(made._settings, made._channels, made._wiring)
+            made._stages.resume(stages, Timebase(made._start_ns, made._rate), made._offset_ns)
+        made._collector.follow(made._engine, made._offset_ns, made._stages)
         made._collector.resume(state["collector"])
         return made

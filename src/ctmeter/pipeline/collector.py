@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine import Engine
-from ..events.flagging import concatenate, rows_of
+from ..events.columns import concatenate, rows_of
 from ..measurements import Columns, event_table, no_rows, record_batch
 from ..quantity import TABLES
 from ..recording import Channel, Recording, scaled
@@ -185,8 +185,7 @@ class Collector:
         self._stages.snippets.ready = []
 
     def _keep(self, windows: Columns, others: dict[str, Columns]) -> None:
-        if not self._half_cycle:
-            others.pop("half_cycle", None)
+        others = {t: c for t, c in others.items() if t in self._buffers and (t != "half_cycle" or self._half_cycle)}
         if windows:
             self.add({"basic": self._windows_stored(windows)})
         self.add(others)
