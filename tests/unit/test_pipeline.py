@@ -84,7 +84,7 @@ def test_any_split_and_snapshots_give_the_same(tmp_path):
             rows += a.feed(block[at : at + n])["basic"].num_rows
             at += n
             a = Analyzer.restore(a.snapshot())
-        assert at == len(block) and rows >= 8
+        assert at == len(block) and rows >= 7  # two wait for the values that could flag them
         same(a.finish(), expected)
     assert [p.name for p in tmp_path.iterdir()] == ["r"]
 
