@@ -57,7 +57,7 @@ class Flag(enum.IntFlag):
 class Rule(enum.StrEnum):
     """How values of shorter intervals become the value of a longer one.
 
-    Every mean is weighted by duration and leaves out null values.
+    Means count by duration, rms values and cubes once each; null values are left out.
     """
 
     START = "start"  #: of the first interval

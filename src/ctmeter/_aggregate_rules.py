@@ -1,0 +1,216 @@
+"""How columns of windows become columns of longer intervals: what is added up, and what is read off the sums.
+
+Values lie in matrices: `x` (columns, windows) of scalars, `lists` (windows, entries) of spectra. What
+is added up are *terms* of them: squares, with each window counting once, or values times durations.
+
+References
+----------
+IEC 61000-4-30:2015
+IEC 61000-4-30:2015, annex D
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from .quantity import LIST_LENGTH, PHASES, QUANTITIES, Rule, columns
+
+__all__ = ["Plan", "Rows", "add_up", "moved"]
+
+#: Rows of one table: column name to array; NaN is null.
+Rows = dict[str, np.ndarray]
+
+_KNOWN = {c.name: c for c in columns("basic") if c.dtype in ("f8", *LIST_LENGTH) and c.name != "duration"}
+#: Name of the angle that goes with each fundamental, for instance phi_U_L1 of U1_L1.
+_ANGLES = {name: f"phi_{q.name[0]}{name.removeprefix(q.name)}" for q in QUANTITIES if q.rule is Rule.PHASOR_MAGNITUDE for name in q.columns}
+
+
+def add_up(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over the first axis, in order, leaving out NaN.
+
+    Parameters
+    ----------
+    values : ndarray, shape (k, ...)
+    weights : ndarray, shape (k, ...), broadcastable to `values`
+        What each value counts for; already contained in `values`.
+
+    Returns
+    -------
+    sums, weights : ndarray, shape (...)
+        Both 0 where all were NaN.
+
+    Notes
+    -----
+    One addition after the other, so that results do not depend on how many intervals are added up at once.
+    """
+    total = values[0].copy()
+    for k in range(1, len(values)):
+        total += values[k]
+    weight = np.broadcast_to(np.add.accumulate(weights, axis=0)[-1], total.shape)
+    missing = np.isnan(total)
+    if missing.any():
+        weight = weight.copy()
+        some, what = values[:, missing], np.broadcast_to(weights, values.shape)[:, missing]
+        here = ~np.isnan(some)
+        some, what = np.where(here, some, 0.0), np.where(here, what, 0.0)
+        total[missing] = list(accumulate(some, np.add))[-1]
+        weight[missing] = list(accumulate(what, np.add))[-1]
+    return total, weight
+
+
+def moved(values: np.ndarray, old: tuple[str, ...], new: tuple[str, ...], fill: float) -> np.ndarray:
+    """Rows of a matrix (first axis) named `old` put to the places of the same names in `new`; others are `fill`."""
+    result = np.full((len(new), *values.shape[1:]), fill, values.dtype)
+    places = {name: k for k, name in enumerate(new)}
+    if old:
+        result[[places[name] for name in old]] = values
+    return result
+
+
+class Plan:
+    """Which columns there are, where they lie in the matrices, and by which terms they are aggregated.
+
+    Parameters
+    ----------
+    present : iterable of str
+        Columns of the windows; unknown ones are left out.
+    u_din : mapping of phase to float
+        Voltages to which under- and over-deviation refer, V; empty without a nominal voltage.
+
+    Notes
+    -----
+    Rows of `x` are, in this order: rms values, fundamentals, their angles, maxima, rms values that have extremes,
+    means, minima. Terms are squares of the first and fifth, squares limited by `u_din` from above and below, and then,
+    times duration: means, phasors (real, imaginary, magnitude), fundamental powers.
+    """
+
+    def __init__(self, present: Iterable[str], u_din: Mapping[str, float]) -> None:
+        self.present = frozenset(present) & _KNOWN.keys()
+        self.u_din = dict(u_din)
+        scalars = [c for c in _KNOWN.values() if c.name in self.present and c.dtype == "f8"]
+        lists = [c for c in _KNOWN.values() if c.name in self.present and c.dtype != "f8"]
+        self.rms = tuple(c.name for c in scalars if c.rule is Rule.RMS and not c.quantity.extremes)
+        self.phasors = tuple(c.name for c in scalars if c.rule is Rule.PHASOR_MAGNITUDE)
+        self.high = tuple(c.name for c in scalars if c.rule is Rule.MAX)
+        self.spread = tuple(c.name for c in scalars if c.rule is Rule.RMS and c.quantity.extremes)
+        self.mean = tuple(c.name for c in scalars if c.rule is Rule.MEAN)
+        self.low = tuple(c.name for c in scalars if c.rule is Rule.MIN)
+        self.angles = tuple(_ANGLES[name] for name in self.phasors)
+        ratios = (c.name for c in scalars if c.rule is Rule.RATIO)
+        self._ratio_names = tuple(n for n in ratios if {n.replace("PF", "P"), n.replace("PF", "S")} <= self.present)
+        self.x = (*self.rms, *self.phasors, *self.angles, *self.high, *self.spread, *self.mean, *self.low)
+        edges = list(accumulate(map(len, (self.rms, self.phasors, self.angles, self.high, self.spread, self.mean, self.low)), initial=0))
+        self._rms, self._phasors, self._angles, _, self._spread, self._mean, _ = (slice(a, b) for a, b in pairwise(edges))
+        #: Rows of `x` of which the smallest and the largest value are kept.
+        self.smallest, self.largest = slice(edges[4], edges[7]), slice(edges[3], edges[6])
+        self.extremes = (*self.spread, *self.mean)
+        self._deviating = {p: self.x.index(f"U_{p}") for p in self.u_din if f"U_{p}" in self.present}
+        self._plan_powers()
+        self._plan_terms()
+        self.lists = {c.name: LIST_LENGTH[c.dtype] for c in lists}
+        #: One name for each entry of the lists.
+        self.entries = tuple(f"{name}.{k}" for name, length in self.lists.items() for k in range(length))
+
+    def _plan_powers(self) -> None:
+        """Which fundamentals give power together."""
+        place = {name: k for k, name in enumerate(self.phasors)}
+        self._powered = tuple(p for p in PHASES if f"U1_{p}" in place and f"I1_{p}" in place)
+        self._pairs = ([place[f"U1_{p}"] for p in self._powered], [place[f"I1_{p}"] for p in self._powered])
+        self._two_wattmeters: tuple[list[int], list[int]] | None = None
+        if not self._powered and {"U1_L12", "U1_L23", "I1_L1", "I1_L3"} <= place.keys():
+            self._two_wattmeters = [place["U1_L12"], place["U1_L23"]], [place["I1_L1"], place["I1_L3"]]
+
+    def _plan_terms(self) -> None:
+        squares = [*self.rms, *self.spread, *(f"{kind}_{p}" for kind in ("under", "over") for p in self._deviating)]
+        weighted = [*self.mean, *(f"{name}.{part}" for part in ("re", "im", "abs") for name in self.phasors)]
+        weighted += [f"{kind}1_{p}" for kind in "PQ" for p in self._powered]
+        weighted += [f"S1_{p}" for p in self._powered]
+        if self._two_wattmeters:
+            weighted += ["P1", "Q1"]
+        self.terms = (*squares, *(f"{name}/s" for name in weighted))
+        #: How many of the terms are squares.
+        self.squares = len(squares)
+
+    def make_terms(self, x: np.ndarray, duration: np.ndarray) -> np.ndarray:
+        """Terms, shape (terms, windows), of values of shape (rows, windows) and durations in s."""
+        terms = np.empty((len(self.terms), x.shape[1]))
+        at = len(self.rms)
+        np.square(x[self._rms], out=terms[:at])
+        np.square(x[self._spread], out=terms[at : at + len(self.spread)])
+        at += len(self.spread)
+        for limit in (np.minimum, np.maximum):
+            for phase, row in self._deviating.items():
+                terms[at] = limit(x[row], self.u_din[phase]) ** 2
+                at += 1
+        magnitude, angle = x[self._phasors], np.radians(x[self._angles])
+        re, im = magnitude * np.cos(angle), magnitude * np.sin(angle)
+        parts = [x[self._mean], re, im, magnitude]
+        if self._powered:
+            u, i = self._pairs
+            parts += [re[u] * re[i] + im[u] * im[i], im[u] * re[i] - re[u] * im[i], magnitude[u] * magnitude[i]]
+        if self._two_wattmeters:
+            u, i = self._two_wattmeters
+            p, q = re[u] * re[i] + im[u] * im[i], im[u] * re[i] - re[u] * im[i]
+            parts += [p[:1] - p[1:], q[:1] - q[1:]]
+        for part in parts:
+            np.multiply(part, duration, out=terms[at : at + len(part)])
+            at += len(part)
+        return terms
+
+    def read_terms(self, sums: np.ndarray, weights: np.ndarray) -> Rows:
+        """Columns of intervals from their sums of terms and weights, shape (terms, intervals)."""
+        mean = _over(sums, weights)
+        squares, rest = mean[: self.squares], mean[self.squares :]
+        root = np.sqrt(squares)
+        out: Rows = dict(zip((*self.rms, *self.spread), root, strict=False))
+        for k, p in enumerate(self._deviating):
+            at, count = len(self.rms) + len(self.spread) + k, len(self._deviating)
+            out[f"under_{p}"] = 100 * np.maximum(1 - root[at] / self.u_din[p], 0.0)
+            out[f"over_{p}"] = 100 * np.maximum(root[at + count] / self.u_din[p] - 1, 0.0)
+        out |= dict(zip(self.mean, rest, strict=False))
+        at, count = len(self.mean), len(self.phasors)
+        re, im, magnitude = (rest[at + k * count : at + (k + 1) * count] for k in range(3))
+        size = np.hypot(re, im)
+        angle = np.where(size > 0, np.degrees(np.arctan2(im, re)), np.nan)
+        # without any angle in the interval the magnitude is a plain mean
+        out |= dict(zip(self.phasors, np.where(np.isnan(size), magnitude, size), strict=True))
+        out |= dict(zip(self.angles, angle, strict=True))
+        if self._ratio_names:
+            above, below = (np.array([out[name.replace("PF", kind)] for name in self._ratio_names]) for kind in "PS")
+            out |= dict(zip(self._ratio_names, _over(above, below), strict=True))
+        self._displacement(out, rest[at + 3 * count :])
+        return out
+
+    def _displacement(self, out: Rows, powers: np.ndarray) -> None:
+        """Displacement factors from P1, Q1, S1 of the phases, or the P1, Q1 of two wattmeters."""
+        if self._two_wattmeters:
+            p, q = powers
+        elif self._powered:
+            each, reactive, apparent = powers.reshape(3, len(self._powered), -1)
+            out |= dict(zip((f"DPF_{phase}" for phase in self._powered), _over(each, apparent), strict=True))
+            p, q = (np.where(np.isnan(x).all(0), np.nan, np.nansum(x, axis=0)) for x in (each, reactive))
+        else:
+            return
+        out["DPF"] = _over(p, np.hypot(p, q))
+
+    def read_extremes(self, smallest: np.ndarray, largest: np.ndarray, spread: bool) -> Rows:
+        """Columns of smallest and largest values; with `spread` also those named X_min and X_max."""
+        out = dict(zip((*(f"{n}_min" for n in self.extremes), *self.low), smallest, strict=True))
+        out |= dict(zip((*self.high, *(f"{n}_max" for n in self.extremes)), largest, strict=True))
+        return out if spread else {name: out[name] for name in (*self.low, *self.high)}
+
+    def read_lists(self, sums: np.ndarray, weights: np.ndarray) -> Rows:
+        """Spectral lists, float32, from sums of squares and weights of shape (intervals, entries)."""
+        rms = np.sqrt(_over(sums, weights)).astype(np.float32)
+        edges = list(accumulate(self.lists.values(), initial=0))
+        return {name: rms[:, a:b] for name, (a, b) in zip(self.lists, pairwise(edges), strict=True)}
+
+
+def _over(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A / b, NaN where b is not positive."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quotient: np.ndarray = np.where(b > 0, a / b, np.nan)
+    return quotient

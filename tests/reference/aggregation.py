@@ -1,0 +1,153 @@
+"""Aggregation of 10/12-cycle windows, IEC 61000-4-30: one window, one column, one number at a time.
+
+A window is a mapping with `t`, `t1` (ns), `kind` (0, 1: running at the tick, 2: on the old grid after it), `duration` (s),
+flags, and columns whose missing values are None. Rules are given by the caller, as column to text.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from typing import Any
+
+Window = dict[str, Any]
+Rules = dict[str, str]
+
+TICK = 600 * 10**9
+JOINED = 1000
+
+
+def slot_of(window: Window) -> int:
+    """Number of the ten minutes in which a window started."""
+    if window["kind"] == 1:
+        ticks = [k * TICK for k in range(window["t"] // TICK, window["t1"] // TICK + 2)]
+        middle = (window["t"] + window["t1"]) / 2
+        return min(ticks, key=lambda tick: abs(tick - middle)) // TICK - 1
+    return (window["t"] + window["t1"]) // 2 // TICK
+
+
+def sequences(windows: list[Window]) -> list[list[Window]]:
+    """The windows of each 150/180-cycle interval."""
+    normal = [w for w in windows if w["kind"] < 2]
+    result: list[list[Window]] = []
+    for w in normal:
+        group = result[-1] if result else []
+        follows = group and len(group) < 15 and slot_of(group[-1]) == slot_of(w) and abs(w["t"] - group[-1]["t1"]) <= JOINED
+        if follows:
+            group.append(w)
+        else:
+            result.append([w])
+    for group in result:
+        for w in windows:
+            if w["kind"] == 2 and len(group) < 15 and abs(w["t"] - group[-1]["t1"]) <= JOINED:
+                group.append(w)
+    return result
+
+
+def slots(windows: list[Window]) -> dict[int, list[Window]]:
+    """The windows of each ten minutes."""
+    result: dict[int, list[Window]] = {}
+    for w in windows:
+        if w["kind"] < 2:
+            result.setdefault(slot_of(w), []).append(w)
+    return result
+
+
+def incomplete(windows: list[Window], slot: int, cycles: int) -> bool:
+    """Whether more of the ten minutes is uncovered than a window and a cycle."""
+    start, stop = slot * TICK, (slot + 1) * TICK
+    covered = sum(min(w["t1"], stop) - w["t"] for w in windows if w["t"] >= start - JOINED)
+    window = sum(w["t1"] - w["t"] for w in windows) / len(windows)
+    return TICK - covered > window * (1 + 1 / cycles)
+
+
+def rms(values: list[float | None]) -> float | None:
+    """Root of the mean square of what there is."""
+    here = [v for v in values if v is not None]
+    return math.sqrt(sum(v * v for v in here) / len(here)) if here else None
+
+
+def mean(values: list[Any], seconds: list[float]) -> Any:
+    """Mean by duration of what there is."""
+    here = [(v, s) for v, s in zip(values, seconds, strict=True) if v is not None]
+    return sum(v * s for v, s in here) / sum(s for _, s in here) if here else None
+
+
+def over(a: float | None, b: float | None) -> float | None:
+    """A / b where there is something to divide by."""
+    return a / b if a is not None and b is not None and b > 0 else None
+
+
+def phasors(windows: list[Window], magnitude: str, angle: str) -> list[complex | None]:
+    """Complex values of the windows that have both."""
+    pairs = [(w.get(magnitude), w.get(angle)) for w in windows]
+    return [None if m is None or a is None else cmath.rect(m, math.radians(a)) for m, a in pairs]
+
+
+def fundamental_power(windows: list[Window], phase: str) -> tuple[complex | None, float | None]:
+    """P1 + jQ1 and S1 of one phase."""
+    seconds = [w["duration"] for w in windows]
+    u, i = phasors(windows, f"U1_{phase}", f"phi_U_{phase}"), phasors(windows, f"I1_{phase}", f"phi_I_{phase}")
+    power = [None if a is None or b is None else a * b.conjugate() for a, b in zip(u, i, strict=True)]
+    sizes = [(w.get(f"U1_{phase}"), w.get(f"I1_{phase}")) for w in windows]
+    apparent = [None if a is None or b is None else a * b for a, b in sizes]
+    return mean(power, seconds), mean(apparent, seconds)
+
+
+def displacement(windows: list[Window], phase: str) -> float | None:
+    """Of one phase, or of all."""
+    if phase:
+        power, apparent = fundamental_power(windows, phase)
+        return over(None if power is None else power.real, apparent)
+    each = [fundamental_power(windows, p)[0] for p in ("L1", "L2", "L3")]
+    here = [p for p in each if p is not None]
+    return over(sum(here).real, abs(sum(here))) if here else None
+
+
+def combine(windows: list[Window], rules: Rules) -> dict[str, Any]:
+    """Every column of the interval that consists of these windows."""
+    seconds = [w["duration"] for w in windows]
+    row: dict[str, Any] = {"duration": sum(seconds), "n": len(windows)}
+    for name, rule in rules.items():
+        values = [w.get(name) for w in windows]
+        here = [v for v in values if v is not None]
+        phase = name.partition("_")[2]
+        if rule == "or":
+            row[name] = 0
+            for v in here:
+                row[name] |= v
+        elif rule == "rms" and any(isinstance(v, list) for v in here):
+            row[name] = [rms([v[k] for v in here]) for k in range(len(here[0]))]
+        elif rule == "rms":
+            row[name] = rms(values)
+        elif rule == "mean":
+            row[name] = mean(values, seconds)
+        elif rule in ("min", "max"):
+            row[name] = (min if rule == "min" else max)(here) if here else None
+        elif rule == "phasor magnitude":
+            value = mean(phasors(windows, name, f"phi_{name[0]}_{phase}"), seconds)
+            row[name] = mean(values, seconds) if value is None else abs(value)
+        elif rule == "phasor angle":
+            value = mean(phasors(windows, f"{name[4]}1_{name[6:]}", name), seconds)
+            row[name] = math.degrees(cmath.phase(value)) if value else None
+        elif rule == "displacement":
+            row[name] = displacement(windows, phase)
+    for name, rule in rules.items():
+        if rule == "ratio":
+            row[name] = over(row[name.replace("PF", "P")], row[name.replace("PF", "S")])
+    return row
+
+
+def extremes(windows: list[Window], name: str) -> tuple[float | None, float | None]:
+    """Smallest and largest value of a column."""
+    here = [w[name] for w in windows if w.get(name) is not None]
+    return (min(here), max(here)) if here else (None, None)
+
+
+def deviations(windows: list[Window], name: str, u_din: float) -> tuple[float | None, float | None]:
+    """Under- and over-deviation in %, annex D."""
+    here = [w[name] for w in windows if w.get(name) is not None]
+    if not here:
+        return None, None
+    under, over_ = rms([min(u, u_din) for u in here]), rms([max(u, u_din) for u in here])
+    return (u_din - (under or 0.0)) / u_din * 100, ((over_ or 0.0) - u_din) / u_din * 100
