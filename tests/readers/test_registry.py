@@ -120,6 +120,14 @@ def test_rate_and_map_are_checked_and_the_file_is_closed(tmp_path, other):
     assert readers.read(path, rate=500.0).sample_rate == 500.0
 
 
+@pytest.fixture(autouse=True)
+def fresh_entries():
+    """The entry points of one test are not those of the next."""
+    readers._entries.cache_clear()
+    yield
+    readers._entries.cache_clear()
+
+
 def test_a_reader_that_does_not_load_is_said(monkeypatch, tmp_path):
     def broken():
         raise ImportError("no module named nowhere")

@@ -18,6 +18,8 @@ typedef struct {
     long long used[8];      /* -1 in the lanes that are recorded */
 } lanes_t;
 
+enum { MOST = 256 }; /* frames converted at once, at most */
+
 /* mark of a frame: bit l, lane l is missing or not finite; bit 8 + l, lane l is saturated */
 #define CONVERT(name, type) \
     static int name(const lanes_t *L, const char *p, ptrdiff_t stride, ptrdiff_t step, long n, double *U, double *I, uint16_t *marks) \
@@ -78,6 +80,27 @@ static void derive(const lanes_t *L, long n, double *U, double *I, uint16_t *mar
     }
 }
 
+/* Lanes that lie apart: each an array, or made one here. 0 where the frames have to go the plain way. */
+static int convert_apart(columns_t columns, const lanes_t *L, raw_t type, const char *p, ptrdiff_t stride, ptrdiff_t step, long n, double *U, double *I)
+{
+    static const double zeros[MOST];
+    const ptrdiff_t size = type == RAW_I16 ? 2 : type == RAW_F64 ? 8 : 4;
+    double held[8][MOST];
+    const char *lane[8];
+    if (n > MOST) return 0;
+    for (int l = 0; l < 8; l++) lane[l] = (const char *)zeros;
+    for (int k = 0; k < L->count; k++) {
+        const int l = L->list[k];
+        const char *q = p + L->column[l] * step;
+        lane[l] = stride == size ? q : (const char *)held[l];
+        if (stride == size) continue;
+        if (size == 2) for (long j = 0; j < n; j++) memcpy((char *)held[l] + 2 * j, q + j * stride, 2);
+        else if (size == 4) for (long j = 0; j < n; j++) memcpy((char *)held[l] + 4 * j, q + j * stride, 4);
+        else for (long j = 0; j < n; j++) memcpy((char *)held[l] + 8 * j, q + j * stride, 8);
+    }
+    return columns(lane, n, L->scale, L->offset, L->low, L->high, L->missing, U, I);
+}
+
 /* n frames into ring arrays that do not wrap within n; `readable` frames lie at p. 1 where any frame got a mark. */
 static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char *p, ptrdiff_t stride, ptrdiff_t step, long n, long readable,
                    double *U, double *I, uint16_t *marks)
@@ -96,9 +119,15 @@ static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char 
     }
     const rows_t rows = type == RAW_I32 ? K->rows_i32 : type == RAW_F32 ? K->rows_f32 : type == RAW_F64 ? K->rows_f64 : NULL;
     const ptrdiff_t size = type == RAW_F64 ? 8 : 4;
-    if (rows && L->rows && step == size && rows(p, stride, n, L->base, L->used, L->scale, L->offset, L->low, L->high, L->missing, U, I)) {
-        done = n;
+    /* rows load four columns whatever is used of them, which may be more than there is behind the last frames */
+    const long over = ((L->base[0] > L->base[1] ? L->base[0] : L->base[1]) + 3 - L->last) * size;
+    const long whole = stride > 0 ? readable - (over > 0 ? (over + stride - 1) / stride : 0) : 0;
+    if (rows && L->rows && step == size && whole > 0) {
+        const long m = n < whole ? n : whole;
+        if (rows(p, stride, m, L->base, L->used, L->scale, L->offset, L->low, L->high, L->missing, U, I)) done = m;
     }
+    const columns_t columns = type == RAW_I16 ? K->columns_i16 : type == RAW_I32 ? K->columns_i32 : type == RAW_F32 ? K->columns_f32 : K->columns_f64;
+    if (columns && !done && n >= 4 && convert_apart(columns, L, type, p, stride, step, n & ~3L, U, I)) done = n & ~3L;
     int any = 0;
     if (done < n) {
         const char *q = p + done * stride;

@@ -70,6 +70,7 @@ enum { /* rows of a spectrum, 8 lanes each: 51 sub-groups, 50 interharmonic sub-
 #pragma GCC pop_options
 #endif
 
+typedef int (*columns_t)(const char *const *, long, const double *, const double *, const double *, const double *, const double *, double *, double *);
 typedef int (*rows_t)(const char *, ptrdiff_t, long, const int *, const long long *, const double *, const double *,
                       const double *, const double *, const double *, double *, double *);
 
@@ -92,16 +93,19 @@ typedef struct {
     void (*flicker)(const flicker_t *, flicker_bank_t *, const double *, long, int, long, long);
     void (*convert_near)(const char *, ptrdiff_t, long, const signed char *, const double *, const double *, double *, double *, short *, short *);
     rows_t rows_i32, rows_f32, rows_f64;
+    columns_t columns_i16, columns_i32, columns_f32, columns_f64;
 } kernels_t;
 
 #define TABLE(s, ...) {#s, sub_block_##s, add_blocks_##s, edge_weights_##s, edge_##s, edge_square_##s, decimate_##s, demodulate_##s, \
     append_##s, resample_##s, transform_##s, bins_##s, gains_##s, bin_power_##s, groups_##s, flicker_##s, __VA_ARGS__}
 static const kernels_t ALL_KERNELS[] = {
 #ifdef CTMETER_X86
-    TABLE(avx512, convert_near_avx512, rows_i32_avx512, rows_f32_avx512, rows_f64_avx512),
-    TABLE(avx2, convert_near_avx2, rows_i32_avx2, rows_f32_avx2, rows_f64_avx2),
+    TABLE(avx512, convert_near_avx512, rows_i32_avx512, rows_f32_avx512, rows_f64_avx512,
+          columns_i16_avx512, columns_i32_avx512, columns_f32_avx512, columns_f64_avx512),
+    TABLE(avx2, convert_near_avx2, rows_i32_avx2, rows_f32_avx2, rows_f64_avx2,
+          columns_i16_avx2, columns_i32_avx2, columns_f32_avx2, columns_f64_avx2),
 #endif
-    TABLE(base, NULL, NULL, NULL, NULL),
+    TABLE(base, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 };
 #undef TABLE
 

@@ -28,7 +28,8 @@ typedef struct { /* of four voltages, or four differences; the first two are rin
     double fast[4], mean[4];      /* mean squares */
     double live[4], quiet[4];     /* outputs while alive; and since then */
     double recent[FLICKER_RECENT][4]; /* instantaneous sensation, -1 while there is none */
-    double counted[4];
+    int grown;                    /* every slow mean is as long as it shall be */
+    double counted[4];            /* from here on a gap changes nothing */
     uint32_t classes[3][FLICKER_CLASSES];
 } flicker_bank_t;
 
@@ -138,8 +139,13 @@ static inline __attribute__((always_inline)) FN(fl) FN(flicker_level)(const flic
     /* alive: above a hundredth of the slow mean, and above what is dead anyway */
     const FN(fm) m = (fast > 1e-4 * mean) & (fast > zero + F->dead);
     live += PICK(m, zero + 1.0, zero);
-    const FN(fl) share = 1.0 / live;
-    mean += PICK(m, PICK(share > zero + F->level, share, zero + F->level) * (v - mean), zero);
+    FN(fl) share = zero + F->level;
+    if (!B->grown) {
+        /* the mean of all so far, until that is as long as the slow mean */
+        const FN(fl) all = 1.0 / live;
+        share = PICK(all > share, all, share);
+    }
+    mean += PICK(m, share * (v - mean), zero);
     V(B->quiet + k) = PICK(m, zero, V(B->quiet + k) + 1.0);
     V(B->mean + k) = mean;
     V(B->fast + k) = fast;
@@ -178,8 +184,11 @@ static void FN(flicker)(const flicker_t *F, flicker_bank_t *B, const double *rin
             V(recent + k) = PICK(m, p, zero - 1.0);
         }
         classify(B, recent);
-        for (int l = 0; l < 3; l++)
+        B->grown = 1;
+        for (int l = 0; l < 3; l++) {
             if (B->quiet[l] > FLICKER_FORGET * F->outputs && B->live[l] > 0.0) forget_lane(B, l);
+            B->grown &= B->live[l] * F->level >= 1.0;
+        }
     }
 }
 #undef FW

@@ -14,6 +14,7 @@ import re
 import stat
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,11 +42,17 @@ class Reader(Protocol):
         """The recording, without roles."""
 
 
+@lru_cache(maxsize=1)
+def _entries() -> tuple[importlib.metadata.EntryPoint, ...]:
+    """The entry points, looked up once: that costs as much as reading a small file."""
+    entries = importlib.metadata.entry_points(group="ctmeter.readers")
+    return tuple(sorted(entries, key=lambda e: (not e.value.startswith("ctmeter."), e.name)))
+
+
 def readers() -> Iterator[Reader]:
     """Every reader installed, those of ctmeter first; one that does not load is passed over with a warning."""
-    entries = importlib.metadata.entry_points(group="ctmeter.readers")
     seen = set()
-    for entry in sorted(entries, key=lambda e: (not e.value.startswith("ctmeter."), e.name)):
+    for entry in _entries():
         if entry.value in seen:
             continue
         seen.add(entry.value)
