@@ -133,7 +133,7 @@ class Event:
 
 def seconds(start: int, end: int | None) -> float | None:
     """From ns to ns, s."""
-    return None if end is None else (end - start) * 1e-9
+    return None if end is None else (end - start) / 1e9
 
 
 def blank(kind: str, start: int, duration: float | None, flags: int) -> dict[str, Any]:
