@@ -383,7 +383,7 @@ cdef class Core:
             c.K.decimate(x + 4 * ((s.decimated * c.divide - c.lead) & c.mask), c.pairs, c.dec_kernel, c.dec + 4 * (s.decimated & (DEC_RING - 1)))
             s.decimated += 1
         if c.flicker:
-            self._reserve()
+            self.out.psts = self._grown(self.out.psts, self.out.n_psts + 8, PST_ROW, 6)
             flicker_outputs(c, s, &self.out)
         return self._sums_and_hops() if s.locked else 0
 
