@@ -69,7 +69,7 @@ class Aggregator:
     def __init__(self, settings: Settings, nominal_frequency: float, wiring: Wiring, start_ns: int | None) -> None:
         self._given = {"settings": settings.to_dict(), "nominal_frequency": nominal_frequency, "wiring": wiring.name, "start_ns": start_ns}
         self._cycles = 10 if nominal_frequency < 55 else 12
-        self._base_flags = Flag.NO_CLOCK if start_ns is None else Flag(0)
+        self._clock, self._origin = start_ns is not None, 0
         u_din, nominal = {}, settings.nominal_voltage
         if nominal is not None:
             u_din = dict.fromkeys(wiring.voltages, nominal)
@@ -101,6 +101,8 @@ class Aggregator:
             What became complete: of "3s", "10min", "2h".
         """
         size = len(basic["t"])
+        if self._origin:
+            basic = {**basic, "t": basic["t"] - self._origin, "t1": basic["t1"] - self._origin}
         for k in range(0, size, _CHUNK):
             self._part({name: values[k : k + _CHUNK] for name, values in basic.items()} if size > _CHUNK else basic)
         return self._taken()
@@ -113,11 +115,32 @@ class Aggregator:
         rows : mapping
             `t`, start of the 10 min; Pst_*; and where there are any `flags`.
         """
-        for k, t in enumerate(np.asarray(rows["t"], np.int64).tolist()):
+        for k, t in enumerate((rows["t"] - self._origin).tolist()):
             values = {name: float(column[k]) for name, column in rows.items() if name.startswith("Pst_")}
-            self._pst[(t + _TICK // 2) // _TICK] = {**values, "flags": float(rows["flags"][k]) if "flags" in rows else 0.0}
+            self._pst[(t + _JOINED) // _TICK] = {**values, "flags": float(rows["flags"][k]) if "flags" in rows else 0.0}
         for slot in sorted(self._pst)[:-_TWELVE]:
             del self._pst[slot]
+
+    def begin(self, start_ns: int | None, origin_ns: int = 0) -> dict[str, Rows]:
+        """A new stretch of samples begins; with a clock before and after, intervals go on over it.
+
+        Parameters
+        ----------
+        start_ns : int or None
+            Time of its first sample; None without a clock.
+        origin_ns : int
+            Without a clock, where the grid starts anew in the times of the rows.
+
+        Returns
+        -------
+        dict of table to rows
+            What the end of the old grid completes.
+        """
+        if start_ns is not None and self._clock:
+            return {}
+        out = self.flush()
+        self._clock, self._origin = start_ns is not None, 0 if start_ns is not None else origin_ns
+        return out
 
     def flush(self) -> dict[str, Rows]:
         """End of the stream: what has begun is given out as incomplete."""
@@ -127,6 +150,7 @@ class Aggregator:
         self._release(self._seen)
         self._close_two_hours(self._seen)
         self._end = None
+        self._pst = {}
         return self._taken()
 
     def _part(self, rows: Mapping[str, np.ndarray]) -> None:
@@ -267,8 +291,8 @@ class Aggregator:
         self._give("3s", sums.t, sums, seen, np.uint32(flags))
 
     def _give(self, table: str, t: np.ndarray, sums: Sums, seen: np.ndarray, flags: np.uint32, more: Mapping[str, np.ndarray] | None = None) -> None:
-        bits = sums.flags | flags | np.uint32(self._base_flags)
-        rows: Rows = {"t": t, "duration": sums.duration, "n": sums.n, **dict(zip(_FLAGS, bits, strict=True)), "seen": seen}
+        bits = sums.flags | flags | np.uint32(0 if self._clock else Flag.NO_CLOCK)
+        rows: Rows = {"t": t + self._origin, "duration": sums.duration, "n": sums.n, **dict(zip(_FLAGS, bits, strict=True)), "seen": seen}
         rows |= self._plan.read_terms(sums.sums, sums.weights)
         if table == "3s":
             rows = {name: values for name, values in rows.items() if not name.startswith(("under_", "over_"))}
@@ -344,8 +368,7 @@ class Aggregator:
             "running": vars(self._running),
             "tail": self._tail and vars(self._tail),
             "pst": [[slot, values] for slot, values in self._pst.items()],
-            "end": self._end,
-            "seen": self._seen,
+            "grid": [self._clock, self._origin, self._end, self._seen],
             **{name: interval and vars(interval) for name, interval in intervals.items()},
         }
         return to_bytes(state)
@@ -368,7 +391,7 @@ class Aggregator:
             made._tail = s["tail"] and Windows(**s["tail"])
             made._interval, made._done, made._two_hours = (s[k] and Interval(**s[k]) for k in ("interval", "done", "two_hours"))
             made._pst = {slot: values for slot, values in s["pst"]}
-            made._end, made._seen = s["end"], s["seen"]
+            made._clock, made._origin, made._end, made._seen = s["grid"]
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise InputError(f"snapshot: {error}", expected="one of this version") from None
         return made

@@ -333,6 +333,29 @@ def test_without_a_clock_every_row_says_so_and_counts_from_the_first_sample():
     assert (tables["10min"]["flags"] & Flag.INCOMPLETE > 0).tolist() == [False, False, True]
 
 
+def test_a_stretch_without_a_clock_starts_a_grid_of_its_own():
+    made = aggregator(start_ns=None)
+    parts = [made.begin(None), made.feed(windows(50.0, 700.0, start_ns=0, U_L1=[230])), made.begin(None, 700 * S)]
+    second = windows(50.0, 900.0, start_ns=0, U_L1=[230])
+    made.feed_pst(pst(0.5, first=700 * S))
+    parts.append(made.feed({**second, "t": second["t"] + 700 * S, "t1": second["t1"] + 700 * S}))
+    parts.append(made.flush())
+    t = np.concatenate([p["10min"]["t"] for p in parts if "10min" in p])
+    assert t.tolist() == [0, 600 * S, 700 * S, 1300 * S] and parts[3]["10min"]["Pst_L1"].tolist() == [0.5]
+    assert [n for p in parts if "10min" in p for n in p["10min"]["n"].tolist()] == [3000, 500, 3000, 1500]
+
+
+def test_intervals_go_on_over_stretches_with_a_clock():
+    rows = windows(50.0, 300.0, U_L1=[230])
+    made = aggregator()
+    parts = [
+        made.feed({name: v[:700] for name, v in rows.items()}),
+        made.begin(NOON + 140 * S),
+        made.feed({name: v[700:] for name, v in rows.items()}),
+    ]
+    assert parts[1] == {} and made.flush()["10min"]["n"].tolist() == [1500]
+
+
 def test_a_clock_that_jumps_back_starts_anew():
     rows = windows(50.0, 1500.0, U_L1=[230])
     back = {name: np.concatenate([v[:5000], v[:100]]) for name, v in rows.items()}

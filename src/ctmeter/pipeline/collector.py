@@ -29,6 +29,8 @@ __all__ = ["Collector", "Completed"]
 _EXTRACT_S, _EXTRACT_N = 0.1, 4096
 #: Length of the rows of tables whose rows have one.
 _LENGTH_NS = {"cycle": 40_000_000, "half_cycle": 40_000_000, "frequency": 10_000_000_000}
+#: Tables whose rows say after how many windows they were complete.
+_AGGREGATED = ("3s", "10min", "2h")
 #: Windows that wait in the engine before they are taken, unless somebody asks; fewer where raw frames wait for them.
 _GATHER, _GATHER_RAW = 256, 64
 
@@ -163,6 +165,10 @@ class Collector:
             self._keep_events(events)
         self._keep(windows, taken)
 
+    def begin(self, ended: Mapping[str, Columns]) -> None:
+        """A stretch of samples begins; rows of longer intervals that this ends belong to no call of `feed`."""
+        self.add({table: _without_seen(columns) for table, columns in ended.items()})
+
     def end(self, more: bool) -> None:
         """The stretch of samples has ended: take everything in; `more` says whether another one follows."""
         self.gather()
@@ -170,6 +176,8 @@ class Collector:
             events, windows = self._stages.end(more)
             self._keep_events(events)
             self._keep(windows, {})
+            if not more:
+                self.begin(self._stages.close())
         self._completed = self._released = self._taken
         self._free, self._reached, self._later = {}, None, {}
 
@@ -186,16 +194,20 @@ class Collector:
 
     def _keep(self, windows: Columns, others: dict[str, Columns]) -> None:
         others = {t: c for t, c in others.items() if t in self._buffers and (t != "half_cycle" or self._half_cycle)}
+        pst = others.pop("pst", {})
+        if self._stages is not None:
+            others = {**others, **self._stages.aggregate(windows, pst)}
         if windows:
             self.add({"basic": self._windows_stored(windows)})
-        self.add(others)
+        self.add({table: _without_seen(columns) for table, columns in others.items()})
         self._keep_promises(windows, others)
 
     def _keep_promises(self, windows: Columns, others: Mapping[str, Columns]) -> None:
         """Give each promise its rows.
 
-        Its windows are known by number. A row of another table belongs to the promise whose last window
-        is the first to start after the row's end, however many rows are taken at a time.
+        Its windows are known by number, and so are the rows of longer intervals by the window that completed them.
+        A row of another table belongs to the promise whose last window is the first to start after the row's
+        end, however many rows are taken at a time.
         """
         self._later = {**self._later, **{t: concatenate([self._later.get(t, {}), columns]) for t, columns in others.items()}}
         first = self._released - rows_of(self._free)
@@ -215,11 +227,15 @@ class Collector:
             since = reached[start - 1] if start else self._reached
             promise.rows = {"basic": self._windows_stored({n: v[start:stop] for n, v in free.items()})}
             for table, columns in self._later.items():
-                mine = (ends[table] <= reached[stop - 1]) if since is None else (ends[table] > since) & (ends[table] <= reached[stop - 1])
-                promise.rows[table] = {n: v[mine] for n, v in columns.items()}
+                if table in _AGGREGATED:
+                    mine = (columns["seen"] > promise.windows.start) & (columns["seen"] <= promise.windows.stop)
+                else:
+                    mine = (ends[table] <= reached[stop - 1]) if since is None else (ends[table] > since) & (ends[table] <= reached[stop - 1])
+                promise.rows[table] = _without_seen({n: v[mine] for n, v in columns.items()})
         self._reached = int(reached[last - first - 1])
         self._free = {n: v[last - first :] for n, v in free.items()}
-        self._later = {t: {n: v[ends[t] > self._reached] for n, v in columns.items()} for t, columns in self._later.items()}
+        left = {t: columns["seen"] > last if t in _AGGREGATED else ends[t] > self._reached for t, columns in self._later.items()}
+        self._later = {t: {n: v[left[t]] for n, v in columns.items()} for t, columns in self._later.items()}
 
     def add(self, rows: Mapping[str, Columns]) -> None:
         """Take rows in."""
@@ -314,3 +330,8 @@ class Collector:
             self._buffers[table].add(rows)
         if state["sink"] is not None:
             self._sink = Sink.resume(state["sink"], self._schemas(TABLES))
+
+
+def _without_seen(rows: Columns) -> Columns:
+    """Rows without the number of windows that had been fed when they were complete."""
+    return {name: values for name, values in rows.items() if name != "seen"}

@@ -1,4 +1,4 @@
-"""What stands between the engine and the tables: events, and the waveforms around them."""
+"""What stands between the engine and the tables: events, the waveforms around them, and aggregation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..aggregation import Aggregator
 from ..events import Detector, Transients
 from ..measurements import Columns
 from ..recording import Channel, Gap, Timebase, Wiring
@@ -28,7 +29,7 @@ def _measured(channels: Sequence[Channel], wiring: Wiring) -> tuple[str, ...]:
 
 
 class Stages:
-    """Events of one measurement.
+    """Events and longer intervals of one measurement.
 
     Parameters
     ----------
@@ -45,6 +46,7 @@ class Stages:
         phases = _measured(channels, wiring)
         self._detector = Detector(settings, nominal, wiring, phases) if settings.nominal_voltage and phases else None
         self.snippets = Snippets(channels, nominal) if settings.snippets and self._detector is not None else None
+        self._aggregator: Aggregator | None = None
         self._transients: Transients | None = None
         self._found: list[dict[str, Any]] = []
         self._offset_ns = 0
@@ -54,8 +56,18 @@ class Stages:
         """Windows that the engine may have given and this not yet."""
         return 0 if self._detector is None else _LAG
 
-    def begin(self, timebase: Timebase, offset_ns: int) -> None:
-        """Begin a stretch of samples, whose times are shifted by `offset_ns`."""
+    def begin(self, timebase: Timebase, offset_ns: int) -> dict[str, Columns]:
+        """Begin a stretch of samples, whose times are shifted by `offset_ns`; rows of longer intervals that this ends."""
+        ended: dict[str, Columns] = {}
+        if self._aggregator is None:
+            self._aggregator = Aggregator(self._settings, self._nominal, self._wiring, timebase.start_ns)
+        else:
+            ended = self._aggregator.begin(timebase.start_ns, offset_ns)
+        self._watch(timebase, offset_ns)
+        return ended
+
+    def _watch(self, timebase: Timebase, offset_ns: int) -> None:
+        """Look for events in a stretch of samples."""
         self._offset_ns = offset_ns
         if self._detector is not None and self._settings.transient is not None:
             self._transients = Transients(self._settings, self._nominal, self._wiring, self._channels, timebase)
@@ -89,6 +101,17 @@ class Stages:
         events, basic = self._detector.feed(half, basic)
         return self._follow(events), basic
 
+    def aggregate(self, windows: Columns, pst: Columns) -> dict[str, Columns]:
+        """Rows of longer intervals that windows with their flags complete."""
+        assert self._aggregator is not None
+        if pst:
+            self._aggregator.feed_pst(pst)
+        return self._aggregator.feed(windows) if windows else {}
+
+    def close(self) -> dict[str, Columns]:
+        """No stretch follows: rows of the longer intervals that have begun."""
+        return {} if self._aggregator is None else self._aggregator.flush()
+
     def end(self, more: bool) -> tuple[list[dict[str, Any]], Columns]:
         """The stretch ends; `more` says whether another one follows."""
         if self._detector is None:
@@ -117,11 +140,14 @@ class Stages:
             "transients": None if self._transients is None else self._transients.snapshot(),
             "snippets": None if self.snippets is None else self.snippets.state(),
             "found": self._found,
+            "aggregator": None if self._aggregator is None else self._aggregator.snapshot(),
         }
 
     def resume(self, state: Mapping[str, Any], timebase: Timebase, offset_ns: int) -> None:
         """Go on from `state`."""
-        self.begin(timebase, offset_ns)
+        self._watch(timebase, offset_ns)
+        if state["aggregator"] is not None:
+            self._aggregator = Aggregator.restore(state["aggregator"])
         if self._detector is not None:
             self._detector.restore(state["detector"])
         if self._transients is not None:

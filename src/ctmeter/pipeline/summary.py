@@ -18,7 +18,7 @@ from .sides import nearest_standard_voltage
 __all__ = ["Quality", "add_energy", "far_from_mains", "nearest_mains", "summarise", "without_nominal"]
 
 #: What this version leaves null, with the columns concerned.
-_NOT_YET = ("harmonics", "unbalance", "flicker", "3-s, 10-min, 2-h and 10-s intervals")
+_NOT_YET = ("harmonics", "unbalance", "flicker")
 MAINS = (50.0, 60.0)
 
 
