@@ -206,7 +206,7 @@ class Analyzer:
         self._engine = Engine(self._settings, self._rate, self._channels, self._start_ns, self._wiring)
         if self._stages is None:
             self._stages = Stages(self._settings, self._channels, self._wiring)
-        self._collector.begin(self._stages.begin(Timebase(self._start_ns, self._rate), self._offset_ns))
+        self._collector.add(self._stages.begin(Timebase(self._start_ns, self._rate), self._offset_ns))
         self._collector.follow(self._engine, self._offset_ns, self._stages)
         waiting = 0
         for item in self._pending:

@@ -165,10 +165,6 @@ class Collector:
             self._keep_events(events)
         self._keep(windows, taken)
 
-    def begin(self, ended: Mapping[str, Columns]) -> None:
-        """A stretch of samples begins; rows of longer intervals that this ends belong to no call of `feed`."""
-        self.add({table: _without_seen(columns) for table, columns in ended.items()})
-
     def end(self, more: bool) -> None:
         """The stretch of samples has ended: take everything in; `more` says whether another one follows."""
         self.gather()
@@ -177,7 +173,7 @@ class Collector:
             self._keep_events(events)
             self._keep(windows, {})
             if not more:
-                self.begin(self._stages.close())
+                self.add(self._stages.close())
         self._completed = self._released = self._taken
         self._free, self._reached, self._later = {}, None, {}
 
@@ -199,7 +195,7 @@ class Collector:
             others = {**others, **self._stages.aggregate(windows, pst)}
         if windows:
             self.add({"basic": self._windows_stored(windows)})
-        self.add({table: _without_seen(columns) for table, columns in others.items()})
+        self.add(others)
         self._keep_promises(windows, others)
 
     def _keep_promises(self, windows: Columns, others: Mapping[str, Columns]) -> None:
@@ -241,7 +237,7 @@ class Collector:
         """Take rows in."""
         for table, columns in rows.items():
             if len(columns["t"]):
-                self._buffers[table].add(columns)
+                self._buffers[table].add(_without_seen(columns))
         if self._drops_cycles:
             self._buffers["cycle"].clear()
 
