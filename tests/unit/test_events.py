@@ -4,13 +4,13 @@ import csv
 
 import numpy as np
 import pytest
-from unit.half_cycles import HALF, START, UN, detector, found, half_rows, windows
 
 from ctmeter.errors import InputError, SettingsError
 from ctmeter.events import Detector
 from ctmeter.quantity import Flag
 from ctmeter.recording import Wiring
 from ctmeter.settings import Settings
+from unit.half_cycles import HALF, START, UN, detector, found, half_rows, windows
 
 OFFSET = HALF // 3
 MS = 1_000_000

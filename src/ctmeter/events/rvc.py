@@ -2,8 +2,8 @@
 
 A voltage is steady while each of its last 100 (50 Hz) or 120 (60 Hz) values of Urms(1/2) lies
 within the threshold of their mean, the system while all voltages are. A change starts with the
-first value that ends the steady state; from then on the threshold is reduced by the hysteresis of
-half of it, until the system is steady again. Its duration is the time between, less 100 or 120
+first value that ends the steady state; from then on (and before the first steady state) the threshold is
+reduced by the hysteresis of half of it, until the system is steady again. Its duration is the time between, less 100 or 120
 half cycles; dU_max is the largest distance of a value from the mean before, until the system is
 steady again; dU_ss the distance of the means before and after; of several voltages the largest
 counts. A change during which a value crosses the threshold of dips or swells is none.
@@ -49,7 +49,7 @@ class _Seen:
     mean: np.ndarray
     before: np.ndarray  #: the mean one value earlier
     leaving: np.ndarray  #: time of the value before those of the mean
-    first: list[tuple[bool, bool, float]]  #: steady, steady by the reduced threshold, mean
+    first: list[tuple[bool, float]]  #: steady by the reduced threshold, mean
 
 
 class RapidChanges:
@@ -113,7 +113,7 @@ class RapidChanges:
     def _look(self, rows: Rows, mine: list[np.ndarray], values: list[np.ndarray], times: list[np.ndarray]) -> _Seen:
         n, length = len(rows), self._length
         none = np.full(n, np.nan)
-        first = [(False, False, float("nan"))] * self._count
+        first = [(False, float("nan"))] * self._count
         seen = _Seen(np.zeros(n, bool), np.zeros(n, bool), none.copy(), none.copy(), rows.t.copy(), first)
         for k, m in enumerate(mine):
             old, runs = len(values[k]) - len(m), len(values[k]) - length + 1
@@ -132,7 +132,7 @@ class RapidChanges:
             # the rows with which the runs end; the first run may end before them
             ends = m[max(length - 1 - old, 0) :]
             if old == length:
-                first[k] = (bool(full[0]), bool(reduced[0]), float(mean[0]))
+                first[k] = (bool(reduced[0]), float(mean[0]))
             skip = runs - len(ends)
             seen.full[ends], seen.reduced[ends], seen.mean[ends] = full[skip:], reduced[skip:], mean[skip:]
             later = ends[1 - skip :]
@@ -142,10 +142,9 @@ class RapidChanges:
     def _walk(self, rows: Rows, beyond: np.ndarray, seen: _Seen) -> list[dict[str, Any]]:
         done: list[dict[str, Any]] = []
         at, n = 0, len(rows)
-        waiting = self._together(rows, seen.full, [f[0] for f in seen.first])
-        steady = self._together(rows, seen.reduced, [f[1] for f in seen.first])
+        steady = self._together(rows, seen.reduced, [f[0] for f in seen.first])
         while at < n:
-            wanted = {_WAITING: waiting, _STEADY: ~seen.full, _CHANGING: steady}[self._state][at:]
+            wanted = (~seen.full if self._state == _STEADY else steady)[at:]
             stop = at + int(wanted.argmax()) if wanted.any() else n
             if self.now is not None:
                 self._follow(rows.part(at, min(stop + 1, n)), beyond[at : stop + 1], seen.full[at : stop + 1])
@@ -170,7 +169,7 @@ class RapidChanges:
     def _mean(rows: Rows, seen: _Seen, k: int, stop: int) -> float:
         """The mean of voltage k before row `stop`."""
         mine = np.flatnonzero(rows.place[:stop] == k)
-        return float(seen.mean[mine[-1]]) if len(mine) else seen.first[k][2]
+        return float(seen.mean[mine[-1]]) if len(mine) else seen.first[k][1]
 
     def _together(self, rows: Rows, steady: np.ndarray, first: list[bool]) -> np.ndarray:
         """Whether all voltages are steady, by the last value of each, at each row."""
