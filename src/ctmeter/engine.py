@@ -127,7 +127,12 @@ class Engine:
         sync = self._rate / settings.synchrophasor_rate if settings.synchrophasor_rate else 0.0
         since = (start or 0) % 1_000_000_000 * 1e-9 * self._rate
         names = _LINE_LANES if wiring.name == "3P3W" else _LANES
-        strict = names.index(settings.synchronisation) if settings.synchronisation in names[:3] else -1
+        strict = -1
+        if settings.synchronisation != "auto":
+            there = [name for k, name in enumerate(names[:3]) if self._lanes[k] is not None]
+            if settings.synchronisation not in there:
+                raise SettingsError(f"synchronisation: {settings.synchronisation} is not measured, there are {', '.join(there) or 'no voltages'}")
+            strict = names.index(settings.synchronisation)
         dead = 0.01 * math.sqrt(2) * settings.nominal_voltage if settings.nominal_voltage and any(self._lanes[:3]) else 0.0
         return Core(
             self._rate,
@@ -241,7 +246,10 @@ class Engine:
         places = [(PHASES[k], k) for k in layout.phases]
         if layout.line or self._settings.voltages == "line":
             places += [(LINES[k], 3 + k) for k in layout.lines]
-        out: Rows = {"t": layout.times(rows[:, 0]), "flags": rows[:, 1].astype(np.uint32) | np.uint32(self._base_flags)}
+        # the first interval may have begun before the first sample
+        tick = _TICK_S * 1_000_000_000
+        t = (layout.times(rows[:, 0] + _TICK_S * self._rate) - tick // 2) // tick * tick
+        out: Rows = {"t": t, "flags": rows[:, 1].astype(np.uint32) | np.uint32(self._base_flags)}
         return out | {f"Pst_{name}": rows[:, 2 + place] for name, place in places}
 
     def _flicker(self) -> np.ndarray | None:
