@@ -35,6 +35,8 @@ bench:  ## the benchmarks
 
 docs:  ## the generated pages
 	$(PYTHON) tools/make_clauses.py
+	$(PYTHON) tools/make_data_model.py
+	$(PYTHON) tools/make_accuracy.py
 
 waveforms:  ## the sample recordings and their catalogue
 	$(PYTHON) tools/make_waveforms.py

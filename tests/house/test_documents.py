@@ -11,6 +11,7 @@ import tomllib
 
 import pytest
 
+from ctmeter.quantity import TABLES, columns
 from house.tree import ROOT, modules, sources, tracked
 
 COMMANDS = ('pip install ".[report]" && ctmeter measure waveforms/feeder.cfg', 'pip install -e ".[test]" && pytest')
@@ -87,6 +88,17 @@ def test_every_dependency_is_justified():
 def test_clauses_are_up_to_date():
     run = subprocess.run([sys.executable, str(ROOT / "tools/make_clauses.py"), "--check"], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_data_model_is_up_to_date():
+    run = subprocess.run([sys.executable, str(ROOT / "tools/make_data_model.py"), "--check"], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_data_model_names_every_column():
+    text = read("docs/data-model.md")
+    missing = {c.name for table in TABLES for c in columns(table) if f"`{c.name}`" not in text}
+    assert not missing and all(f"`{table}`" in text for table in TABLES)
 
 
 def test_clauses_are_well_formed():

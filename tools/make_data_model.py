@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Make docs/data-model.md: every table and column with its unit, type, rule of aggregation and clause.
+
+Written from the table of quantities, so that the page cannot say anything else than the code. With
+--check nothing is written and the exit code says whether the page is up to date.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ctmeter.measurements import schema
+from ctmeter.quantity import ENERGIES, PHASES, QUANTITIES, TABLES, Column, Flag, Quantity, Rule, columns
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "data-model.md"
+
+HEAD = """# Data model
+
+Every table of a result, every column with its unit, type, rule of aggregation and clause, written by
+`tools/make_data_model.py` from the table of quantities in `src/ctmeter/quantity.py`.
+
+Units are SI without prefix. What is undefined or was not measured is null, never 0 or NaN; columns that
+do not apply to a measurement are null, so that each table has one schema. Every field of the Parquet
+files carries `unit`, and with voltages, currents and powers `side`, in its metadata.
+"""
+
+ROWS = {
+    "basic": "one for each window of 10 cycles at 50 Hz or 12 at 60 Hz; windows join, and start anew at every ten minutes",
+    "3s": "150/180 cycles: fifteen windows that join; at every ten minutes a new one starts while the old one is completed on the old grid",
+    "10min": "absolute ten minutes, from the windows that started inside",
+    "2h": "absolute two hours, from the values of ten minutes",
+    "frequency": "absolute ten seconds, from whole cycles",
+    "half_cycle": "one for each voltage and half cycle; on request",
+    "cycle": "one for each cycle; where a recording is shorter than one window, else on request",
+    "synchrophasor": "at a fixed rate on the absolute grid; on request",
+    "events": "one for each event",
+}
+
+RULES = {
+    Rule.START: "that of the interval itself",
+    Rule.SUM: "sum",
+    Rule.OR: "bits set in any",
+    Rule.MEAN: "mean, by duration",
+    Rule.RMS: "root of the mean square, each value counting once",
+    Rule.MIN: "smallest",
+    Rule.MAX: "largest",
+    Rule.RATIO: "aggregated P over aggregated S",
+    Rule.DISPLACEMENT: "aggregated P1 over aggregated S1, of the phasors",
+    Rule.PHASOR_MAGNITUDE: "magnitude of the complex mean, by duration",
+    Rule.PHASOR_ANGLE: "angle of the complex mean, by duration",
+    Rule.CUBIC: "cube root of the mean of the cubes",
+    Rule.NONE: "not aggregated: measured anew, or stands in one table alone",
+}
+
+OWN_RULES = {
+    "under": "from the windows' values, limited to the nominal voltage",
+    "over": "from the windows' values, limited to the nominal voltage",
+    "Plt": "cube root of the mean of the cubes of twelve Pst",
+}
+
+FLAGS = {
+    Flag.DIP: "a dip overlaps it",
+    Flag.SWELL: "a swell overlaps it",
+    Flag.INTERRUPTION: "an interruption overlaps it",
+    Flag.GAP: "samples are missing in it",
+    Flag.SATURATED: "values at the limits of the input",
+    Flag.NOT_FINITE: "values that are missing or no numbers",
+    Flag.NO_LOCK: "no fundamental to synchronise with",
+    Flag.INCOMPLETE: "fewer windows than belong to it",
+    Flag.NO_CLOCK: "times are counted from 1970-01-01",
+    Flag.OUT_OF_RANGE: "the frequency is outside the range of the mains",
+    Flag.SETTLING: "filters still settle",
+    Flag.LOW_RATE: "the sample rate carries less than the quantity asks for",
+}
+
+AGGREGATION = """
+An interval leaves out null values; a column is null where all its values are. `n` counts the windows
+of an interval, null or not; `duration` is the sum of their lengths, so that P times `duration` is the
+energy. `t` is the first window's start in `basic` and `3s`, the tick in `10min` and `2h`. A row of two hours has each
+value of ten minutes counting once in its rms values, and Plt only from twelve Pst. Flags go upwards. An
+interval is flagged incomplete when it has fewer than fifteen windows (`3s`), leaves more of its ten minutes
+uncovered than a window and a cycle (`10min`), or has fewer than twelve values (`2h`). Where nothing was
+measured there is no row.
+"""
+
+
+def names(found: list[Column]) -> str:
+    """Column names in code type."""
+    return " ".join(f"`{c.name}`" for c in found)
+
+
+def type_of(table: str, name: str) -> str:
+    """Arrow type of a column, without the name of its items."""
+    text = str(schema(table, spectra=True).field(name).type)
+    return (
+        text.replace("item: ", "")
+        .replace("fixed_size_list<float>", "list<float>")
+        .replace("dictionary<values=string, indices=int32, ordered=0>", "label")
+    )
+
+
+def grouped(table: str) -> Iterator[tuple[Quantity, str, list[Column]]]:
+    """Quantity, "", "min" or "max", and the columns of a table that belong to it."""
+    for extreme in ("", "min", "max"):
+        for q in QUANTITIES:
+            found = [c for c in columns(table, True) if c.quantity is q and c.extreme == extreme]
+            if found:
+                yield q, extreme, found
+
+
+def rows(tables: tuple[str, ...]) -> Iterator[str]:
+    """Lines of the table of columns of some tables that share them."""
+    seen: set[tuple[str, ...]] = set()
+    several = len(tables) > 1
+    for table in tables:
+        for q, extreme, found in grouped(table):
+            key = tuple(c.name for c in found)
+            if key in seen:
+                continue
+            seen.add(key)
+            where = " ".join(f"`{t}`" for t in tables if key[0] in {c.name for c in columns(t, True)})
+            meaning = f"{'smallest' if extreme == 'min' else 'largest'} basic value of {q.name}" if extreme else q.meaning
+            rule = OWN_RULES.get(q.name, RULES[found[0].rule])
+            cells = [names(found), meaning, q.unit, type_of(table, key[0]), q.side, rule, *([where] if several else []), q.clause]
+            yield "| " + " | ".join(cells if several else [*cells[:5], *cells[6:]]) + " |\n"
+
+
+def section(tables: tuple[str, ...]) -> str:
+    """The columns of some tables that share them."""
+    titles = ["columns", "meaning", "unit", "type", "side", "aggregated by", "tables", "clause"]
+    titles = titles if len(tables) > 1 else [t for t in titles if t not in ("aggregated by", "tables")]
+    return "| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|\n" + "".join(rows(tables))
+
+
+def registers() -> Iterator[str]:
+    """Lines of the table of energies."""
+    for e in ENERGIES:
+        codes = ", ".join(f"`{e.name}_{p}` {e.obis(p)}" for p in PHASES)
+        yield f"| `{e.name}` | {e.meaning} | {e.unit} | {e.obis()} | {codes} |\n"
+
+
+def obis() -> Iterator[str]:
+    """Lines of the table of OBIS codes."""
+    for q in QUANTITIES:
+        for name, code in zip(q.columns, q.obis, strict=False):
+            if code:
+                yield f"| `{name}` | {code} |\n"
+
+
+def page() -> str:
+    """The text of the page."""
+    text = HEAD + "\n## Tables\n\n| table | rows | columns |\n|---|---|---|\n"
+    text += "".join(f"| `{t}` | {ROWS[t]} | {len(columns(t, True))} |\n" for t in TABLES)
+    text += '\n`basic` has the spectral lists (HU, HI, IHU, IHI) only with `spectra = "basic"`.\n'
+    shared = ("basic", "3s", "10min", "2h")
+    text += "\n## Windows and intervals\n\n`basic`, `3s`, `10min` and `2h` share their columns.\n" + AGGREGATION + "\n" + section(shared)
+    for table in TABLES:
+        if table not in shared:
+            text += f"\n## {table}\n\n{ROWS[table][0].upper()}{ROWS[table][1:]}.\n\n" + section((table,))
+    text += "\n## Flags\n\n| bit | name | set where |\n|---|---|---|\n"
+    text += "".join(f"| {f.bit_length() - 1} | {f.label} | {FLAGS[f]} |\n" for f in Flag)
+    text += "\n## Energies\n\nIn `summary.json`; OBIS codes of the total and of each phase.\n\n"
+    text += "| key | meaning | unit | OBIS | phases |\n|---|---|---|---|---|\n"
+    text += "".join(registers())
+    text += "\n## OBIS codes of columns\n\n| column | code |\n|---|---|\n" + "".join(obis())
+    return text
+
+
+def main() -> int:
+    """Write the page, or with --check compare it."""
+    if "--check" in sys.argv[1:]:
+        fresh = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == page()
+        if not fresh:
+            print(f"{PAGE.relative_to(ROOT)} is not up to date: run python tools/make_data_model.py", file=sys.stderr)
+        return int(not fresh)
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
