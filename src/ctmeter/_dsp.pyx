@@ -750,7 +750,8 @@ cdef class Core:
 
     cdef long _options(self) noexcept:
         """What decides which parts a snapshot has."""
-        return (self.c.flicker != NULL) << 5 | (self.c.sync_period > 0.0) << 4 | self.c.skewed | self.c.want_cycles << 1 | self.c.want_halves << 2 | self.c.lines << 3
+        return (self.c.skewed | self.c.want_cycles << 1 | self.c.want_halves << 2 | self.c.lines << 3
+                | (self.c.sync_period > 0.0) << 4 | (self.c.flicker != NULL) << 5)
 
     def restore(self, bytes state) -> None:
         """Take over a snapshot of a core made with the same arguments.

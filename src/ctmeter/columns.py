@@ -79,7 +79,7 @@ class Layout:
 
     def times(self, samples: np.ndarray) -> np.ndarray:
         """Sample numbers, fractional (a sample stands for half an interval on either side of it), to ns UTC, int64."""
-        whole, rest = np.divmod(np.maximum(samples, 0.0), self.rate)
+        whole, rest = np.divmod(samples, self.rate)
         result: np.ndarray = self.start_ns + whole.astype(np.int64) * 1_000_000_000 + np.rint(rest / self.rate * 1e9).astype(np.int64)
         return result
 
@@ -124,7 +124,7 @@ class Layout:
         labels = np.array([-1, 0, 1, 2, 4, 5, 6], np.int8)
         rows = rows[np.argsort(rows[:, 0], kind="stable")]
         return {
-            "t": self.times(rows[:, 0]),
+            "t": self.times(np.maximum(rows[:, 0], 0.0)),
             "channel": labels[rows[:, 1].astype(np.int64)],
             "U": rows[:, 2],
             "flags": rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags),
@@ -143,7 +143,8 @@ class Layout:
             phasors = np.where(valid >= 1, np.sqrt(2) * (sums[:, 20:28] + 1j * sums[:, 28:36]) / valid, np.nan)
         cross = sums[:, 12:19] / n[:, None]
         out: Rows = {
-            "t": self.times(rows[:, 0]),
+            # a cycle that begins with the recording begins half a sample before the first
+            "t": self.times(np.maximum(rows[:, 0], 0.0)),
             "duration": n / self.rate,
             "n": np.ones(len(rows), np.int64),
             "f": self.rate * rows[:, 2] / n,
