@@ -9,7 +9,7 @@ from ctmeter._kernels.flicker cimport flicker_of
 from ctmeter._kernels.reactive cimport other_reactive
 from ctmeter._kernels.spectra cimport keep_floats, spectrum
 from ctmeter._kernels.state cimport (
-    BUDEANU, GRIDS, GROUP, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, core_t, out_t, span_t, state_t,
+    BUDEANU, GRIDS, GROUP, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, SETTLING, core_t, out_t, span_t, state_t,
 )
 
 
@@ -129,7 +129,7 @@ cdef inline void into_frequency(const core_t *c, state_t *s, out_t *out) noexcep
             return
     s.f_cycles += 1
     s.f_span += s.cycle.t1 - s.cycle.t0
-    s.f_flags |= s.cycle.flags
+    s.f_flags |= s.cycle.flags & ~SETTLING
 
 
 cdef inline void close_cycle(const core_t *c, state_t *s, out_t *out) noexcept nogil:
