@@ -79,6 +79,7 @@ class Collector:
 
     def __init__(self, settings: Settings, sides: Mapping[str, str]) -> None:
         self._cycle, self._half_cycle = settings.cycle, settings.half_cycle
+        self._synchrophasor = settings.synchrophasor_rate is not None
         self.spectra, self.sides = settings.spectra == "basic", sides
         self._windows, self._cycles = Statistics(), Statistics()
         self._events: list[dict[str, Any]] = []
@@ -270,7 +271,7 @@ class Collector:
 
     def result(self, summary: dict[str, Any], roles: Sequence[str | None]) -> Result:
         """The result; where rows were written out, its directory is put in its place."""
-        optional = {"cycle": self._cycle or not self._windows.rows, "half_cycle": self._half_cycle}
+        optional = {"cycle": self._cycle or not self._windows.rows, "half_cycle": self._half_cycle, "synchrophasor": self._synchrophasor}
         tables = [t for t in TABLES if optional.get(t, True)]
         extract = self._waveform(roles)
         if self._sink is None:
