@@ -107,11 +107,12 @@ def reduce(plan: Plan, windows: Windows, groups: int) -> Sums:
     k = len(windows) // groups
     shape = (groups, k)
     duration = windows.duration.reshape(shape).T
-    ones = np.ones((k, 1, groups))
-    terms = np.moveaxis(plan.make_terms(windows.x, windows.duration).reshape(-1, *shape), 2, 0)
-    squares, counts = add_up(terms[:, : plan.squares], ones)
-    weighted, seconds = add_up(terms[:, plan.squares :], duration[:, None])
-    lists, list_weights = add_up(np.moveaxis(np.square(windows.lists).reshape(*shape, -1), 1, 0), np.ones((k, groups, 1)))
+    weights = np.ones((k, 2, groups))
+    weights[:, 1] = duration
+    terms = plan.make_terms(windows.x, windows.duration).reshape(-1, *shape).transpose(2, 0, 1)
+    sums, counts = add_up(terms, weights, lambda w: w[plan.kind])
+    squares = np.square(windows.lists).reshape(*shape, -1).transpose(1, 0, 2)
+    lists, list_counts = add_up(squares, np.ones((k, 1)), lambda w: np.broadcast_to(w, squares.shape[1:]))
     length = windows.t1 - windows.t
     x = windows.x.reshape(-1, *shape)
     return Sums(
@@ -119,14 +120,14 @@ def reduce(plan: Plan, windows: Windows, groups: int) -> Sums:
         length.reshape(shape).sum(1),
         windows.t1[k - 1 :: k],
         windows.n.reshape(shape).sum(1),
-        add_up(duration, duration)[0],
+        np.add.accumulate(duration, axis=0)[-1],
         np.bitwise_or.reduce(windows.flags.reshape(4, *shape), axis=2),
-        np.concatenate([squares, weighted]),
-        np.concatenate([counts, seconds]),
+        sums,
+        counts,
         np.fmin.reduce(x[plan.smallest], axis=2),
         np.fmax.reduce(x[plan.largest], axis=2),
         lists,
-        list_weights,
+        list_counts,
     )
 
 
@@ -166,9 +167,13 @@ class Interval:
 
     def add(self, plan: Plan, more: Sums) -> None:
         """Add what is known of the next groups of windows."""
-        self.sums, self.weights = _last(self.sums, more.sums.T), _last(self.weights, more.weights.T)
-        self.lists, self.list_weights = _last(self.lists, more.lists), _last(self.list_weights, more.list_weights)
-        self.duration = float(_last(np.array([self.duration]), more.duration[:, None])[0])
+        self.sums, self.weights, self.lists, self.list_weights = (v.copy() for v in (self.sums, self.weights, self.lists, self.list_weights))
+        for k, duration in enumerate(more.duration.tolist()):
+            self.sums += more.sums[:, k]
+            self.weights += more.weights[:, k]
+            self.lists += more.lists[k]
+            self.list_weights += more.list_weights[k]
+            self.duration += duration
         self._add_rest(more)
 
     def add_interval(self, plan: Plan, more: Interval) -> None:
@@ -210,11 +215,3 @@ class Interval:
             setattr(self, name, moved(getattr(self, name), old.entries, new.entries, 0.0))
         self.smallest = moved(self.smallest, old.x[old.smallest], new.x[new.smallest], np.nan)
         self.largest = moved(self.largest, old.x[old.largest], new.x[new.largest], np.nan)
-
-
-def _last(start: np.ndarray, more: np.ndarray) -> np.ndarray:
-    """Start plus every row of `more`, one after the other."""
-    total = start.copy()
-    for row in more:
-        total += row
-    return total

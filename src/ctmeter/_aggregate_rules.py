@@ -11,7 +11,7 @@ IEC 61000-4-30:2015, annex D
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -28,14 +28,16 @@ _KNOWN = {c.name: c for c in columns("basic") if c.dtype in ("f8", *LIST_LENGTH)
 _ANGLES = {name: f"phi_{q.name[0]}{name.removeprefix(q.name)}" for q in QUANTITIES if q.rule is Rule.PHASOR_MAGNITUDE for name in q.columns}
 
 
-def add_up(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def add_up(values: np.ndarray, weights: np.ndarray, each: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Sums over the first axis, in order, leaving out NaN.
 
     Parameters
     ----------
     values : ndarray, shape (k, ...)
-    weights : ndarray, shape (k, ...), broadcastable to `values`
-        What each value counts for; already contained in `values`.
+    weights : ndarray, shape (k, ...)
+        What values count for; already contained in `values`.
+    each : callable
+        Gives the weight of each value, shape (...), from one row of `weights`.
 
     Returns
     -------
@@ -49,15 +51,15 @@ def add_up(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndar
     total = values[0].copy()
     for k in range(1, len(values)):
         total += values[k]
-    weight = np.broadcast_to(np.add.accumulate(weights, axis=0)[-1], total.shape)
+    weight = each(np.add.accumulate(weights, axis=0)[-1])
     missing = np.isnan(total)
     if missing.any():
         weight = weight.copy()
-        some, what = values[:, missing], np.broadcast_to(weights, values.shape)[:, missing]
-        here = ~np.isnan(some)
-        some, what = np.where(here, some, 0.0), np.where(here, what, 0.0)
-        total[missing] = list(accumulate(some, np.add))[-1]
-        weight[missing] = list(accumulate(what, np.add))[-1]
+        here = ~np.isnan(values[:, missing])
+        some = np.where(here, values[:, missing], 0.0)
+        what = np.where(here, np.array([each(w)[missing] for w in weights]), 0.0)
+        total[missing] = np.add.accumulate(some, axis=0)[-1]
+        weight[missing] = np.add.accumulate(what, axis=0)[-1]
     return total, weight
 
 
@@ -131,8 +133,9 @@ class Plan:
         if self._two_wattmeters:
             weighted += ["P1", "Q1"]
         self.terms = (*squares, *(f"{name}/s" for name in weighted))
-        #: How many of the terms are squares.
+        #: How many of the terms are squares, and for each term 0 where it is one, else 1.
         self.squares = len(squares)
+        self.kind = np.array([0] * len(squares) + [1] * len(weighted), np.int64)
 
     def make_terms(self, x: np.ndarray, duration: np.ndarray) -> np.ndarray:
         """Terms, shape (terms, windows), of values of shape (rows, windows) and durations in s."""
@@ -198,9 +201,11 @@ class Plan:
 
     def read_extremes(self, smallest: np.ndarray, largest: np.ndarray, spread: bool) -> Rows:
         """Columns of smallest and largest values; with `spread` also those named X_min and X_max."""
+        if not spread:
+            high, count = largest[: len(self.high)], len(self.extremes)
+            return dict(zip(self.low, smallest[count:], strict=True)) | dict(zip(self.high, high, strict=True))
         out = dict(zip((*(f"{n}_min" for n in self.extremes), *self.low), smallest, strict=True))
-        out |= dict(zip((*self.high, *(f"{n}_max" for n in self.extremes)), largest, strict=True))
-        return out if spread else {name: out[name] for name in (*self.low, *self.high)}
+        return out | dict(zip((*self.high, *(f"{n}_max" for n in self.extremes)), largest, strict=True))
 
     def read_lists(self, sums: np.ndarray, weights: np.ndarray) -> Rows:
         """Spectral lists, float32, from sums of squares and weights of shape (intervals, entries)."""
