@@ -145,24 +145,21 @@ class Analyzer:
             self._collector.keep_frames(item, self._channels, self._rate)
             self._frames += len(item)
             self._segment_frames += len(item)
-        if not isinstance(block, Block | Gap) and (self._engine is None or self._held is not None or self._wants_raw):
+        lasting = isinstance(block, Block)
+        if not lasting and isinstance(item, np.ndarray) and (self._engine is None or self._held is not None):
             # a caller may use the memory of its block again
-            item = np.array(item) if isinstance(item, np.ndarray) else item
+            item, lasting = item.copy(), True
         if self._engine is None:
             self._pending.append(item)
             return self._start()
         waiting = self._engine.feed(item)
-        full = self._stages is not None and self._stages.keep(item)
+        full = self._stages is not None and self._stages.keep(item, lasting)
         completed = self._collector.note(waiting)
         if full:
             self._collector.gather()
         if self._held is not None:
             self._hold(item)
         return completed
-
-    @property
-    def _wants_raw(self) -> bool:
-        return self._stages is not None and self._stages.keeps
 
     def _hold(self, *items: np.ndarray | Gap) -> None:
         """Hold the first frames of a segment, until a window completes, for `_by_cycles`."""
@@ -211,7 +208,7 @@ class Analyzer:
         waiting = 0
         for item in self._pending:
             waiting = self._engine.feed(item)
-            self._stages.keep(item)
+            self._stages.keep(item, True)
         rows = self._collector.note(waiting)
         self._held = []
         self._hold(*self._pending)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..recording import Channel, Gap, Recording, Segment, Timebase
+from .ring import Ring
 
 __all__ = ["CYCLES", "MOST", "Snippets", "snippet_of", "snippet_state", "write_snippet"]
 
@@ -23,7 +24,7 @@ __all__ = ["CYCLES", "MOST", "Snippets", "snippet_of", "snippet_state", "write_s
 CYCLES = 10
 #: Snippets of each type of event.
 MOST = 100
-#: Bytes of raw blocks after which rows are taken from the engine, so that blocks can go.
+#: Bytes of raw frames after which rows are taken from the engine, so that frames can go.
 _FULL = 32 << 20
 _LEFT_OUT = "left out"
 
@@ -107,8 +108,8 @@ class Snippets:
         self._channels, self._nominal = tuple(channels), nominal_frequency
         self._jobs: dict[tuple[str, int], _Job] = {}
         self._count: Counter[str] = Counter()
-        self._ring: list[tuple[int, np.ndarray]] = []
-        self._fed = self._size = self._before = 0
+        self._ring = Ring()
+        self._fed = self._before = self._since = 0
         self._clock = True
         self._timebase = Timebase(0, 1.0)
         #: Finished ones, until somebody takes them.
@@ -119,17 +120,25 @@ class Snippets:
         self._clock = timebase.start_ns is not None
         self._timebase = Timebase((timebase.start_ns or 0) + offset_ns, timebase.sample_rate)
         self._before = round(CYCLES / self._nominal * timebase.sample_rate)
-        self._ring, self._fed, self._size = [], 0, 0
+        self._ring.clear()
+        self._fed = self._since = 0
 
-    def keep(self, item: np.ndarray | Gap) -> bool:
-        """Keep a block (it must not change afterwards); whether so much is kept that rows should be taken."""
+    def keep(self, item: np.ndarray | Gap, lasting: bool) -> bool:
+        """Keep frames; whether so many have come that rows should be taken from the engine.
+
+        Parameters
+        ----------
+        item : ndarray or Gap
+        lasting : bool
+            Whether the array will stay as it is.
+        """
         if isinstance(item, Gap):
             self._fed += item.samples
             return False
-        self._ring.append((self._fed, item))
+        (self._ring.refer if lasting else self._ring.copy)(self._fed, item)
         self._fed += len(item)
-        self._size += item.nbytes
-        return self._size > _FULL
+        self._since += item.nbytes
+        return self._since > _FULL
 
     def follow(self, events: Sequence[dict[str, Any]], going_on: Sequence[tuple[str, int]], horizon_ns: int) -> None:
         """Take note of events.
@@ -187,10 +196,7 @@ class Snippets:
                     self.ready.append((job.name, self._recording(job)))
 
     def _copy(self, job: _Job, start: int, stop: int) -> None:
-        for first, frames in self._ring:
-            a, b = max(start - first, 0), min(stop - first, len(frames))
-            if b > a:
-                job.pieces.append([first + a, frames[a:b].copy()])
+        job.pieces += [list(piece) for piece in self._ring.pieces(start, stop)]
 
     def _recording(self, job: _Job) -> Recording:
         gaps, rows, at = [], 0, job.pieces[0][0]
@@ -208,9 +214,8 @@ class Snippets:
         """Let blocks go in which nothing more will be wanted."""
         first = self._around(horizon_ns)[0] if horizon_ns > self._timebase.ns(0) else 0
         first = min([first, *(w[0] for job in self._jobs.values() for w in job.wanted)])
-        keep = [k for k, (at, frames) in enumerate(self._ring) if at + len(frames) > first]
-        self._ring = self._ring[keep[0] :] if keep else []
-        self._size = sum(frames.nbytes for _, frames in self._ring)
+        self._ring.forget(first)
+        self._since = 0
 
     def end(self) -> None:
         """The stretch ends: what is still wanted will not come."""
@@ -219,14 +224,15 @@ class Snippets:
                 self._copy(job, start, stop)
             job.wanted = []
         self._cut(self._fed)
-        self._jobs, self._ring, self._size = {}, [], 0
+        self._jobs = {}
+        self._ring.clear()
 
     def state(self) -> dict[str, Any]:
         """Everything but what is ready, as plain values."""
         return {
             "jobs": [[j.type, j.t, j.name, j.wanted, j.pieces] for j in self._jobs.values()],
             "count": dict(self._count),
-            "ring": [list(r) for r in self._ring],
+            "ring": self._ring.state(),
             "at": [self._fed, self._clock, self._timebase.start_ns, self._timebase.sample_rate],
         }
 
@@ -237,5 +243,4 @@ class Snippets:
         self._fed, self._clock = fed, clock
         self._jobs = {(j[0], j[1]): _Job(*j) for j in state["jobs"]}
         self._count = Counter(state["count"])
-        self._ring = [(at, frames) for at, frames in state["ring"]]
-        self._size = sum(frames.nbytes for _, frames in self._ring)
+        self._ring.resume(state["ring"])

@@ -74,12 +74,12 @@ class Stages:
         if self.snippets is not None:
             self.snippets.begin(timebase, offset_ns)
 
-    def keep(self, item: np.ndarray | Gap) -> bool:
-        """Look at raw frames, which must not change afterwards; whether rows should be taken from the engine soon."""
+    def keep(self, item: np.ndarray | Gap, lasting: bool) -> bool:
+        """Look at raw frames, `lasting` if they stay as they are; whether rows should be taken from the engine soon."""
         if self._transients is not None:
             found = self._transients.gap(item.samples) if isinstance(item, Gap) else self._transients.feed(item)
             self._found += self._shifted(found)
-        return self.snippets is not None and self.snippets.keep(item)
+        return self.snippets is not None and self.snippets.keep(item, lasting)
 
     @property
     def keeps(self) -> bool:
