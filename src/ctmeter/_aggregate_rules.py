@@ -54,7 +54,13 @@ def add_up(values: np.ndarray, weights: np.ndarray, each: Callable[[np.ndarray],
     weight = each(np.add.accumulate(weights, axis=0)[-1])
     missing = np.isnan(total)
     if missing.any():
-        weight = weight.copy()
+        never = missing.copy()
+        for row in values:
+            never &= np.isnan(row)
+        total[never] = 0.0
+        weight = np.where(never, 0.0, weight)
+        missing &= ~never
+    if missing.any():
         here = ~np.isnan(values[:, missing])
         some = np.where(here, values[:, missing], 0.0)
         what = np.where(here, np.array([each(w)[missing] for w in weights]), 0.0)
