@@ -32,7 +32,7 @@ _LENGTH_NS = {"cycle": 40_000_000, "half_cycle": 40_000_000, "frequency": 10_000
 #: Tables whose rows say after how many windows they were complete.
 _AGGREGATED = ("3s", "10min", "2h")
 #: Windows that wait in the engine before they are taken, unless somebody asks; fewer where raw frames wait for them.
-_GATHER, _GATHER_RAW = 256, 64
+_GATHER, _GATHER_RAW = 256, 128
 
 
 class Completed(Mapping[str, "pa.RecordBatch"]):
@@ -190,8 +190,8 @@ class Collector:
         self._stages.snippets.ready = []
 
     def _keep(self, windows: Columns, others: dict[str, Columns]) -> None:
+        pst = others.get("pst", {})
         others = {t: c for t, c in others.items() if t in self._buffers and (t != "half_cycle" or self._half_cycle)}
-        pst = others.pop("pst", {})
         if self._stages is not None:
             others = {**others, **self._stages.aggregate(windows, pst)}
         if windows:

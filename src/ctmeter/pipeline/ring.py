@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,78 +14,76 @@ __all__ = ["Ring"]
 _BUFFER = 1 << 19
 
 
+@dataclass
+class _Part:
+    """Frames that follow each other: the first `fill` rows of an array, which is a buffer of ours or not."""
+
+    first: int
+    frames: np.ndarray
+    fill: int
+    ours: bool
+
+    @property
+    def stop(self) -> int:
+        return self.first + self.fill
+
+
 class Ring:
     """Frames by their numbers, in the order in which they came; there may be gaps."""
 
     def __init__(self) -> None:
-        #: First frame's number, the frames, and the buffer they lie in where it is ours.
-        self._parts: list[tuple[int, np.ndarray, np.ndarray | None]] = []
+        self._parts: list[_Part] = []
         self._spare: list[np.ndarray] = []
-        self._fill = 0
-
-    @property
-    def size(self) -> int:
-        """Bytes held."""
-        return sum(frames.nbytes for _, frames, _ in self._parts)
 
     def refer(self, at: int, frames: np.ndarray) -> None:
         """Hold frames that will not change."""
-        self._parts.append((at, frames, None))
+        self._parts.append(_Part(at, frames, len(frames), False))
 
     def copy(self, at: int, frames: np.ndarray) -> None:
         """Hold a copy of frames."""
-        done = 0
-        while done < len(frames):
-            room = self._room(at + done, frames)
-            n = min(room, len(frames) - done)
-            first, _, buffer = self._parts[-1]
-            assert buffer is not None
-            buffer[self._fill : self._fill + n] = frames[done : done + n]
-            self._fill += n
-            self._parts[-1] = (first, buffer[: self._fill], buffer)
+        done, size = 0, len(frames)
+        while done < size:
+            part = self._parts[-1] if self._parts else None
+            if part is None or not part.ours or part.fill == len(part.frames) or part.stop != at + done or part.frames.dtype != frames.dtype:
+                part = _Part(at + done, self._buffer(frames), 0, True)
+                self._parts.append(part)
+            n = min(len(part.frames) - part.fill, size - done)
+            part.frames[part.fill : part.fill + n] = frames[done : done + n]
+            part.fill += n
             done += n
 
-    def _room(self, at: int, like: np.ndarray) -> int:
-        """Frames that still go into the last buffer, a new one where none do or where the frames do not follow on."""
-        if self._parts:
-            first, frames, buffer = self._parts[-1]
-            follows = buffer is not None and first + len(frames) == at and buffer.dtype == like.dtype
-            if follows and buffer is not None and self._fill < len(buffer):
-                return len(buffer) - self._fill
+    def _buffer(self, like: np.ndarray) -> np.ndarray:
         rows = max(int(_BUFFER // max(like.shape[1] * like.itemsize, 1)), 1)
         spare = self._spare.pop() if self._spare else None
         if spare is None or spare.dtype != like.dtype or spare.shape != (rows, like.shape[1]):
             spare = np.empty((rows, like.shape[1]), like.dtype)
-        self._parts.append((at, spare[:0], spare))
-        self._fill = 0
-        return rows
+        return spare
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
         """Copies of the frames [start, stop) that are held, with the number of the first."""
-        for first, frames, _ in self._parts:
-            a, b = max(start - first, 0), min(stop - first, len(frames))
+        for part in self._parts:
+            a, b = max(start - part.first, 0), min(stop - part.first, part.fill)
             if b > a:
-                yield first + a, frames[a:b].copy()
+                yield part.first + a, part.frames[a:b].copy()
 
     def forget(self, before: int) -> None:
         """Let go of frames before a number."""
-        while self._parts and self._parts[0][0] + len(self._parts[0][1]) <= before and not self._filling(0):
-            _, _, buffer = self._parts.pop(0)
-            if buffer is not None:
-                self._spare.append(buffer)
-
-    def _filling(self, k: int) -> bool:
-        return k == len(self._parts) - 1 and self._parts[k][2] is not None
+        gone = 0
+        while gone < len(self._parts) - 1 and self._parts[gone].stop <= before:
+            if self._parts[gone].ours:
+                self._spare.append(self._parts[gone].frames)
+            gone += 1
+        del self._parts[:gone]
 
     def clear(self) -> None:
         """Let go of everything."""
-        self._parts, self._spare, self._fill = [], [], 0
+        self._parts, self._spare = [], []
 
     def state(self) -> list[list[Any]]:
         """Everything, as plain values."""
-        return [[at, frames] for at, frames, _ in self._parts]
+        return [[part.first, part.frames[: part.fill]] for part in self._parts]
 
     def resume(self, state: list[list[Any]]) -> None:
         """Go on from `state`."""
-        self.clear()
-        self._parts = [(at, frames, None) for at, frames in state]
+        self._spare = []
+        self._parts = [_Part(first, frames, len(frames), False) for first, frames in state]
