@@ -141,3 +141,18 @@ def test_segments_with_a_clock_share_their_intervals():
     tables = a.finish().tables
     assert tables["10min"].num_rows == tables["2h"].num_rows == 1
     assert column(tables["10min"], "n") == [tables["basic"].num_rows]
+
+
+@pytest.mark.parametrize("size", [3200, 6400 * 14, 6400 * 30])
+def test_short_term_flicker_stands_in_its_ten_minutes(size: int):
+    """Steps of the voltage by 1 %, 110 in a minute, but only before the tick."""
+    fs, a = 6400.0, ctmeter.Analyzer({**GIVEN, "spectra": "none"}, sample_rate=6400.0, channels=[Channel("U_L1")], start=START)
+    t = np.arange(round(fs * 30)) / fs
+    step = np.where(t < BEFORE, 0.005 * np.sign(np.sin(2 * np.pi * 110 / 120 * t)), 0.0)
+    u = 325 * np.sin(2 * np.pi * 50.02 * t) * (1 + step)
+    for k in range(0, len(u), size):
+        a.feed(u[k : k + size, None])
+    tables = a.finish().tables
+    first, second = column(tables["10min"], "Pst_L1")
+    assert first > 1.5 * second > 0
+    assert column(tables["2h"], "Pst_L1") == pytest.approx([first, second]) and column(tables["2h"], "Plt_L1") == [None, None]
