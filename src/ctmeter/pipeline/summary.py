@@ -17,8 +17,6 @@ from .sides import nearest_standard_voltage
 
 __all__ = ["Quality", "add_energy", "far_from_mains", "nearest_mains", "summarise", "without_nominal"]
 
-#: What this version leaves null, with the columns concerned.
-_NOT_YET = ("harmonics", "unbalance", "flicker")
 MAINS = (50.0, 60.0)
 
 
@@ -121,6 +119,16 @@ def _event(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**event, "t": iso(event["t"]), "detail": [{**d, "t": iso(d["t"])} for d in event["detail"]]}
 
 
+def _left_out(settings: Settings, mean: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What the recording or the settings gave no ground for."""
+    reasons = (
+        ("harmonics", settings.spectra == "none", "spectra are switched off"),
+        ("mains signalling", settings.signalling_frequency is None, "no signalling frequency"),
+        ("flicker", not any(k.startswith("Pinst") and v is not None for k, v in mean.items()), "too short, too slowly sampled, or no voltage"),
+    )
+    return [{"what": what, "why": why} for what, absent, why in reasons if absent]
+
+
 def summarise(
     *,
     recording: dict[str, Any],
@@ -145,7 +153,7 @@ def summarise(
     """
     mean, found = statistics.mean(), statistics.extremes()
     warnings = [*notes, *_doubts(settings, mean, wiring, notes), *_not_numbers(energy, mean, found)]
-    not_measured = [{"what": what, "why": "not in this version"} for what in _NOT_YET]
+    not_measured = _left_out(settings, mean)
     if settings.nominal_voltage is None:
         warnings.append(without_nominal(mean, wiring))
         not_measured += [{"what": what, "why": "no nominal voltage"} for what in ("events", "deviations", "EN 50160")]
