@@ -2,18 +2,22 @@
 
 Per 10-cycle window rms of six channels, line-to-line rms, P, Q of the fundamental and frequency; per
 half-cycle Urms(1/2) of each phase on its own grid. Windows and half-cycles have fractional edges,
-without which Urms(1/2) is off by 0.1 %. It works in chunks of a few seconds, holds arrays planar and
+without which Urms(1/2) is off by 0.1 %. With spectra, also harmonic and interharmonic sub-groups, distortion,
+phasors and unbalance; with flicker, Pinst and Pst. It works in chunks of a few seconds, holds arrays planar and
 uses the fastest NumPy way known to us for each step: `add.reduceat` instead of prefix sums or a loop
-over windows, and the fundamental from a decimated copy.
+over windows, the fundamental and flicker from a decimated copy, resampling as a sparse matrix.
 
-It knows neither gaps nor dips nor dead phases, no other wiring, and no input but three voltages and
-three currents.
+It knows neither gaps nor dips nor dead phases, no other wiring, no resynchronisation, and no input but
+three voltages and three currents.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.signal import firwin, oaconvolve, upfirdn
+
+from .numpy_flicker import KEPT, START_S, Flickermeter, short_term
+from .numpy_spectra import Resampler, spectra
 
 DECIMATE = 8
 TURN = np.exp(2j * np.pi / 3)
@@ -66,7 +70,52 @@ def edges_of(phase: np.ndarray, times: np.ndarray, first: float, last: float, st
     return np.interp(start + k * step, phase, times)
 
 
-def measure(raw: np.ndarray, scale: np.ndarray, rate: float, nominal: float = 50.0, chunk: float = 2.0) -> dict[str, np.ndarray]:
+class Flicker:
+    """Flicker of a stream of decimated voltages that comes in overlapping chunks."""
+
+    def __init__(self, rate: float, rows: int = 3) -> None:
+        self.meter, self.rate = Flickermeter(rate, rows), rate
+        self.first: float | None = None  # time of the first sample
+        self.fed = 0
+        self.kept: list[np.ndarray] = []
+
+    def feed(self, slow: np.ndarray, times: np.ndarray, last: float) -> None:
+        """Take what is new of rows at these times (frames of the recording), up to `last`."""
+        begin = 0 if self.first is None else int(round(self.first / DECIMATE + self.fed - times[0] / DECIMATE))
+        if self.first is None:
+            # the filter's first samples saw no voltage
+            begin = int(np.searchsorted(times, 4 * DECIMATE))
+            self.first = times[begin]
+        end = int(np.searchsorted(times, last))
+        sensation = self.meter.feed(slow[:, begin:end])
+        self.kept.append(sensation[:, -self.fed % KEPT :: KEPT])
+        self.fed += end - begin
+
+    def rows(self, edges: np.ndarray) -> dict[str, np.ndarray]:
+        """Largest sensation in each window, and Pst of intervals of ten minutes from the first sample."""
+        assert self.first is not None
+        all_of_it = np.concatenate(self.kept, axis=1)
+        slow = self.rate / KEPT
+        places = np.clip(((edges - self.first) / (DECIMATE * KEPT)).astype(np.intp), 0, all_of_it.shape[1] - 1)
+        step = round(600 * slow)
+        intervals = [all_of_it[:, k : k + step] for k in range(0, all_of_it.shape[1], step)]
+        intervals[0] = intervals[0][:, round(START_S * slow) :]
+        return {
+            "Pinst": np.maximum.reduceat(all_of_it, places, axis=1)[:, : len(edges) - 1].T,
+            "Pst": np.array([short_term(part) for part in intervals if part.shape[1]]),
+        }
+
+
+def measure(
+    raw: np.ndarray,
+    scale: np.ndarray,
+    rate: float,
+    nominal: float = 50.0,
+    chunk: float = 2.0,
+    *,
+    with_spectra: bool = False,
+    with_flicker: bool = False,
+) -> dict[str, np.ndarray]:
     """Measure frames of three voltages and three currents.
 
     Parameters
@@ -78,14 +127,17 @@ def measure(raw: np.ndarray, scale: np.ndarray, rate: float, nominal: float = 50
         Hz.
     chunk : float
         Seconds worked on at once.
+    with_spectra, with_flicker : bool
 
     Returns
     -------
     dict of name to ndarray
-        A row for each window: "t" (frames), "f", "rms" (w, 6), "line" (w, 3), "P" (w, 3), "Q" (w, 3);
-        and "half" (3, h), Urms(1/2) of each phase.
+        A row for each window: "t" (frames), "f", "rms" (w, 6), "line" (w, 3), "P" (w, 3), "Q" (w, 3), what
+        `numpy_spectra.spectra` gives, "Pinst" (w, 3); "half" (3, h), Urms(1/2) of each phase; "Pst" (intervals, 3).
     """
     tracker = Tracker(rate, nominal)
+    resample = Resampler(rate, nominal, 10) if with_spectra else None
+    flicker = Flicker(tracker.slow) if with_flicker else None
     size, begin, done = round(chunk * rate), 0, None
     windows: list[dict[str, np.ndarray]] = []
     halves: list[np.ndarray] = []
@@ -103,13 +155,23 @@ def measure(raw: np.ndarray, scale: np.ndarray, rate: float, nominal: float = 50
         edges = edges_of(phase, times, first, last, 10 * cycle, start)
         if len(edges) < 2:
             break
-        windows.append(window_rows(x, slow, times, phase, edges, begin, rate))
-        rows = [half_cycles(x[k], edges_of(phase, times, edges[0], edges[-1] + 0.03 * rate, np.pi, -angles[k])) for k in range(3)]
-        halves.append(np.stack([r[: min(map(len, rows))] for r in rows]))
+        rows = window_rows(x, slow, times, phase, edges, begin, rate)
+        if resample is not None:
+            frames = part.astype(np.float32)
+            frames *= scale.astype(np.float32)
+            rows |= spectra(resample(frames, edges), resample.gain, 10)
+        if flicker is not None:
+            flicker.feed(slow[:3], times + begin, begin + edges[-1])
+        windows.append(rows)
+        cycles = [half_cycles(x[k], edges_of(phase, times, edges[0], edges[-1] + 0.03 * rate, np.pi, -angles[k])) for k in range(3)]
+        halves.append(np.stack([r[: min(map(len, cycles))] for r in cycles]))
         done = begin + edges[-1]
-        begin = int(done) - tracker.margin
+        # decimated samples of all chunks lie on one grid
+        begin = (int(done) - tracker.margin) // DECIMATE * DECIMATE
     result = {name: np.concatenate([w[name] for w in windows]) for name in windows[0]}
     result["half"] = np.concatenate(halves, axis=1)
+    if flicker is not None:
+        result |= flicker.rows(np.append(result["t"], done or 0.0))
     return result
 
 
