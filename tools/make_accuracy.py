@@ -2,8 +2,8 @@
 """Make docs/accuracy.md: the table of limits with the largest error that any conformance case reached.
 
 Runs every case of tests/conformance, the long ones too, which takes some minutes. With --check nothing
-is run or written; the exit code says whether the page has the quantities and limits of
-tests/conformance/limits.toml and whether every error stands within its limit.
+is run or written; the exit code says whether the page has the quantities and limits of tests/conformance/limits.toml, and
+whether every error stands within its limit, but for quantities of cases that are known to fail.
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ Input is float64; rates and frequencies are those of the cases.
 COLUMNS = ("quantity", "limit", "largest error", "class A", "sample rate, kHz", "frequency, Hz", "values compared")
 
 
-def errors(index: int) -> tuple[list[tuple[str, float, str]], float, float]:
+def errors(case: cases.Case) -> tuple[list[tuple[str, float, str]], float, float]:
     """Quantity, error and unit of every outcome of one case, its sample rate and frequency."""
-    case = cases.every()[index]
     measured = runner.Measured(case)
     found = [(o.quantity, o.error, o.tolerance.unit) for o in runner.outcomes(case, measured) if o.quantity]
     return found, measured.rate, float(measured.truth["values"]["f"])
@@ -44,11 +43,10 @@ def gathered() -> dict[str, dict[str, Any]]:
     """By quantity: largest error, number of outcomes, rates and frequencies."""
     known = cases.limits()
     out: dict[str, dict[str, Any]] = {}
-    every = cases.every()
     # the longest first, so that no process is left with one at the end
-    order = sorted(range(len(every)), key=lambda k: -every[k].signal["duration"] * every[k].signal["sample_rate"])
+    every = sorted(cases.every(), key=lambda c: -c.signal["duration"] * c.signal["sample_rate"])
     with multiprocessing.get_context("spawn").Pool(os.cpu_count() or 1) as pool:
-        for done, (found, rate, f) in enumerate(pool.imap_unordered(errors, order), 1):
+        for done, (found, rate, f) in enumerate(pool.imap_unordered(errors, every), 1):
             for quantity, error, unit in found:
                 limit = cases.Tolerance.of(known[quantity]["limit"])
                 entry = out.setdefault(quantity, {"error": 0.0, "count": 0, "rates": set(), "frequencies": set()})
@@ -98,7 +96,9 @@ def faults() -> list[str]:
     found = [f"{w[0]}: not as in limits.toml" for w in want if w not in have] + [f"{h[0]}: no longer in limits.toml" for h in have if h not in want]
     if not text.startswith(HEAD):
         found.append("the text before the table differs")
-    for row in rows[1:]:
+    known = cases.limits()
+    excused = {known[e[k]]["title"] for c in cases.every() if c.fails for e in c.expect for k in ("quantity", "quantity_time") if e.get(k)}
+    for row in (r for r in rows[1:] if r[0] not in excused):
         limit = cases.Tolerance.of(row[1]).size
         try:
             reached = float(row[2].split()[0])

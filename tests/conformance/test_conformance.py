@@ -13,7 +13,10 @@ ALL = every()
 
 
 def marked(case: Case, long: bool) -> object:
-    return pytest.param(case, id=case.name, marks=[pytest.mark.long] if long else [])
+    # of several variations some may pass
+    single = sum(c.folder == case.folder for c in ALL) == 1
+    known = [pytest.mark.xfail(reason=case.fails, strict=single)] if case.fails else []
+    return pytest.param(case, id=case.name, marks=[pytest.mark.long, *known] if long else known)
 
 
 @pytest.mark.parametrize("case", [marked(c, c.long) for c in ALL])
