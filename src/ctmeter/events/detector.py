@@ -33,6 +33,7 @@ _DELAY = 2
 #: Cycles without a value of any voltage that make a gap; half of one is the rule, and after the least gap it is one.
 _GAP = 0.85
 _VALUE = {"dip": "U_residual", "interruption": "U_residual", "swell": "U_max", "msv": "U_max"}
+_NEVER = -(2**62)
 _VERSION = 1
 
 
@@ -87,23 +88,22 @@ class Detector:
             self._places[LABELS.index(f"U_{phase}")] = k
         self._watches = [Watch(rule, count) for rule in _rules(settings)]
         length = 100 if nominal_frequency < 55 else 120
-        self._rvc = None if settings.rvc is None else RapidChanges(settings.rvc * self._nominal, length, count)
+        self._rvc = None if settings.rvc is None else RapidChanges(settings.rvc, self._nominal, length, self.phases)
         self._msv = None if settings.signalling_frequency is None else Signalling(self._nominal, self.phases)
         self._sliding = Sliding(self._nominal, [f"U_{p}" for p in self.phases]) if settings.reference == "sliding" else None
         self._flagging = Flagging([LINES.index(p) if p in LINES else int(p[1]) - 1 for p in self.phases])
         self._waiting: Columns = {}
         self._windows: Columns = {}
         #: Time up to which values have been looked at, and the start of the last one.
-        self._until = self._last = -(2**62)
+        self._until = self._last = _NEVER
 
     @property
     def open(self) -> list[Open]:
         """The events that are going on."""
         going_on = [Open(e.type, e.start) for e in self._going_on]
-        if self._rvc is not None and self._rvc.now is not None:
-            going_on.append(Open("rvc", self._rvc.now.start))
-        if self._msv is not None and self._msv.now is not None:
-            going_on.append(Open("msv", self._msv.now.start))
+        for kind, part in (("rvc", self._rvc), ("msv", self._msv)):
+            if part is not None and part.now is not None:
+                going_on.append(Open(kind, part.now.start))
         return going_on
 
     @property
@@ -166,9 +166,6 @@ class Detector:
         self._until = until
         if self._sliding is not None:
             self._slide(until)
-        return self._let_go(until, found)
-
-    def _let_go(self, until: int, found: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Columns]:
         basic = self._flagging.release(until, self._going_on)
         if self._msv is not None:
             found += [self._row(e) for e in self._msv.feed(basic)]
@@ -181,7 +178,7 @@ class Detector:
         """Look at values, piece by piece between gaps."""
         found: list[dict[str, Any]] = []
         t = ready["t"]
-        before = np.concatenate([[self._last if self._last > -(2**62) else t[0]], t[:-1]])
+        before = np.concatenate([[self._last if self._last > _NEVER else t[0]], t[:-1]])
         first = 0
         for stop in [*np.flatnonzero(t - before > _GAP * self._cycle).tolist(), len(t)]:
             if stop > first:
@@ -249,13 +246,8 @@ class Detector:
                     self._flagging.note(event)
                     found.append(self._row(event))
         if self._rvc is not None:
-            found += [self._named(row) for row in self._rvc.feed(rows, beyond)]
+            found += self._rvc.feed(rows, beyond)
         return found
-
-    def _named(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A rapid voltage change with the names of its voltages."""
-        detail = [{**d, "phase": self.phases[d["phase"]]} for d in row["detail"]]
-        return {**row, "phases": [self.phases[k] for k in row["phases"]], "detail": detail, "U_ref": self._nominal}
 
     def _break_off(self, end: int | None) -> list[dict[str, Any]]:
         found = []
@@ -265,7 +257,7 @@ class Detector:
                 self._flagging.note(event)
                 found.append(self._row(event))
         change = None if self._rvc is None else self._rvc.break_off()
-        return found + ([] if change is None else [self._named(change)])
+        return found + ([] if change is None else [change])
 
     def flush(self, more: bool = False) -> tuple[list[dict[str, Any]], Columns]:
         """Look at the rest; what is still going on is incomplete.
@@ -275,13 +267,12 @@ class Detector:
         more : bool
             Whether a further stretch follows: events then end with the last value, as at a gap; else they stay open.
         """
-        found, basic = self._advance(2**62)
-        rest, end = [], self._last + self._cycle if more else None
-        rest += self._break_off(end)
+        found, basic = self._advance(-_NEVER)
+        found += self._break_off(self._last + self._cycle if more else None)
         event = None if self._msv is None else self._msv.break_off(more)
-        rest += [] if event is None else [self._row(event)]
-        self._until = self._last = -(2**62)
-        return found + rest, basic
+        found += [] if event is None else [self._row(event)]
+        self._until = self._last = _NEVER
+        return found, basic
 
     def snapshot(self) -> bytes:
         """The whole state, for `restore`."""

@@ -15,6 +15,7 @@ IEC 61000-4-30:2015
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,15 +59,18 @@ class RapidChanges:
     Parameters
     ----------
     threshold : float
+        Of nominal.
+    nominal : float
         V.
     length : int
         Values of the steady state.
-    count : int
-        Number of voltages.
+    phases : sequence of str
+        Names of the voltages.
     """
 
-    def __init__(self, threshold: float, length: int, count: int) -> None:
-        self._threshold, self._length, self._count = threshold, length, count
+    def __init__(self, threshold: float, nominal: float, length: int, phases: Sequence[str]) -> None:
+        self._threshold, self._nominal, self._length = threshold * nominal, nominal, length
+        self._phases, self._count = tuple(phases), len(phases)
         self.now: _Change | None = None
         self._reset()
 
@@ -76,7 +80,7 @@ class RapidChanges:
         self._last_t = [np.zeros(0, np.int64)] * self._count
 
     def feed(self, rows: Rows, beyond: np.ndarray) -> list[dict[str, Any]]:
-        """The changes that end within the rows, without phases' names.
+        """The changes that end within the rows, as rows of the table `events`.
 
         Parameters
         ----------
@@ -196,10 +200,10 @@ class RapidChanges:
         took_part = [k for k in range(self._count) if change.unsteady[k]]
         duration = None if end is None else max(seconds(change.start, end) or 0.0, 0.0)
         row = blank("rvc", change.start, duration, change.flags | (Flag.INCOMPLETE if end is None else 0))
-        row["phases"] = took_part
+        row["U_ref"], row["phases"] = self._nominal, [self._phases[k] for k in took_part]
         row["dU_max"] = max(change.largest)
         row["dU_ss"] = None if after is None else max(abs(a - b) for a, b in zip(after, change.before, strict=True))
-        row["detail"] = [{"phase": k, "t": change.start, "duration": duration, "U": change.largest[k]} for k in took_part]
+        row["detail"] = [{"phase": self._phases[k], "t": change.start, "duration": duration, "U": change.largest[k]} for k in took_part]
         return row
 
     def break_off(self) -> dict[str, Any] | None:
