@@ -81,7 +81,7 @@ class Flicker:
 
     def feed(self, slow: np.ndarray, times: np.ndarray, last: float) -> None:
         """Take what is new of rows at these times (frames of the recording), up to `last`."""
-        begin = 0 if self.first is None else int(round(self.first / DECIMATE + self.fed - times[0] / DECIMATE))
+        begin = 0 if self.first is None else round(self.first / DECIMATE + self.fed - times[0] / DECIMATE)
         if self.first is None:
             # the filter's first samples saw no voltage
             begin = int(np.searchsorted(times, 4 * DECIMATE))
