@@ -20,8 +20,8 @@ from ..recording import Wiring
 from ..settings import Settings
 from .columns import Columns, concatenate, ends, rows_of
 from .flagging import Flagging
-from .polyphase import Event, Rows, Rule, Watch
-from .reference import Sliding
+from .polyphase import Event, Rows, Watch
+from .reference import Sliding, rules
 from .rvc import RapidChanges
 from .signalling import Signalling
 from .state import dumps, loads
@@ -43,14 +43,6 @@ class Open:
 
     type: str
     start_ns: int
-
-
-def _rules(s: Settings) -> tuple[Rule, ...]:
-    return (
-        Rule("dip", s.dip, s.dip + s.hysteresis),
-        Rule("swell", s.swell, s.swell - s.hysteresis, above=True),
-        Rule("interruption", s.interruption, s.interruption + s.hysteresis, every=True),
-    )
 
 
 class Detector:
@@ -86,7 +78,7 @@ class Detector:
         self._places = np.full(len(LABELS), -1)
         for k, phase in enumerate(self.phases):
             self._places[LABELS.index(f"U_{phase}")] = k
-        self._watches = [Watch(rule, count) for rule in _rules(settings)]
+        self._watches = [Watch(rule, count) for rule in rules(settings)]
         length = 100 if nominal_frequency < 55 else 120
         self._rvc = None if settings.rvc is None else RapidChanges(settings.rvc, self._nominal, length, self.phases)
         self._msv = None if settings.signalling_frequency is None else Signalling(self._nominal, self.phases)
@@ -136,8 +128,7 @@ class Detector:
         self._take(half, basic)
         if not rows_of(self._waiting):
             return [], {}
-        newest = int(self._waiting["t"][-1])
-        return self._advance(max(newest - _DELAY * self._cycle, self._until))
+        return self._advance(max(int(self._waiting["t"][-1]) - _DELAY * self._cycle, self._until))
 
     def _take(self, half: Columns, basic: Columns) -> None:
         if rows_of(half):
@@ -256,8 +247,9 @@ class Detector:
             if event is not None:
                 self._flagging.note(event)
                 found.append(self._row(event))
-        change = None if self._rvc is None else self._rvc.break_off()
-        return found + ([] if change is None else [change])
+        if self._rvc is not None and (change := self._rvc.break_off()) is not None:
+            found.append(change)
+        return found
 
     def flush(self, more: bool = False) -> tuple[list[dict[str, Any]], Columns]:
         """Look at the rest; what is still going on is incomplete.
@@ -269,10 +261,15 @@ class Detector:
         """
         found, basic = self._advance(-_NEVER)
         found += self._break_off(self._last + self._cycle if more else None)
-        event = None if self._msv is None else self._msv.break_off(more)
-        found += [] if event is None else [self._row(event)]
+        if self._msv is not None and (event := self._msv.break_off(more)) is not None:
+            found.append(self._row(event))
         self._until = self._last = _NEVER
         return found, basic
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        parts = {"rvc": self._rvc, "msv": self._msv, "sliding": self._sliding, "flagging": self._flagging}
+        return {name: part for name, part in parts.items() if part is not None}
 
     def snapshot(self) -> bytes:
         """The whole state, for `restore`."""
@@ -280,10 +277,7 @@ class Detector:
             {
                 "version": _VERSION,
                 "watches": [w.state() for w in self._watches],
-                "rvc": None if self._rvc is None else self._rvc.state(),
-                "msv": None if self._msv is None else self._msv.state(),
-                "sliding": None if self._sliding is None else self._sliding.state(),
-                "flagging": self._flagging.state(),
+                "parts": {name: part.state() for name, part in self._parts.items()},
                 "rows": [self._waiting, self._windows, self._until, self._last],
             }
         )
@@ -299,7 +293,6 @@ class Detector:
         state = loads(snapshot, _VERSION)
         for watch, mine in zip(self._watches, state["watches"], strict=True):
             watch.resume(mine)
-        for part, name in ((self._rvc, "rvc"), (self._msv, "msv"), (self._sliding, "sliding"), (self._flagging, "flagging")):
-            if part is not None:
-                part.resume(state[name])
+        for name, part in self._parts.items():
+            part.resume(state["parts"][name])
         self._waiting, self._windows, self._until, self._last = state["rows"]

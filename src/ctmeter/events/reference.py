@@ -1,4 +1,4 @@
-"""What thresholds refer to: the nominal voltage, or its sliding one-minute mean.
+"""Thresholds, and what they refer to: the nominal voltage, or the sliding one-minute mean.
 
 References
 ----------
@@ -12,10 +12,23 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Sliding"]
+from ..settings import Settings
+from .polyphase import Rule
+
+__all__ = ["Sliding", "rules"]
 
 #: Weights of the first-order filter of one minute on values of 10/12 cycles.
 _OLD, _NEW = 0.9967, 0.0033
+
+
+def rules(settings: Settings) -> tuple[Rule, Rule, Rule]:
+    """What dips, swells and interruptions are."""
+    s = settings
+    return (
+        Rule("dip", s.dip, s.dip + s.hysteresis),
+        Rule("swell", s.swell, s.swell - s.hysteresis, above=True),
+        Rule("interruption", s.interruption, s.interruption + s.hysteresis, every=True),
+    )
 
 
 class Sliding:
