@@ -261,7 +261,7 @@ def test_any_split_and_snapshots_give_the_same(seed, reference):
 def test_faults():
     with pytest.raises(SettingsError, match="nominal_voltage"):
         Detector(Settings(nominal_frequency=50), 50.0, Wiring("3P4W"))
-    for junk in (b"", b"{}", b'{"version": 99}', b"\xff"):
+    for junk in (b"", b"{}", b'{"version": 99}', b'{"version": 1}', b"\xff"):
         with pytest.raises(InputError, match="snapshot"):
             detector().restore(junk)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SettingsError
+from ..errors import InputError, SettingsError
 from ..measurements import LABELS
 from ..quantity import LINES
 from ..recording import Wiring
@@ -243,8 +243,7 @@ class Detector:
     def _break_off(self, end: int | None) -> list[dict[str, Any]]:
         found = []
         for watch in self._watches:
-            event = watch.break_off(end)
-            if event is not None:
+            if (event := watch.break_off(end)) is not None:
                 self._flagging.note(event)
                 found.append(self._row(event))
         if self._rvc is not None and (change := self._rvc.break_off()) is not None:
@@ -291,8 +290,11 @@ class Detector:
             Not a snapshot of this version.
         """
         state = loads(snapshot, _VERSION)
-        for watch, mine in zip(self._watches, state["watches"], strict=True):
-            watch.resume(mine)
-        for name, part in self._parts.items():
-            part.resume(state["parts"][name])
-        self._waiting, self._windows, self._until, self._last = state["rows"]
+        try:
+            for watch, mine in zip(self._watches, state["watches"], strict=True):
+                watch.resume(mine)
+            for name, part in self._parts.items():
+                part.resume(state["parts"][name])
+            self._waiting, self._windows, self._until, self._last = state["rows"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"snapshot: {error}", expected="one of this version") from None
