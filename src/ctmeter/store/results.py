@@ -147,12 +147,10 @@ class Sink:
 
     def write(self, table: str, batch: pa.RecordBatch) -> None:
         """Append a row group."""
-        import pyarrow.parquet as pq
-
         with writing(self.out):
             if table not in self._writers:
                 self._parts.setdefault(table, 0)
-                self._writers[table] = pq.ParquetWriter(self._part(table, self._parts[table]), self.schemas[table], compression="zstd")
+                self._writers[table] = _parquet_writer(self._part(table, self._parts[table]), self.schemas[table])
                 self._parts[table] += 1
             self._writers[table].write_batch(batch)
 
@@ -198,7 +196,7 @@ class Sink:
         if len(parts) == 1:
             parts[0].rename(target)
             return
-        with pq.ParquetWriter(target, self.schemas[table], compression="zstd") as writer:
+        with _parquet_writer(target, self.schemas[table]) as writer:
             for part in parts:
                 with pq.ParquetFile(part) as source:
                     for group in range(source.num_row_groups):
@@ -263,6 +261,15 @@ class Sink:
         except OSError as error:
             log.debug("closing an unfinished result: %s", error)
         self._remover()
+
+
+def _parquet_writer(path: Path, schema: pa.Schema) -> Any:
+    """A writer of one table. Dictionaries are for words only: measured values hardly repeat, and would cost twice the time and more room."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    words = [f.name for f in schema if pa.types.is_dictionary(f.type) or pa.types.is_string(f.type)]
+    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=words or False)
 
 
 def _umask() -> int:
