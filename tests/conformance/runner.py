@@ -195,7 +195,8 @@ def _flag(expect: Mapping[str, Any], measured: Measured) -> Outcome:
     got = (table[column].astype(int) & int(Flag[expect["flag"].upper().replace("-", "_")])) != 0
     if not len(got):
         return Outcome(expect.get("quantity", ""), f"{expect['table']} has no rows", math.inf, EXACT)
-    wrong = np.flatnonzero(want != got)
+    rows = chosen(table, expect.get("rows", "all"))
+    wrong = rows[want[rows] != got[rows]]
     what = f"{expect['table']}.{column} {expect['flag']}, wrong in rows {wrong[:8].tolist()}"
     return Outcome(expect.get("quantity", ""), what, float(len(wrong)), EXACT)
 
