@@ -13,8 +13,9 @@ _TAPS, _STEPS = 16, 128
 _POINTS, _BINS = 2048, 50.8
 #: Windows in one kernel's care differ in length by this factor at most.
 _CLASS = 1.08
-#: Rejection that an interpolation kernel must reach, dB.
-_REJECTION = 86.0
+#: Rejection of what would fold onto a wanted bin, dB, and the highest cut-off, in cycles per sample: images of
+#: what lies near half the sample rate stand between bins and must not leak into all of them.
+_REJECTION, _CUT = 96.0, 0.39
 
 
 @lru_cache(maxsize=1)
@@ -69,8 +70,9 @@ def interpolation_kernels(sample_rate: float, cycles: int) -> tuple[tuple[float,
 
     Notes
     -----
-    Kaiser-windowed sincs with cut-off midway between the highest wanted bin and the lowest that would
-    fold onto a wanted one; as long as 86 dB of rejection take.
+    Kaiser-windowed sincs whose stop band begins where frequencies would fold onto a wanted bin; that their
+    cut-off is low costs nothing, as their droop is undone. Every fraction's taps have the same sum, which
+    puts the images of the fundamental, the largest by far, next to a zero.
     """
     nominal = 50.0 if cycles == 10 else 60.0
     shortest, longest = (cycles * sample_rate / f for f in (nominal * 1.15, nominal * 0.85 / 1.001))
@@ -86,26 +88,24 @@ def interpolation_kernels(sample_rate: float, cycles: int) -> tuple[tuple[float,
     return tuple(reversed(kernels))
 
 
-def _rejection(transition: float, taps: int) -> float:
-    """DB that a Kaiser-windowed sinc reaches over a transition in cycles per sample."""
-    return 2.285 * 2 * np.pi * transition * (taps - 1) + 7.95
-
-
 def _interpolation_kernel(lower: float, upper: float, wanted: float) -> tuple[float, int, np.ndarray, tuple[float, ...]]:
     """The kernel for windows of `lower` to `upper` samples."""
     # frequencies in cycles per sample: as far as bins are wanted, and from where they would fold onto those
     passed = min(wanted / lower, 0.42)
-    stopped = min((_POINTS - wanted) / upper, 1.0 - passed)
-    cut = 0.5 * (passed + stopped)
+    folding = min((_POINTS - wanted) / upper, 1.0 - passed)
     taps = 16
-    while _rejection(stopped - passed, taps) < _REJECTION and taps < 1024:
+    while _cut(folding, taps) < 1.02 * passed and taps < 1024:
         taps += 16
-    rejection = min(max(_rejection(stopped - passed, taps), 50.0), 110.0)
-    beta = 0.1102 * (rejection - 8.7)
+    cut = min(_cut(folding, taps), _CUT)
+    if passed > 0.95 * _CUT:
+        # so few samples that nothing can fold: as good as may be to the end of the band
+        taps, cut = 48, 0.47
+    beta = 0.1102 * (_REJECTION - 8.7)
     rows = np.arange(_STEPS + 1)[:, None] / _STEPS
     x = np.arange(taps)[None, :] - (taps // 2 - 1) - rows
     inside = np.clip(1.0 - (x / (taps / 2)) ** 2, 0.0, None)
     h = 2 * cut * np.sinc(2 * cut * x) * np.i0(beta * np.sqrt(inside)) / np.i0(beta)
+    h /= h.sum(axis=1, keepdims=True)
     # the gain at a frequency is the mean over all fractions, between which the core interpolates linearly
     f = np.linspace(0.0, passed, 200)
     weights = np.full(_STEPS + 1, 1.0)
@@ -116,3 +116,8 @@ def _interpolation_kernel(lower: float, upper: float, wanted: float) -> tuple[fl
     droop = tuple(float(p / scale**k) for k, p in enumerate(powers))
     table = np.stack([h[:-1], np.diff(h, axis=0)], axis=1).astype(np.float32)
     return float(upper), taps, np.ascontiguousarray(table.reshape(-1)), droop
+
+
+def _cut(folding: float, taps: int) -> float:
+    """Cut-off, in cycles per sample, with which so many taps reach the rejection at `folding`."""
+    return folding - 0.5 * (_REJECTION - 7.95) / (2.285 * 2 * np.pi * (taps - 1))
