@@ -18,6 +18,8 @@ from ctmeter.recording import Wiring
 
 CYCLE, WINDOW, SECOND = 256, 2560, 12_800
 SETTINGS = {"nominal_frequency": 50}
+#: Hashing on two threads against one from which both processors are free, and seconds to wait for such moments.
+QUIET, PATIENCE_S = 1.85, 25.0
 
 
 def feed_all(raw: np.ndarray, block: int = SECOND, **settings) -> None:
@@ -47,7 +49,7 @@ def test_stages(minute, report):
     notes = {
         "sums only": "conversion, sub-block sums, decimation",
         "basic chain": "f, Urms(1/2), cycles, windows, energy",
-        "whole chain": "with spectra",
+        "whole chain": "with spectra of six channels and flicker of three",
     }
     stages = tabulate("stages, 60 s", timings, "copyto", limits={"sums only": 6, "basic chain": 16}, notes=notes)
     fft = {name: timings[name] for name in ("scipy.fft.rfft, 300 x 6 x 2048", "whole chain")}
@@ -159,30 +161,55 @@ def in_threads(*work: Callable[[], object]) -> None:
             future.result()
 
 
-def test_two_threads(minute, report):
-    """Two recordings on two threads in at most 1/1.7 of the time of both on one: wall clock of the quietest trial.
+def digest() -> None:
+    """About 10 ms of work that needs neither memory nor the interpreter."""
+    hashlib.sha256(SOME_BYTES).digest()
 
+
+SOME_BYTES = bytes(15_000_000)
+
+
+def free_processors() -> float:
+    """Throughput of hashing on two threads against one: 2 where both processors are ours."""
+    alone = best(lambda: in_threads(lambda: (digest(), digest())), 2)
+    return alone / best(lambda: in_threads(digest, digest), 2)
+
+
+def two_for_one(work: Callable[[], object]) -> tuple[float, float, str, bool]:
+    """Throughput of two threads against one, ns of both, what is to be said, and whether it may be judged."""
+    trials: list[tuple[float, float]] = []
+    quiet: list[tuple[float, float]] = []
+    free = freest = free_processors()
+    deadline = time.monotonic() + PATIENCE_S
+    while not trials or (len(quiet) < 9 and time.monotonic() < deadline):
+        alone = best(lambda: in_threads(lambda: (work(), work())), 1)
+        both = best(lambda: in_threads(work, work), 1)
+        before, free = free, free_processors()
+        freest = max(freest, free)
+        trials.append((alone / both, both))
+        if min(before, free) > QUIET:
+            quiet.append(trials[-1])
+    if len(quiet) >= 3:
+        return *sorted(quiet)[len(quiet) // 2], f"median of {len(quiet)} quiet trials of {len(trials)}", True
+    return *max(trials), f"best of {len(trials)} trials, {len(quiet)} of them quiet; hashing gained {freest:.2f} at most", False
+
+
+def test_two_threads(minute, report):
+    """Two recordings on two threads in at most 1/1.7 of the time of both on one, wall clock, while both processors are free.
+
+    Others may use the machine too. Before and after every trial hashing on two threads tells whether both processors
+    were ours; the figure is the median of the trials between two such moments. Where there were fewer than three, the
+    best trial is shown, with how free the machine was at most, and judges nothing.
     Short recordings gain less: where rows become columns the threads take turns, and Python may let one
     wait 5 ms for its turn.
     """
     long = np.concatenate([minute] * 10)
-    megabytes = bytes(100_000_000)
-
-    def digest() -> None:
-        hashlib.sha256(megabytes).digest()
-
     rows: list[Row] = []
-    for name, work, trials, limit in (
-        ("SHA-256, for comparison", digest, 15, None),
-        ("whole chain, 600 s each, 1-s blocks", lambda: chain(long, SECOND), 9, 1.7),
-        ("whole chain, 600 s each", lambda: chain(long), 9, 1.7),
-        ("whole chain, 60 s each", lambda: chain(minute), 31, None),
+    for name, work, limit in (
+        ("whole chain, 600 s each, 1-s blocks", lambda: chain(long, SECOND), 1.7),
+        ("whole chain, 600 s each", lambda: chain(long), 1.7),
+        ("whole chain, 60 s each", lambda: chain(minute), None),
     ):
-        both = alone = 1 << 62
-        for _ in range(trials):
-            alone = min(alone, best(lambda: in_threads(lambda: (work(), work())), 1))  # noqa: B023
-            both = min(both, best(lambda: in_threads(work, work), 1))  # noqa: B023
-        # where even hashing gains nothing, the second processor was somebody else's
-        quiet = bool(rows) and (rows[0].ratio or 0) > 1.85
-        rows.append(Row(name, both / 1e6, 0.0, alone / both, limit, True, aim=not quiet))
+        ratio, both, note, fair = two_for_one(work)
+        rows.append(Row(name, both / 1e6, 0.0, ratio, limit, True, note, aim=not fair))
     report(Table("two recordings on two threads, wall", "x one thread", rows))
