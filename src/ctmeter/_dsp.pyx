@@ -20,8 +20,9 @@ from libc.stdint cimport uint16_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
+from ctmeter._kernels.boundaries cimport follow
 from ctmeter._kernels.cycles cimport (
-    advance, clear, frequency_row, join, look_at_marks,
+    clear, frequency_row, join, look_at_marks,
 )
 from ctmeter._kernels.edges cimport atom, turn_reference
 from ctmeter._kernels.energy cimport account, powers
@@ -34,7 +35,7 @@ from ctmeter._kernels.state cimport (
     CHUNK, STAGE, choose_kernels, convert, derive_lanes, core_t, out_t, plan, raw_t, span_t, state_t,
 )
 from ctmeter._kernels.synchro cimport synchrophasors
-from ctmeter._kernels.tracker cimport measure_hop
+from ctmeter._kernels.tracker cimport keep_angles, measure_hop
 
 __all__ = ["Core", "instruction_set"]
 
@@ -206,6 +207,7 @@ cdef class Core:
                 raise ValueError(f"lane {l}: column {column}")
             self.c.lanes.column[l], self.c.lanes.scale[l], self.c.lanes.offset[l] = column, scale, offset
             self.c.lanes.low[l], self.c.lanes.high[l], self.c.lanes.missing[l] = low, high, missing
+            self.c.recorded |= 1 << l
         self.c.lanes.line = line
         self.c.lanes.derive_3, self.c.lanes.derive_i2 = derive
         plan(&self.c.lanes)
@@ -402,7 +404,7 @@ cdef class Core:
             if s.hops == 1:
                 self._extend_to_start()
             if s.hops:
-                advance(c, s, &self.out)
+                follow(c, s, &self.out, 0)
                 synchrophasors(c, s, &self.out)
             s.hops += 1
             s.hop += s.step
@@ -415,6 +417,8 @@ cdef class Core:
         cdef int g
         s.point_phase[0] += slope * (-0.5 - s.point_t[0])
         s.point_t[0] = -0.5
+        s.followed = 0
+        s.out_t, s.out_phase, s.out_good = -0.5, s.point_phase[0], s.point_good[0]
         for g in range(GRIDS):
             s.before[g] = s.theta[g]
             s.m[g] = <long>floor((s.point_phase[0] + s.theta[g]) / M_PI) + 1
@@ -579,6 +583,7 @@ cdef class Core:
         cdef int l, mark
         for n in range(slot, slot + count):
             mark = self.c.marks[n]
+            self.s.blank += mark & self.c.recorded == self.c.recorded
             for l in range(8):
                 self.s.missing_count[l] += (mark >> l) & 1
                 self.s.rail[l] = self.s.rail[l] + 1 if (mark >> (8 + l)) & 1 else 0
@@ -595,6 +600,7 @@ cdef class Core:
         if samples < 0:
             raise ValueError(f"a gap of {samples} samples")
         self._flush()
+        self._reserve()
         cdef long passed = self.s.frames + samples
         self.s.start += passed
         self.s.next_tick -= passed
@@ -602,6 +608,10 @@ cdef class Core:
         self.s.next_sync -= passed
         if self.c.flicker:
             self.c.flicker.tick -= passed
+            if self.c.flicker.tick <= 0:
+                close_interval(&self.c, &self.s, &self.out)
+                if self.c.flicker.tick <= 0:
+                    self.c.flicker.tick += self.c.tick_period * (floor(-self.c.flicker.tick / self.c.tick_period) + 1)
         self._begin_run()
 
     def flush(self) -> None:
@@ -654,7 +664,8 @@ cdef class Core:
             s.point_t[now] = end + 0.25 * (s.locked == 2)
             s.point_phase[now] = s.point_phase[last] + s.held * (s.point_t[now] - s.point_t[last])
             s.point_good[now] = s.point_good[last]
-            advance(&self.c, s, &self.out)
+            keep_angles(s, now)
+            follow(&self.c, s, &self.out, 1)
             s.hops += 1
         clear(&rest, s.edge_t[0])
         rest.t1 = end
@@ -712,6 +723,7 @@ cdef class Core:
         """Samples taken, missing and saturated per lane, and the end of time so far."""
         return {
             "integrated": self.s.integrated,
+            "blank": self.s.blank,
             "missing": [self.s.missing_count[l] for l in range(8)],
             "saturated": [self.s.saturated_count[l] for l in range(8)],
             "end": self.s.start + self.s.staged,

@@ -23,7 +23,7 @@ __all__ = ["ROW", "Layout", "Rows"]
 Rows = dict[str, np.ndarray]
 
 #: Length of a row of the core, and where its parts lie.
-ROW, _OTHER, _MISSING, _KIND, _SUMS, _EXTREMES, _PINST = 76, 6, 9, 17, 20, 56, 68
+ROW, _OTHER, _MISSING, _KIND, _UNLOCKED, _SUMS, _EXTREMES, _PINST = 76, 6, 9, 17, 18, 20, 56, 68
 #: Rows of eight lanes in a spectrum: 51 sub-groups, 50 interharmonic sub-groups, and single ones.
 _SPECTRUM, _INTERHARMONICS = 108, 51
 _LINES, _LINE_1, _GROUPS, _GROUP_1, _WEIGHTED, _SIGNAL, _PEAK = range(101, 108)
@@ -147,7 +147,8 @@ class Layout:
             "t": self.times(np.maximum(rows[:, 0], 0.0)),
             "duration": n / self.rate,
             "n": np.ones(len(rows), np.int64),
-            "f": self.rate * rows[:, 2] / n,
+            # where no cycle had a phase of its own there is no frequency either
+            "f": np.where(rows[:, _UNLOCKED] < rows[:, 2], self.rate * rows[:, 2] / n, np.nan),
         }
         self._flags(out, rows)
         self._voltages_and_currents(out, squares, cross)

@@ -276,17 +276,18 @@ class Engine:
     def quality(self) -> dict[str, Any]:
         """Samples of each kind: samples in = integrated + excluded.
 
-        A sample is integrated when its frame was; values that are missing or saturated are counted
-        for each channel apart.
+        A sample is integrated when any channel of its frame was; values that are missing or saturated
+        are counted for each channel apart.
         """
         counts = self._core.counts()
         names = _LINE_LANES if self._wiring.name == "3P3W" else _LANES
         used = [k for k in range(8) if self._lanes[k] is not None]
         per_channel = {kind: {names[k]: int(counts[kind][k]) for k in used if counts[kind][k]} for kind in ("missing", "saturated")}
+        excluded = {"gap": self._lost, "missing in every channel": int(counts["blank"])}
         return {
             "samples": self._fed,
-            "integrated": int(counts["integrated"]),
-            "excluded": {"gap": self._lost} if self._lost else {},
+            "integrated": int(counts["integrated"]) - int(counts["blank"]),
+            "excluded": {reason: n for reason, n in excluded.items() if n},
             "not_finite": per_channel["missing"],
             "saturated": per_channel["saturated"],
         }

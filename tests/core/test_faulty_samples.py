@@ -137,10 +137,11 @@ def test_saturation_at_the_rails(column: int, rail: int, kind: type):
     assert run.quality["not_finite"] == {} and run.quality["integrated"] == len(raw)
 
 
-def test_without_a_range_nothing_saturates():
-    raw = counts()
+@pytest.mark.parametrize(("kind", "found"), [(np.int16, {"U_L1": 498}), (np.int32, {})])
+def test_without_a_range_the_limits_of_sixteen_bits_are_a_converters(kind: type, found: dict[str, int]):
+    raw = counts(kind)
     raw[AT : AT + 500, 0] = 32767
-    assert measure_parts(converter(), FS, [raw]).quality["saturated"] == {}
+    assert measure_parts(converter(), FS, [raw]).quality["saturated"] == found
 
 
 @pytest.mark.parametrize(("kind", "code"), [(np.int16, -32768), (np.int16, 0), (np.int32, 99999), (np.float32, 99999), (np.float64, -1)])

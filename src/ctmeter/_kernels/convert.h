@@ -11,6 +11,7 @@ typedef struct {
     double low[8], high[8]; /* raw values at or beyond which a sample is saturated */
     double missing[8];      /* raw value that stands for a missing sample; NaN where there is none */
     int line, derive_3, derive_i2; /* three-wire input; u31, i2 made from the others */
+    double low16[8], high16[8]; /* the same for 16 bits, whose limits are a converter's whatever is known of its range */
     int count, list[8];     /* lanes that are recorded */
     int first, last, near;  /* span of their columns; whether byte shuffles will do */
     signed char order[16];
@@ -21,7 +22,7 @@ typedef struct {
 enum { MOST = 256 }; /* frames converted at once, at most */
 
 /* mark of a frame: bit l, lane l is missing or not finite; bit 8 + l, lane l is saturated */
-#define CONVERT(name, type) \
+#define CONVERT(name, type, LOW, HIGH) \
     static int name(const lanes_t *L, const char *p, ptrdiff_t stride, ptrdiff_t step, long n, double *U, double *I, uint16_t *marks) \
     { \
         int any = 0; \
@@ -34,7 +35,7 @@ enum { MOST = 256 }; /* frames converted at once, at most */
                 memcpy(&r, p + k * stride + L->column[l] * step, sizeof r); \
                 const double x = (double)r; \
                 out[l] = x * L->scale[l] + L->offset[l]; \
-                if (!(x > L->low[l] && x < L->high[l]) || x == L->missing[l]) { \
+                if (!(x > L->LOW[l] && x < L->HIGH[l]) || x == L->missing[l]) { \
                     const int bad = !(fabs(x) < 1e150) || x == L->missing[l]; \
                     if (bad) out[l] = 0.0; \
                     mark |= bad ? 1 << l : 256 << l; \
@@ -47,10 +48,10 @@ enum { MOST = 256 }; /* frames converted at once, at most */
         } \
         return any != 0; \
     }
-CONVERT(convert_i16, int16_t)
-CONVERT(convert_i32, int32_t)
-CONVERT(convert_f32, float)
-CONVERT(convert_f64, double)
+CONVERT(convert_i16, int16_t, low16, high16)
+CONVERT(convert_i32, int32_t, low, high)
+CONVERT(convert_f32, float, low, high)
+CONVERT(convert_f64, double, low, high)
 #undef CONVERT
 
 /* Star voltages and missing members of a set, from what was recorded; what is made of a missing value is missing. */
@@ -98,7 +99,7 @@ static int convert_apart(columns_t columns, const lanes_t *L, raw_t type, const 
         else if (size == 4) for (long j = 0; j < n; j++) memcpy((char *)held[l] + 4 * j, q + j * stride, 4);
         else for (long j = 0; j < n; j++) memcpy((char *)held[l] + 8 * j, q + j * stride, 8);
     }
-    return columns(lane, n, L->scale, L->offset, L->low, L->high, L->missing, U, I);
+    return columns(lane, n, L->scale, L->offset, type == RAW_I16 ? L->low16 : L->low, type == RAW_I16 ? L->high16 : L->high, L->missing, U, I);
 }
 
 /* n frames into ring arrays that do not wrap within n; `readable` frames lie at p. 1 where any frame got a mark. */
@@ -115,7 +116,7 @@ static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char 
         done = (n < safe ? n : safe) & ~1L;
         K->convert_near(p + 2 * L->first, stride, done, L->order, L->scale, L->offset, U, I, low, high);
         for (int l = 0; l < 8; l++)
-            if (L->column[l] >= 0 && !(low[l] > L->low[l] && high[l] < L->high[l])) done = 0;
+            if (L->column[l] >= 0 && !(low[l] > L->low16[l] && high[l] < L->high16[l])) done = 0;
     }
     const rows_t rows = type == RAW_I32 ? K->rows_i32 : type == RAW_F32 ? K->rows_f32 : type == RAW_F64 ? K->rows_f64 : NULL;
     const ptrdiff_t size = type == RAW_F64 ? 8 : 4;
@@ -160,6 +161,10 @@ static void plan(lanes_t *L)
             L->low[l] = -1e150, L->high[l] = 1e150, L->missing[l] = NAN;
             L->scale[l] = L->offset[l] = 0.0;
         }
+    }
+    for (int l = 0; l < 8; l++) {
+        L->low16[l] = L->column[l] >= 0 && L->low[l] < -32768.0 ? -32768.0 : L->low[l];
+        L->high16[l] = L->column[l] >= 0 && L->high[l] > 32767.0 ? 32767.0 : L->high[l];
     }
     for (int half = 0; half < 2; half++)
         if (L->base[half] < 0) L->base[half] = 0;

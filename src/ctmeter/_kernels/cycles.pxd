@@ -1,9 +1,9 @@
-"""From boundaries to atoms, cycles and windows."""
+"""From atoms to cycles and windows."""
 
 from libc.math cimport INFINITY, M_PI, NAN, ceil, floor, sqrt
 from libc.string cimport memset
 
-from ctmeter._kernels.edges cimport atom, own_atom, turn_reference
+from ctmeter._kernels.edges cimport atom, own_atom
 from ctmeter._kernels.energy cimport account, powers
 from ctmeter._kernels.flicker cimport flicker_of
 from ctmeter._kernels.reactive cimport other_reactive
@@ -38,6 +38,7 @@ cdef inline void join(span_t *v, const span_t *w) noexcept nogil:
     v.saturated_lanes |= w.saturated_lanes
     v.flags |= w.flags
     v.cycles += w.cycles
+    v.unlocked += w.unlocked
 
 
 cdef inline void look_at_marks(const core_t *c, const state_t *s, span_t *v) noexcept nogil:
@@ -97,8 +98,7 @@ cdef inline int into_window(const core_t *c, state_t *s, out_t *out, span_t *win
 
 cdef inline void resynchronise(const core_t *c, state_t *s) noexcept nogil:
     """At the tick windows start anew; the running one and the running 150/180-cycle interval go on to their ends."""
-    while s.cycle.t0 >= s.next_tick:
-        s.next_tick += c.tick_period
+    s.next_tick += c.tick_period * (floor((s.cycle.t0 - s.next_tick) / c.tick_period) + 1)
     if s.window.cycles or s.group:
         s.tail = s.window
         s.tail.open = 1
@@ -123,10 +123,11 @@ cdef inline void into_frequency(const core_t *c, state_t *s, out_t *out) noexcep
     """Count the finished cycle; one that straddles the end of an interval counts for none."""
     if s.cycle.t1 > s.f_tick:
         frequency_row(c, s, out, s.f_tick)
-        while s.cycle.t1 > s.f_tick:
-            s.f_tick += c.f_period
+        s.f_tick += c.f_period * ceil((s.cycle.t1 - s.f_tick) / c.f_period)
         if s.cycle.t0 < s.f_tick - c.f_period:
             return
+    if s.cycle.unlocked:
+        return
     s.f_cycles += 1
     s.f_span += s.cycle.t1 - s.cycle.t0
     s.f_flags |= s.cycle.flags & ~SETTLING
@@ -206,45 +207,3 @@ cdef inline void own_boundary(const core_t *c, state_t *s, out_t *out, int grid,
     s.half_t[grid] = began
     s.half_flags[grid] = flags
     s.halves[grid] += 1
-
-
-cdef inline int has_grid(const core_t *c, int grid) noexcept nogil:
-    if grid == 0:
-        return 1
-    if grid < 4:
-        return c.voltages[grid - 1] and not c.lanes.line
-    return c.lines and c.voltages[grid - 4] and c.voltages[grid - 3 if grid < 6 else 0]
-
-
-cdef inline void advance(core_t *c, state_t *s, out_t *out) noexcept nogil:
-    """Every boundary between the last two hops, of all grids in the order of time."""
-    cdef int grid, next_grid, now = <int>(s.hops % POINTS), last = <int>((s.hops - 1) % POINTS)
-    cdef double ta = s.point_t[last], tb = s.point_t[now], t
-    cdef double phase[7]
-    cdef double slope[7]
-    cdef double due[7]
-    cdef int flags = 0 if s.point_good[now] or s.point_good[last] else NO_LOCK
-    turn_reference(s, (s.point_phase[now] - s.point_phase[last]) / (tb - ta))
-    for grid in range(GRIDS):
-        due[grid] = INFINITY
-        phase[grid] = s.point_phase[last] + s.before[grid]
-        slope[grid] = (s.point_phase[now] + s.theta[grid] - phase[grid]) / (tb - ta)
-        if has_grid(c, grid) and slope[grid] > 0.0:
-            due[grid] = ta + (s.m[grid] * M_PI - phase[grid]) / slope[grid]
-        s.before[grid] = s.theta[grid]
-    while True:
-        next_grid = 0
-        for grid in range(1, GRIDS):
-            if due[grid] < due[next_grid]:
-                next_grid = grid
-        if due[next_grid] > tb:
-            return
-        t = max(due[next_grid], s.edge_t[next_grid])
-        if s.ended:
-            t = min(t, s.frames - 0.5)
-        if next_grid == 0:
-            common_boundary(c, s, out, t, flags)
-        else:
-            own_boundary(c, s, out, next_grid, t, flags)
-        s.m[next_grid] += 1 if next_grid else 2
-        due[next_grid] = ta + (s.m[next_grid] * M_PI - phase[next_grid]) / slope[next_grid]

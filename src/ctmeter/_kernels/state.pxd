@@ -59,7 +59,7 @@ cdef enum:
     MAX_HALF = 512    # longest half demodulation kernel
     POINTS = 16       # hops whose phase is remembered
     GRIDS = 7         # common, L1 L2 L3, L12 L23 L31
-    # t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] kind -[2] sums[36] umin[6] umax[6] pinst[6] -[2]
+    # t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] kind unlocked - sums[36] umin[6] umax[6] pinst[6] -[2]
     ROW = 76          # values of a row
     SYNC_ROW = 20     # values of a synchrophasor: t, rad per frame, its change per frame, flags, re[8], im[8]
     GROUP = 15        # windows of a 150/180-cycle interval
@@ -94,6 +94,7 @@ ctypedef struct core_t:
     int divide                  # frames per decimated frame
     int pairs                   # pairs of frames in the decimation kernel
     int lead                    # frames from the kernel's first to its centre
+    int recorded                # lanes that are recorded, as bits
     int references              # lanes the tracker may use
     int current_reference       # 1: the tracker follows currents, there being no voltage
     int lines                   # 1: line voltages have grids of their own
@@ -152,7 +153,7 @@ ctypedef struct span_t:         # sums over whole cycles
     double umin[6]              # extreme Urms(1/2) of L1 L2 L3 L12 L23 L31
     double umax[6]
     double pinst[6]
-    int missing_lanes, saturated_lanes, flags, cycles, open
+    int missing_lanes, saturated_lanes, flags, cycles, unlocked, open
 
 ctypedef struct out_t:          # completed rows; the capacity is seen to before every hop
     double *windows             # ROW values each
@@ -185,6 +186,10 @@ ctypedef struct state_t:
     double point_t[16]
     double point_phase[16]
     int point_good[16]
+    double point_theta[112]     # angles of the grids at the same hops
+    long followed               # hops whose boundaries were met
+    double out_t, out_phase     # where boundaries were last looked for
+    int out_good
     double omega                # rad per frame, for prediction
     double held                 # rad per frame, from steady hops only
     int fly                     # hops since the phase was last measured
@@ -235,5 +240,6 @@ ctypedef struct state_t:
     double energy[40]           # total, L1, L2, L3: A+ A- R+ R- R1 R2 R3 R4 E+ E-, in W times samples
     double net[3]
     long integrated
+    long blank                  # frames of which every lane is missing
     long missing_count[8]
     long saturated_count[8]

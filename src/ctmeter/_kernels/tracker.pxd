@@ -8,7 +8,7 @@ from those that agree.
 from libc.math cimport M_PI, atan2, cos, fabs, sin, sqrt
 
 from ctmeter._kernels.references cimport PATIENCE, agreed, judge, learn, line_angles, set_angle, set_period, wrapped
-from ctmeter._kernels.state cimport DEC_RING, POINTS, core_t, state_t
+from ctmeter._kernels.state cimport DEC_RING, GRIDS, POINTS, core_t, state_t
 
 cdef enum:
     TRUST = 3         # hops in a row that must fit after a long flight
@@ -62,6 +62,13 @@ cdef inline void recentre(core_t *c, state_t *s) noexcept nogil:
         set_period(c, s, 2 * M_PI / s.held / c.divide)
 
 
+cdef inline void keep_angles(state_t *s, int at) noexcept nogil:
+    """Remember the angles of the grids for the boundaries of this hop."""
+    cdef int g
+    for g in range(GRIDS):
+        s.point_theta[7 * at + g] = s.theta[g]
+
+
 cdef inline void demodulated(const core_t *c, const state_t *s, double *re, double *im, double *m) noexcept nogil:
     """Phasors of the references around the hop, and their magnitudes."""
     cdef int k
@@ -95,6 +102,7 @@ cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
         first_hop(c, s, re, im, m)
         for k in range(3):
             s.last_amp[k] = m[k]
+        keep_angles(s, 0)
         return
     last = <int>((s.hops - 1) % POINTS)
     pred = s.point_phase[last] + s.omega * (t - s.point_t[last])
@@ -132,4 +140,5 @@ cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
     learn(c, s, m, d, live, common, count > 0, t - s.point_t[last])
     for k in range(3):
         s.last_amp[k] = m[k]
+    keep_angles(s, now)
     recentre(c, s)

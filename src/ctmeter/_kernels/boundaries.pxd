@@ -1,0 +1,99 @@
+"""Where cycles begin and half-cycles end: boundaries at whole multiples of pi of smoothed phases.
+
+An interharmonic beside the fundamental passes the tracker's three cycles in part, and would move the
+edges of windows. The mean over ten hops, whose span is that of a window, has a zero at every bin of a
+window's spectrum; so the phase waits five hops to be smoothed, where all of them are good and agree.
+"""
+
+from libc.math cimport INFINITY, M_PI, fabs
+
+from ctmeter._kernels.cycles cimport common_boundary, own_boundary
+from ctmeter._kernels.edges cimport turn_reference
+from ctmeter._kernels.state cimport GRIDS, NO_LOCK, POINTS, core_t, out_t, state_t
+
+cdef enum:
+    LAG = 5           # hops on either side that a smoothed phase takes
+
+
+cdef inline int has_grid(const core_t *c, int grid) noexcept nogil:
+    if grid == 0:
+        return 1
+    if grid < 4:
+        return c.voltages[grid - 1] and not c.lanes.line
+    return c.lines and c.voltages[grid - 4] and c.voltages[grid - 3 if grid < 6 else 0]
+
+
+cdef inline void advance(core_t *c, state_t *s, out_t *out, double tb, double phase_b, const double *theta, int good) noexcept nogil:
+    """Every boundary up to the point (tb, phase_b), of all grids in the order of time."""
+    cdef int grid, next_grid
+    cdef double ta = s.out_t, t
+    cdef double phase[7]
+    cdef double slope[7]
+    cdef double due[7]
+    cdef int flags = 0 if good or s.out_good else NO_LOCK
+    if tb <= ta:
+        return
+    turn_reference(s, (phase_b - s.out_phase) / (tb - ta))
+    for grid in range(GRIDS):
+        due[grid] = INFINITY
+        phase[grid] = s.out_phase + s.before[grid]
+        slope[grid] = (phase_b + theta[grid] - phase[grid]) / (tb - ta)
+        if has_grid(c, grid) and slope[grid] > 0.0:
+            due[grid] = ta + (s.m[grid] * M_PI - phase[grid]) / slope[grid]
+        s.before[grid] = theta[grid]
+    s.out_t, s.out_phase, s.out_good = tb, phase_b, good
+    while True:
+        next_grid = 0
+        for grid in range(1, GRIDS):
+            if due[grid] < due[next_grid]:
+                next_grid = grid
+        if due[next_grid] > tb:
+            return
+        t = max(due[next_grid], s.edge_t[next_grid])
+        if s.ended:
+            t = min(t, s.frames - 0.5)
+        if next_grid == 0:
+            common_boundary(c, s, out, t, flags)
+        else:
+            own_boundary(c, s, out, next_grid, t, flags)
+        s.m[next_grid] += 1 if next_grid else 2
+        due[next_grid] = ta + (s.m[next_grid] * M_PI - phase[next_grid]) / slope[next_grid]
+
+
+cdef inline int smoothed(const state_t *s, long hop, double *t, double *phase) noexcept nogil:
+    """Mean of the points LAG hops around one, trapezoidal; 0 where they are not all good or do not agree."""
+    cdef long k
+    cdef int at
+    cdef double w, st = 0.0, sp = 0.0, slope
+    if hop < LAG or hop + LAG >= s.hops + 1:
+        return 0
+    for k in range(hop - LAG, hop + LAG + 1):
+        at = <int>(k % POINTS)
+        if not s.point_good[at]:
+            return 0
+        w = 0.5 if k == hop - LAG or k == hop + LAG else 1.0
+        st += w * s.point_t[at]
+        sp += w * (s.point_phase[at] - s.point_phase[hop % POINTS])
+    st /= 2 * LAG
+    sp /= 2 * LAG
+    at = <int>((hop + 1) % POINTS)
+    slope = (s.point_phase[at] - s.point_phase[(hop - 1) % POINTS]) / (s.point_t[at] - s.point_t[(hop - 1) % POINTS])
+    # a jump or a run-up is not to be smoothed away
+    if fabs(sp - slope * (st - s.point_t[hop % POINTS])) > 0.01:
+        return 0
+    t[0], phase[0] = st, sp + s.point_phase[hop % POINTS]
+    return 1
+
+
+cdef inline void follow(core_t *c, state_t *s, out_t *out, int last) noexcept nogil:
+    """Boundaries of the hops that are old enough to be smoothed; with `last`, of all."""
+    cdef int at
+    cdef double t, phase
+    # below 32 Hz the rings are too short to wait
+    cdef long lag = 0 if last or s.period * c.divide > 0.031 * c.rate else LAG
+    while s.followed < s.hops - lag:
+        s.followed += 1
+        at = <int>(s.followed % POINTS)
+        if not smoothed(s, s.followed, &t, &phase):
+            t, phase = s.point_t[at], s.point_phase[at]
+        advance(c, s, out, t, phase, s.point_theta + 7 * at, s.point_good[at])
