@@ -65,10 +65,25 @@ def _lanes(channels: Sequence[Channel], wiring: Wiring, sample_rate: float) -> t
         low, high = c.range or (-1e150, 1e150)
         missing = math.nan if c.missing is None else c.missing
         lanes.append((k, c.scale, c.offset, low, high, missing, c.skew * sample_rate))
-    if wiring.name == "3P3W" and any(n in columns for n in _LINE_LANES[:3]) and not {"U_L12", "U_L23"} <= set(columns):
-        raise InputError("three-wire measurement needs U_L12 with U_L23 or U_L32", expected="both line voltages")
+    _check_wiring(set(columns), wiring.name)
     derive_2 = wiring.name == "3P3W" and "I_L2" not in columns and {"I_L1", "I_L3"} <= set(columns)
     return lanes, (wiring.name == "3P3W" and "U_L31" not in columns, derive_2)
+
+
+def _check_wiring(roles: set[str], wiring: str) -> None:
+    """Raise InputError where channels and wiring cannot belong together."""
+    line, phase = roles & set(_LINE_LANES[:3]), roles & set(_LANES[:3])
+    currents = roles & set(_LANES[4:7])
+    there = ", ".join(sorted(roles))
+    if wiring == "3P3W":
+        if phase and not line:
+            raise InputError(f"wiring 3P3W with the channels {there}", expected="line voltages U_L12 and U_L23, or wiring 3P4W")
+        if line and not {"U_L12", "U_L23"} <= roles:
+            raise InputError(f"wiring 3P3W with the channels {there}", expected="U_L12 with U_L23 or U_L32")
+        if line and currents and not {"I_L1", "I_L3"} <= roles:
+            raise InputError(f"wiring 3P3W with the channels {there}", expected="I_L1 and I_L3, or all three currents")
+    elif line and not phase:
+        raise InputError(f"wiring {wiring} with the channels {there}", expected="phase voltages, or wiring 3P3W")
 
 
 class Engine:
@@ -262,12 +277,16 @@ class Engine:
     @property
     def energy(self) -> dict[str, float | None]:
         """All energy keys, Wh, varh, VAh; None where a phase was not measured."""
-        joules = self._core.energy()
-        powered = self._layout.powered
+        joules, counts = self._core.energy(), self._core.counts()
         line = self._layout.line
+        # a phase of which no sample was there has no energy, not none of it
+        lost = [counts["integrated"] > 0 and max(counts["missing"][k], counts["missing"][4 + k]) == counts["integrated"] for k in range(3)]
+        powered = [k for k in self._layout.powered if not lost[k] or line]
+        if line and (any(lost) or len(powered) < 3):
+            powered = []
         result: dict[str, float | None] = {}
         for register, name in enumerate(_REGISTERS):
-            result[name] = joules[register] / 3600 if powered and not (line and len(powered) < 3) else None
+            result[name] = joules[register] / 3600 if powered else None
             for k, phase in enumerate(PHASES):
                 result[f"{name}_{phase}"] = joules[10 * (k + 1) + register] / 3600 if k in powered and not line else None
         return result
