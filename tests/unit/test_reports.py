@@ -1,8 +1,10 @@
 import io
 
+import numpy as np
 import pytest
 
-from ctmeter.reports.terminal import console, print_events, print_recording
+import ctmeter
+from ctmeter.reports.terminal import console, print_events, print_recording, print_summary
 from ctmeter.reports.units import duration, si
 
 
@@ -62,3 +64,13 @@ def test_oddities_of_files_fill_no_screens():
     lines = out.getvalue().splitlines()
     assert len(lines) < 20 and "HDR of 25000 bytes" in out.getvalue() and "2015-11-18T05:33:03.790289Z" in out.getvalue().replace("\n", "")
     assert all(len(line) <= 80 and line == line.rstrip() for line in lines if "word" in line)
+
+
+@pytest.mark.parametrize("kind", ["U", "I"])
+def test_all_phases_of_one_kind_alone(kind, capsys):
+    t = np.arange(3200) / 3200.0
+    arrays = {f"{kind}_L{k}": 10.0 * k * np.sin(2 * np.pi * 50.0 * t) for k in (1, 2, 3)}
+    result = ctmeter.measure(ctmeter.Recording.from_arrays(arrays, sample_rate=3200.0))
+    print_summary(result.summary, console())
+    shown = capsys.readouterr().out
+    assert all(phase in shown for phase in ("L1", "L2", "L3")) and "7.071" in shown and "14.14" in shown and "21.21" in shown

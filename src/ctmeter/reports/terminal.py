@@ -95,7 +95,8 @@ def _head(recording: Mapping[str, Any]) -> str:
 
 def _phases(values: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     """The phases on which any of the quantities stands."""
-    return [p for p in PHASES if any(values.get(f"{name}_{p}") is not None for name in names)]
+    wanted = tuple(names)
+    return [p for p in PHASES if any(values.get(f"{name}_{p}") is not None for name in wanted)]
 
 
 def _mean_table(mean: Mapping[str, Any]) -> Table:
