@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.metadata
+import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,8 @@ import numpy as np
 from .errors import InputError
 
 __all__ = [
-    "CURRENTS", "LINE_VOLTAGES", "REVERSED", "ROLES", "VOLTAGES", "Block", "Channel", "Gap", "Recording", "Segment", "Source", "Timebase", "Wiring",
+    "CURRENTS", "LINE_VOLTAGES", "LOWEST_RATE", "REVERSED", "ROLES", "VOLTAGES", "Block", "Channel", "Gap", "Recording", "Segment", "Source",
+    "Timebase", "Wiring", "positive_rate",
 ]  # fmt: skip
 
 VOLTAGES = ("U_L1", "U_L2", "U_L3", "U_N")
@@ -34,6 +36,22 @@ REVERSED = {"U_L21": "U_L12", "U_L32": "U_L23", "U_L13": "U_L31"}
 
 #: Below this many samples per cycle of the mains nothing can be measured; below `LOW_RATE`, not well.
 TOO_SLOW, LOW_RATE = 4, 16
+#: Hz below which a sample rate is a mistake, not a rate.
+LOWEST_RATE = 0.1
+
+
+def positive_rate(rate: Any) -> float:
+    """A sample rate in Hz.
+
+    Raises
+    ------
+    InputError
+        Not a number, or none between `LOWEST_RATE` and 1e9.
+    """
+    number = isinstance(rate, (int, float, np.integer, np.floating)) and not isinstance(rate, bool)
+    if not (number and np.isfinite(rate) and LOWEST_RATE <= rate < 1e9):
+        raise InputError(f"sample_rate {rate!r}", expected=f"a number of Hz, at least {LOWEST_RATE:g}")
+    return float(rate)
 
 
 @dataclass(frozen=True)
@@ -161,6 +179,10 @@ class Gap:
     reason: str = ""
 
     def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "samples", operator.index(self.samples))
+        except TypeError:
+            raise InputError(f"a gap of {self.samples!r} samples", expected="a whole number") from None
         if self.samples <= 0:
             raise InputError(f"a gap of {self.samples} samples", expected="a positive number")
 
@@ -272,6 +294,34 @@ def nanoseconds(start: str | dt.datetime | np.datetime64 | int | None) -> int | 
     return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1000
 
 
+class _Open:
+    """A source that says so when it is used after it was closed; shared by recordings that differ in their channels."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._closed = source, False
+
+    def _checked(self) -> Source:
+        if self._closed:
+            raise InputError("the recording is closed", expected="an open one")
+        return self._source
+
+    def raw(self, start: int, stop: int) -> np.ndarray:
+        return self._checked().raw(start, stop)
+
+    def status(self, start: int, stop: int) -> np.ndarray:
+        return self._checked().status(start, stop)
+
+    def close(self) -> None:
+        self._closed = True
+        self._source.close()
+
+    def __getattr__(self, name: str) -> Any:
+        # what else a source has
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._source, name)
+
+
 class _Arrays:
     """A source in memory."""
 
@@ -339,6 +389,10 @@ class Recording:
     warnings: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.source, _Open):
+            self.source = _Open(self.source)
+
     @classmethod
     def from_arrays(
         cls,
@@ -369,8 +423,7 @@ class Recording:
         """
         if not arrays:
             raise InputError("no arrays", expected="at least one of " + ", ".join(ROLES))
-        if not (np.isfinite(sample_rate) and sample_rate > 0):
-            raise InputError(f"sample_rate {sample_rate}", expected="a positive number of Hz")
+        rate = positive_rate(sample_rate)
         columns = {name: np.asarray(a) for name, a in arrays.items()}
         length = max(c.size for c in columns.values())
         channels: list[Channel] = []
@@ -392,7 +445,7 @@ class Recording:
                 lowest_highest = (float(info.min), float(info.max))
             sign = -1.0 if name in REVERSED else 1.0
             channels.append(Channel(role, scale=sign * float((scale or {}).get(name, 1.0)), range=lowest_highest))
-        segment = Segment(0, length, float(sample_rate), nanoseconds(start))
+        segment = Segment(0, length, rate, nanoseconds(start))
         return cls(_Arrays(list(columns.values())), tuple(channels), (segment,))
 
     @property
@@ -457,9 +510,13 @@ class Recording:
         -------
         ndarray, float64, shape (stop - start, number of channels)
             NaN where a sample is missing. Gaps between rows take no rows: see `gaps`.
+
+        Raises
+        ------
+        InputError
+            A row before the first, no such channel, or the recording is closed.
         """
-        stop = self.samples if stop is None else min(stop, self.samples)
-        start = min(max(start, 0), stop)
+        start, stop = self._rows(start, stop)
         raw = self.source.raw(start, stop)
         if channels is None:
             return scaled(raw, self.channels)
@@ -467,9 +524,15 @@ class Recording:
         return scaled(raw[:, columns], [self.channels[k] for k in columns])
 
     def read_status(self, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Status channels, uint8 (rows, number of status channels), 0 or 1."""
+        """Status channels, uint8 (rows, number of status channels), 0 or 1; rows as in `read`."""
+        return self.source.status(*self._rows(start, stop))
+
+    def _rows(self, start: int, stop: int | None) -> tuple[int, int]:
+        """Rows asked for, cut at the end of the recording."""
+        if start < 0 or (stop is not None and stop < 0):
+            raise InputError(f"rows {start} to {stop}", path=self.path, expected="rows counted from 0")
         stop = self.samples if stop is None else min(stop, self.samples)
-        return self.source.status(start, stop)
+        return min(start, stop), stop
 
     def blocks(self, n: int) -> Iterator[Block | Gap]:
         """The recording in order: blocks of at most `n` frames, and the gaps between them.
@@ -518,7 +581,7 @@ class Recording:
         return replace(self, channels=tuple(channels), unresolved=unresolved)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; what is asked for afterwards is an `InputError`."""
         self.source.close()
 
     def __enter__(self) -> Self:

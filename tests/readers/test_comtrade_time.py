@@ -193,3 +193,31 @@ def test_coarse_stamps(read):
 def test_no_clock(read):
     rec = read([k * 1000 for k in range(100)], start="00/00/0000,00:00:00")
     assert rec.start_ns is None and rec.duration == pytest.approx(0.1) and "no clock" in said(rec)
+
+
+@pytest.mark.parametrize("rates", [("1", "1000,{n}"), ("0", "0,{n}")])
+@pytest.mark.parametrize("file_type", ["BINARY", "ASCII"])
+@pytest.mark.parametrize("n", [500, 5000])
+def test_stamps_of_16_bits_that_keep_wrapping(read, rates, file_type, n):
+    rec = read([(k * 1000) % 65536 for k in range(n)], rates, file_type=file_type)
+    assert rec.sample_rate == pytest.approx(1000, rel=1e-9) and not rec.gaps and len(rec.segments) == 1
+    assert f"16 bits and wrap round {(n - 1) * 1000 // 65536} times" in said(rec)
+
+
+@pytest.mark.parametrize("rates", [("1", "1000,{n}"), ("0", "0,{n}")])
+def test_stamps_of_16_bits_of_a_long_record(read, rates):
+    n = 80_000  # beyond the rows of which every step is looked at
+    rec = read([(k * 1000 + (5000 if k >= 70_001 else 0)) % 65536 for k in range(n)], rates)
+    assert rec.sample_rate == pytest.approx(1000, rel=1e-7) and [(row, g.samples) for row, g in rec.gaps] == [(70_001, 5)]
+
+
+@pytest.mark.parametrize("stamps", [[k % 50 * 1000 for k in range(500)], [(k * 1000) % 65536 + (70_000 if k == 400 else 0) for k in range(500)]])
+def test_stamps_that_start_again_for_another_reason(read, stamps):
+    assert "16 bits" not in said(read(stamps))
+
+
+@pytest.mark.parametrize("declared", ["1e-9", "0.05"])
+def test_absurd_rates_are_refused(read, declared):
+    with pytest.raises(InputError, match="at least 0.1 Hz"):
+        read([k * 1000 for k in range(100)], ("1", declared + ",{n}"))
+    assert read([k * 1000 for k in range(100)], ("1", declared + ",{n}"), rate=1000.0).sample_rate == 1000

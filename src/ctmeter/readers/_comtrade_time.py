@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..recording import LOW_RATE, TOO_SLOW, Gap, Segment
+from ..recording import LOW_RATE, LOWEST_RATE, TOO_SLOW, Gap, Segment
 from ._comtrade_dat import RowClock
 from ._comtrade_steps import WRAPS, Steps, measure_steps, valid
+from ._comtrade_wraps import unwrapped
 
 __all__ = ["Plan", "plan_time"]
 
@@ -71,7 +72,7 @@ def plan_time(
     Raises
     ------
     InputError
-        No rate is declared and the stamps give none.
+        No rate is declared and the stamps give none, or one below `LOWEST_RATE` is.
     """
     return _Planner(clock, rates, unit, multiplier, start_ns, nominal, path, forced_rate).run()
 
@@ -103,6 +104,8 @@ class _Planner:
         seconds, before = 0.0, None
         for k, (declared, stop) in enumerate(self.rates):
             start = bounds[k]
+            if not self.forced and 0 < declared < LOWEST_RATE:
+                raise InputError(f"a declared sample rate of {declared:g} Hz", path=self.path, expected=f"at least {LOWEST_RATE:g} Hz, 0, or --rate HZ")
             rate = self.forced or declared
             steps = measure_steps(self.clock, start, stop, rate, self.unit, bool(self.forced)) if self.usable else None
             used, by_stamps = self._rate(start, stop, rate, steps)
@@ -117,6 +120,10 @@ class _Planner:
     # ---- what the stamps are worth as a whole
 
     def _look_at_stamps(self) -> None:
+        going_on = unwrapped(self.clock)
+        if going_on is not None:
+            self.clock = going_on
+            self.note(f"the time stamps have 16 bits and wrap round {len(going_on.wraps)} times, which was undone")
         rows = self.clock.rows
         start, stop = max(zip([0, *(e for _, e in self.rates)], (e for _, e in self.rates), strict=False), key=lambda s: s[1] - s[0])
         head = self.clock.stamps(start, min(stop, start + 4096))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InputError
-from ..recording import Channel, Gap, Segment
+from ..recording import LOWEST_RATE, Channel, Gap, Segment
 
 __all__ = ["Description", "parse"]
 
@@ -103,7 +103,7 @@ def _channel(given: Mapping[str, Any]) -> Channel:
 
 def _segment(given: Mapping[str, Any]) -> Segment:
     rate = _finite(given["sample_rate"])
-    if not 0 < rate < 1e9:
+    if not LOWEST_RATE <= rate < 1e9:
         raise ValueError("a sample rate that is none")
     start = given.get("start_ns")
     if start is not None and not -(2**63) <= int(start) < 2**63:

@@ -32,7 +32,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import InputError
-from ..recording import Channel, Gap, Recording, Segment, nanoseconds
+from ..recording import LOWEST_RATE, Channel, Gap, Recording, Segment, nanoseconds
 from ..roles import guess_unit
 from ._described import Description, parse
 from ._spool import Spool
@@ -323,8 +323,8 @@ def _assembled(
 
 def _rate(path: Path, rate: float | None, numbers: dict[str, float], warnings: list[str]) -> float:
     said = numbers.get("sample_rate")
-    if said is not None and not 0 < said < 1e9:
-        raise InputError(f"sample_rate {said:g}", path=path, expected="a positive number of Hz")
+    if said is not None and not LOWEST_RATE <= said < 1e9:
+        raise InputError(f"sample_rate {said:g}", path=path, expected=f"a number of Hz, at least {LOWEST_RATE:g}")
     if said is None and rate is None:
         raise InputError("no sample_rate in the file", path=path, expected="the array sample_rate, or --rate HZ")
     if said is not None and rate is not None and abs(said - rate) > 1e-4 * rate:
