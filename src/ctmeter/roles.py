@@ -78,7 +78,9 @@ _LETTERS = {
     "UVW": {"U": 1, "V": 2, "W": 3},
 }
 _PHASES = "[ABCabc123RSTUVW]"
-_QUANTITY = re.compile(rf"(?P<q>[UVIuvi])(?P<l>[Ll]?)(?P<p>{_PHASES}|[Nn])(?P<second>{_PHASES}|[NnGg0])?(?P<tail>(?<=\D)\d+)?$")
+#: A digit behind a letter is no second phase but a running number: Va1.
+_SECOND = rf"(?<=[123]){_PHASES}|(?<=[A-Za-z])[ABCabcRSTUVW]|[NnGg0]"
+_QUANTITY = re.compile(rf"(?P<q>[UVIuvi])(?P<l>[Ll]?)(?P<p>{_PHASES}|[Nn])(?P<second>{_SECOND})?(?P<tail>(?<=\D)\d+)?$")
 _PHASE = re.compile(rf"(?P<l>[Ll]?)(?P<p>{_PHASES}|[Nn])(?P<second>{_PHASES}|[Nn])?$")
 _WORDS = re.compile(r"[A-Za-zÆØæø0-9]+|[^\W\d_a-zA-Z]+")
 _PAIRS = {
@@ -185,14 +187,16 @@ def resolve(channels: Sequence[Channel], map: Mapping[str, str] | None = None) -
     problems: list[str] = []
     notes: list[str] = []
     sets = {kind: _sets(plain, kind, notes) for kind in "VA"}
+    ambiguous = []
     for kind, other in (("V", "A"), ("A", "V")):
         chosen = _choose(kind, sets[kind], sets[other], notes)
         if not sets[kind]:
             _unrecognised(kind, plain, notes if sets[other] else [])
         if chosen is None:
-            problems.append(_ambiguity(kind, sets[kind], plain))
+            ambiguous.append(kind)
         else:
             roles |= {c.column: (c.role, c.sign) for c in chosen}
+    problems += [_ambiguity(kind, sets[kind], plain, roles) for kind in ambiguous]
     if not roles and not problems:
         single = _single_phase(plain, notes)
         roles |= single
@@ -533,17 +537,23 @@ def _single_phase(channels: Sequence[Channel], notes: list[str]) -> dict[int, tu
 # What is said
 
 
-def _ambiguity(kind: str, sets: Mapping[str, list[_Candidate]], channels: Sequence[Channel]) -> str:
+def _ambiguity(kind: str, sets: Mapping[str, list[_Candidate]], channels: Sequence[Channel], others: Mapping[int, tuple[str, int]]) -> str:
+    """Every candidate in a map to give; `others` are the roles that are not ambiguous."""
     word = {"V": "voltages", "A": "currents"}[kind]
     shown = list(sets.values())[:_NAMED_AT_MOST]
     maps = []
+    rest = {role: ("-" if sign < 0 else "") + _label(channels, k) for k, (role, sign) in others.items()}
     for group in shown:
-        seen: dict[str, str] = {}
+        seen: dict[str, list[str]] = {}
         for c in sorted(group, key=lambda c: ROLES.index(c.role)):
             if not (c.role in LINE_VOLTAGES and seen.keys() & set(VOLTAGES[:3])):
-                seen.setdefault(c.role, ("-" if c.sign < 0 else "") + _label(channels, c.column))
-        maps.append(",".join(f"{role}={label}" for role, label in seen.items()))
-    more = f" (and {len(sets) - len(shown)} more)" if len(sets) > len(shown) else ""
+                seen.setdefault(c.role, []).append(("-" if c.sign < 0 else "") + _label(channels, c.column))
+        # several channels for one role: each of them once
+        for k in range(max(map(len, seen.values()))):
+            chosen = {role: labels[min(k, len(labels) - 1)] for role, labels in seen.items()}
+            maps.append(",".join(f"{role}={label}" for role, label in (chosen | rest).items()))
+    left = len(maps) - _NAMED_AT_MOST + len(sets) - len(shown)
+    maps, more = maps[:_NAMED_AT_MOST], f" (and {left} more)" if left > 0 else ""
     return f"the {word} are ambiguous, choose one of: " + " | ".join(f'--map "{m}"' for m in maps) + more
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -11,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..engine import Engine, detect_frequency
-from ..errors import InputError
-from ..recording import Block, Channel, Gap, Timebase, Wiring, nanoseconds, scaled
+from ..errors import InputError, SettingsError
+from ..recording import Block, Channel, Gap, Timebase, Wiring, nanoseconds, positive_rate, scaled
 from ..settings import Settings
 from .collector import Collector, Completed
 from .describe import iso, plain
@@ -29,7 +30,12 @@ _RAW = (np.int16, np.int32, np.float32, np.float64)
 _DETECT, _GIVE_UP = 0.5, 10.0
 #: Seconds of frames held until a first window shows that there is one: what is shorter is measured by cycles.
 _HOLD = 1.0
+#: A longer gap is a mistake, s: a century.
+_LONGEST_GAP = 100 * 365.25 * 86_400.0
 _VERSION = 1
+#: What snapshots begin with, before the digest of the rest.
+_MAGIC = b"ctmeter snapshot\n"
+_DIGEST = 16
 
 
 def _packed(items: Sequence[np.ndarray | Gap]) -> list[Any]:
@@ -41,12 +47,53 @@ def _unpacked(items: Sequence[Any]) -> list[np.ndarray | Gap]:
 
 
 def settings_of(settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None) -> Settings:
-    """Settings from any form in which they may be given."""
+    """Settings from any form in which they may be given.
+
+    Raises
+    ------
+    SettingsError
+        Faulty settings, or something else.
+    """
     if settings is None:
         return Settings()
     if isinstance(settings, Settings):
         return settings
-    return Settings.from_dict(settings) if isinstance(settings, Mapping) else Settings.load(settings)
+    if isinstance(settings, Mapping):
+        return Settings.from_dict(settings)
+    if not isinstance(settings, (str, os.PathLike)):
+        raise SettingsError(f"settings: {settings!r}, expected Settings, a mapping or the path of a TOML file")
+    return Settings.load(settings)
+
+
+def _sealed(state: bytes) -> bytes:
+    """A snapshot: the state behind its digest, by which damage shows."""
+    return _MAGIC + hashlib.blake2b(state, digest_size=_DIGEST).digest() + state
+
+
+def _opened(snapshot: bytes) -> bytes:
+    """The inverse of `_sealed`; ValueError where it is damaged."""
+    view = bytes(snapshot)
+    head, rest = len(_MAGIC), len(_MAGIC) + _DIGEST
+    if view[:head] != _MAGIC:
+        raise ValueError("it does not begin as one")
+    if hashlib.blake2b(view[rest:], digest_size=_DIGEST).digest() != view[head:rest]:
+        raise ValueError("it is damaged: its digest does not fit")
+    return view[rest:]
+
+
+def _checked_channels(channels: Sequence[Channel]) -> tuple[Channel, ...]:
+    """The channels, of which no two play one part."""
+    if isinstance(channels, (str, bytes)) or not isinstance(channels, Sequence) or not all(isinstance(c, Channel) for c in channels):
+        raise InputError(f"channels {channels!r:.200}", expected="a sequence of ctmeter.Channel")
+    roles = [c.role for c in channels if c.role]
+    if not roles:
+        names = ", ".join(c.name for c in channels) or "none"
+        raise InputError(f"no channel has a role; channels: {names}", expected="a map such as U_L1=NAME,I_L1=NAME")
+    twice = sorted({r for r in roles if roles.count(r) > 1})
+    if twice:
+        which = "; ".join(f"{r}: " + ", ".join(f"#{k} {c.name}" for k, c in enumerate(channels, 1) if c.role == r) for r in twice)
+        raise InputError(f"several channels play the same part ({which})", expected="each role once")
+    return tuple(channels)
 
 
 class Analyzer:
@@ -69,7 +116,7 @@ class Analyzer:
     Raises
     ------
     SettingsError, InputError, StoreError
-        Faulty settings; no channel with a role or a rate that is not positive; a place that holds something else.
+        Faulty settings; no channel with a role, or two with one; a rate that is none; a place that holds something else.
 
     Notes
     -----
@@ -88,14 +135,11 @@ class Analyzer:
         force: bool = False,
     ) -> None:
         self._settings = self._given_settings = settings_of(settings)
-        self._given_channels = tuple(channels)
-        self._rate, self._start_ns = self._checked_rate(sample_rate), nanoseconds(start)
+        self._given_channels = _checked_channels(channels)
+        self._rate, self._start_ns = positive_rate(sample_rate), nanoseconds(start)
         self._first_start_ns = self._start_ns
-        roles = [c.role for c in channels if c.role]
-        if not roles:
-            names = ", ".join(c.name for c in channels) or "none"
-            raise InputError(f"no channel has a role; channels: {names}", expected="a map such as U_L1=NAME,I_L1=NAME")
-        self._channels, sides, self._notes = on_side(channels, self._settings)
+        roles = [c.role for c in self._given_channels if c.role]
+        self._channels, sides, self._notes = on_side(self._given_channels, self._settings)
         self._sides = sides
         self._wiring = Wiring(self._settings.wiring) if self._settings.wiring else Wiring.of(roles)
         self._engine: Engine | None = None
@@ -109,12 +153,6 @@ class Analyzer:
         self._collector = Collector(self._settings, sides)
         if out is not None:
             self._collector.write_to(out, force)
-
-    @staticmethod
-    def _checked_rate(rate: float) -> float:
-        if not (np.isfinite(rate) and rate > 0):
-            raise InputError(f"sample_rate {rate}", expected="a positive number of Hz")
-        return float(rate)
 
     def feed(self, block: np.ndarray | Block | Gap) -> Completed:
         """Measure some more samples.
@@ -132,12 +170,14 @@ class Analyzer:
         Raises
         ------
         InputError
-            Another shape or dtype, or the analyzer has finished.
+            Another shape or dtype, a gap of a century, or the analyzer has finished.
         """
         self._must_be_open()
         item: np.ndarray | Gap
         if isinstance(block, Gap):
             item = block
+            if item.samples > _LONGEST_GAP * self._rate:
+                raise InputError(f"a gap of {item.samples} samples at {self._rate:g} Hz", expected="one shorter than a century")
             self._lost += item.samples
             self._segment_frames += item.samples
         else:
@@ -265,7 +305,7 @@ class Analyzer:
         self._end_segment(more=True)
         if elapsed_ns is not None and start is None:
             self._offset_ns = elapsed_ns
-        self._rate, self._start_ns = self._checked_rate(sample_rate), nanoseconds(start)
+        self._rate, self._start_ns = positive_rate(sample_rate), nanoseconds(start)
         if not self._frames:
             self._first_start_ns = self._start_ns
 
@@ -364,7 +404,7 @@ class Analyzer:
             "collector": self._collector.state(),
         }
         encoded: bytes = msgspec.msgpack.encode(pack(state))
-        return encoded
+        return _sealed(encoded)
 
     @classmethod
     def restore(cls, snapshot: bytes) -> Analyzer:
@@ -373,14 +413,14 @@ class Analyzer:
         Raises
         ------
         InputError
-            Not a snapshot of this version.
+            Not a snapshot of this version, or a damaged one.
         StoreError
             The unfinished output directory is gone.
         """
         import msgspec
 
         try:
-            state = unpack(msgspec.msgpack.decode(snapshot))
+            state = unpack(msgspec.msgpack.decode(_opened(snapshot)))
             if state["version"] != _VERSION:
                 raise ValueError(f"version {state['version']}")
             settings = Settings.from_dict(state["settings"])

@@ -15,7 +15,7 @@ from .. import roles
 from ..engine import detect_frequency
 from ..errors import InputError, SettingsError
 from ..readers import read
-from ..recording import Recording, nanoseconds
+from ..recording import Recording, nanoseconds, positive_rate
 from ..settings import Settings, layered, read_toml, sidecar
 from ..store.results import check_output
 from .analyzer import Analyzer
@@ -58,6 +58,8 @@ class Layers:
         elif isinstance(settings, Mapping):
             values = dict(settings)
         elif settings is not None:
+            if not isinstance(settings, (str, os.PathLike)):
+                raise SettingsError(f"settings: {settings!r}, expected Settings, a mapping or the path of a TOML file")
             name = os.fspath(settings)
             values, self.options = read_toml(settings)
         self._layers = [(name, values), ("environment", environment or {}), ("", dict(overrides))]
@@ -108,11 +110,16 @@ def open_recording(
         if mapping and assign:
             source = roles.apply(source, mapping)
         return source, False
+    if not isinstance(source, (str, os.PathLike)):
+        raise InputError(f"recording {source!r:.200}", expected="a Recording or the path of a file")
     layers.beside(Path(source))
     mapping = layers.settings().map if assign else {}
     rate = layers.options.get("rate") if rate is None else rate
-    if rate is not None and (isinstance(rate, (bool, str)) or not rate > 0):
-        raise SettingsError(f"rate: {rate!r} is not a positive number of Hz")
+    if rate is not None:
+        try:
+            rate = positive_rate(rate)
+        except InputError as error:
+            raise SettingsError(f"rate: {rate!r}, expected {error.expected}") from None
     return read(source, map=dict(mapping) or None, rate=rate), True
 
 
@@ -241,7 +248,7 @@ def _measure(
     sha256: bool,
     progress: Progress | None,
 ) -> Result:
-    if recording.unresolved and not any(c.role for c in recording.channels):
+    if recording.unresolved:
         raise InputError(recording.unresolved, path=recording.path)
     if not any(c.role for c in recording.channels):
         names = ", ".join(c.name for c in recording.channels[:12]) or "none"
@@ -249,8 +256,6 @@ def _measure(
             f"no channel is known as a voltage or current; channels: {names}", path=recording.path, expected="--map U_L1=NAME,I_L1=NAME,..."
         )
     notes = list(notes)
-    if recording.unresolved:
-        notes.append(recording.unresolved)
     if settings.nominal_frequency is not None:  # else the analyzer detects it, and says so
         frequency = detected(recording)
         if frequency is not None and far_from_mains(frequency):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import CtmeterWarning, InputError, SettingsError
-from ..recording import Recording
+from ..recording import Recording, positive_rate
 from ..roles import apply
 
 __all__ = ["HEAD", "Reader", "find", "read", "readers"]
@@ -106,13 +106,18 @@ def read(path: str | os.PathLike[str], map: Mapping[str, str] | None = None, rat
     SettingsError
         A map or rate that cannot be used.
     """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise InputError(f"path {path!r:.200}", expected="the name of a file")
     text = os.fspath(path)
     if isinstance(text, bytes):
         text = os.fsdecode(text)
     if _URL.match(text):
         raise InputError(f"reading from {text.split('://')[0]}:// is not supported", path=text, expected="a local file; download it first")
-    if rate is not None and not 0 < rate < 1e9:
-        raise SettingsError(f"rate: {rate!r}, expected a positive number of Hz")
+    if rate is not None:
+        try:
+            rate = positive_rate(rate)
+        except InputError as error:
+            raise SettingsError(f"rate: {rate!r}, expected {error.expected}") from None
     where = Path(text)
     recording = find(where).read(where, rate=rate)
     try:
