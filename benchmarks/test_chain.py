@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from benchmarks.measure import BASIC, RATE, Row, Table, best, chain, channels, interleaved, recording, sums_only, tabulate
+from benchmarks.measure import BASIC, RATE, Row, Table, best, chain, channels, engine, interleaved, recording, sums_only, tabulate
 from scipy.fft import rfft
 
 import ctmeter
@@ -138,21 +138,32 @@ def test_on_top(minute, report, tmp_path):
     report(tabulate("on top of the chain, 60 s", timings, "chain"))
 
 
+def streamed(raw: np.ndarray, block: int = SECOND, **settings) -> None:
+    """The engine alone as a program uses it that streams: rows are taken now and then, not all at the end."""
+    e = engine(raw.dtype, **settings)
+    for start in range(0, len(raw), block):
+        if e.feed(raw[start : start + block]) >= 256:
+            e.take()
+    e.flush()
+    e.take()
+
+
 def test_measure_long(minute, report, tmp_path):
-    """Ten minutes with output: what has to be paid once carries less weight; the aim is 1.5 times the chain."""
+    """Ten minutes with output: what has to be paid once carries less weight; at most 1.5 times the chain."""
     raw = np.concatenate([minute] * 10)
     rec = recording(raw)
-    timings = interleaved(
-        {
-            "chain": lambda: chain(raw, SECOND),
-            "measure": lambda: ctmeter.measure(rec, **SETTINGS),
-            "measure, out=": lambda: ctmeter.measure(rec, out=tmp_path / "out", **SETTINGS),
-            "measure, out=, all rows": lambda: ctmeter.measure(rec, out=tmp_path / "rows", cycle=True, half_cycle=True, **SETTINGS),
-        },
-        rounds=9,
-        clock=time.process_time_ns,
-    )
-    report(tabulate("on top of the chain, 600 s", timings, "chain", aims={"measure, out=": 1.5}))
+    events = {**SETTINGS, "nominal_voltage": 230}
+    cases = {
+        "chain": lambda: streamed(raw),
+        "measure": lambda: ctmeter.measure(rec, **SETTINGS),
+        "measure, out=": lambda: ctmeter.measure(rec, out=tmp_path / "out", **SETTINGS),
+        "measure, out=, events": lambda: ctmeter.measure(rec, out=tmp_path / "events", **events),
+    }
+    timings = interleaved(cases, rounds=9, clock=time.process_time_ns)
+    # apart, since what it leaves to be freed is done in the next one's time
+    rows = {"measure, out=, all rows": lambda: ctmeter.measure(rec, out=tmp_path / "rows", cycle=True, half_cycle=True, **SETTINGS)}
+    timings |= interleaved(rows, rounds=9, clock=time.process_time_ns)
+    report(tabulate("on top of the chain, 600 s", timings, "chain", limits={"measure, out=": 1.5}))
 
 
 def in_threads(*work: Callable[[], object]) -> None:

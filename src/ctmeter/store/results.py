@@ -150,7 +150,7 @@ class Sink:
         with writing(self.out):
             if table not in self._writers:
                 self._parts.setdefault(table, 0)
-                self._writers[table] = _parquet_writer(self._part(table, self._parts[table]), self.schemas[table])
+                self._writers[table] = _parquet_writer(self._part(table, self._parts[table]), table, self.schemas[table])
                 self._parts[table] += 1
             self._writers[table].write_batch(batch)
 
@@ -196,7 +196,7 @@ class Sink:
         if len(parts) == 1:
             parts[0].rename(target)
             return
-        with _parquet_writer(target, self.schemas[table]) as writer:
+        with _parquet_writer(target, table, self.schemas[table]) as writer:
             for part in parts:
                 with pq.ParquetFile(part) as source:
                     for group in range(source.num_row_groups):
@@ -263,13 +263,18 @@ class Sink:
         self._remover()
 
 
-def _parquet_writer(path: Path, schema: pa.Schema) -> Any:
-    """A writer of one table. Dictionaries are for words only: measured values hardly repeat, and would cost twice the time and more room."""
+def _parquet_writer(path: Path, table: str, schema: pa.Schema) -> Any:
+    """A writer of one table.
+
+    Dictionaries are for words only: measured values hardly repeat, and would cost twice the time and more room.
+    Tables of longer intervals have hundreds of columns and few rows: to begin zstd for each takes longer than to write it.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     words = [f.name for f in schema if pa.types.is_dictionary(f.type) or pa.types.is_string(f.type)]
-    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=words or False)
+    compression = "snappy" if table in ("3s", "10min", "2h") else "zstd"
+    return pq.ParquetWriter(path, schema, compression=compression, use_dictionary=words or False, write_statistics=["t"])
 
 
 def _umask() -> int:
