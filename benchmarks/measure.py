@@ -101,7 +101,7 @@ def counts(seconds: float, seed: int = 1, dtype: Any = np.int16) -> np.ndarray:
 def channels(dtype: Any = np.int16) -> tuple[Channel, ...]:
     """The six channels of `counts`, with the limits of a 16-bit converter where the samples are integers."""
     limits = (-32768.0, 32767.0) if np.dtype(dtype).kind == "i" else None
-    return tuple(Channel(n, scale=VOLT if n[0] == "U" else AMPERE, range=limits) for n in NAMES)
+    return tuple(Channel(n, scale=VOLT if n[0] == "U" else AMPERE, range=limits, side="primary") for n in NAMES)
 
 
 class Interleaved:

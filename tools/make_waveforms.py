@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def make(folder: Path) -> dict[str, Any]:
     catalogue = {}
     for stem, (ending, options) in FORMATS.items():
         recording = synth.generate(WAVEFORMS / f"{stem}.synth.toml")
-        recording.write(folder / (stem + ending), **options)
+        # what is synthesised is meant as primary, which COMTRADE has to say
+        recording.with_channels([replace(c, side="primary") for c in recording.channels]).write(folder / (stem + ending), **options)
         truth = recording.metadata["truth"]
         spectra = {c.name: truth["spectra"][c.name] for c in recording.channels}
         for spectrum in spectra.values():

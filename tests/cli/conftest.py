@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,8 @@ def make_feeder(path, seconds=1.0):
         angle = 2 * np.pi * 50 * t - k * 2 * np.pi / 3
         arrays[f"U_{n}"] = 230 * 2**0.5 * np.sin(angle)
         arrays[f"I_{n}"] = 5 * 2**0.5 * np.sin(angle - np.pi / 3)
-    Recording.from_arrays(arrays, sample_rate=6400, start="2026-03-02T00:00:00Z").write(path)
+    made = Recording.from_arrays(arrays, sample_rate=6400, start="2026-03-02T00:00:00Z")
+    made.with_channels([replace(c, side="primary") for c in made.channels]).write(path)
     return path
 
 

@@ -37,7 +37,10 @@ def test_an_unknown_side_is_taken_as_secondary_and_said():
     made, _, notes = scales(Settings(side="primary", ct_ratio=20), bare)
     assert made == [(20.0, 0.0)] and "does not say on which side its currents" in notes[0]
     made, _, notes = scales(Settings(side="primary"), bare)
-    assert made == [(1.0, 0.0)] and any("taken as 1 (ct_ratio)" in n for n in notes)
+    assert made == [(1.0, 0.0)] and len(notes) == 1
+    assert "neither the side nor a transformer ratio of the currents is known" in notes[0] and "ct_ratio, --ct" in notes[0]
+    made, _, notes = scales(Settings(side="secondary"), bare)
+    assert made == [(1.0, 0.0)] and "taken as secondary values" in notes[0]
 
 
 def test_a_ratio_without_a_side_is_said_to_do_nothing():

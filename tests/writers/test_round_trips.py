@@ -19,6 +19,8 @@ from ctmeter.readers import wav as reads_wav
 from ctmeter.recording import Channel, Gap, Recording, Segment, nanoseconds
 from ctmeter.writers import comtrade, csv, numpy, wav
 
+#: What formats lose has a test of its own.
+pytestmark = pytest.mark.filterwarnings("ignore:.*(cannot hold|has to say primary):ctmeter.errors.CtmeterWarning")
 START = "2026-03-02T10:20:30.123456Z"
 WRITERS = {".cfg": comtrade, ".cff": comtrade, ".csv": csv, ".npz": numpy, ".npy": numpy, ".wav": wav}
 READERS = {".cfg": reads_comtrade, ".cff": reads_comtrade, ".csv": reads_csv, ".npz": reads_numpy, ".npy": reads_numpy, ".wav": reads_wav}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import SettingsError
+from ..errors import CtmeterWarning, SettingsError
+from .main import one_line
 from .options import Common, echo_json, output_options, settings_options
 
 
@@ -20,7 +24,10 @@ from .options import Common, echo_json, output_options, settings_options
 @output_options
 @click.pass_context
 def convert(ctx: click.Context, /, source: str, target: str, writer_options: tuple[str, ...], **_: Any) -> None:
-    """Write a recording in the format that the ending of OUT names."""
+    """Write a recording in the format that the ending of OUT names.
+
+    What that format cannot hold is said on standard error.
+    """
     common = Common.of(ctx)
     from ..pipeline.describe import SCHEMA_VERSION, describe, program
     from ..pipeline.run import Layers, open_recording
@@ -31,13 +38,23 @@ def convert(ctx: click.Context, /, source: str, target: str, writer_options: tup
     refuse_existing(target, common.force)
     recording, _ours = open_recording(source, Layers(common.config, common.overrides, common.environment), common.rate)
     with recording:
-        with writing(target):
+        with writing(target), telling():
             recording.write(target, **pairs(writer_options))
         described = describe(recording)
     if common.json_:
         echo_json({"schema_version": SCHEMA_VERSION, "program": program(), "recording": described, "written": target})
     elif not common.quiet:
         click.echo(f"{target}: {described['samples']} samples of {len(described['channels'])} channels")
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Warnings of a writer on standard error, each as one line."""
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always", CtmeterWarning)
+        yield
+    for note in notes:
+        click.echo(f"ctmeter: warning: {one_line(Exception(str(note.message)))}", err=True)
 
 
 def refuse_existing(target: str, force: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .convert import pairs, refuse_existing
+from .convert import pairs, refuse_existing, telling
 from .options import Common, echo_json, output_options
 
 
@@ -31,7 +31,7 @@ def synth(ctx: click.Context, /, spec: str, output: str, truth: str | None, writ
         refuse_existing(target, force)
     options = pairs(writer_options)
     with generator.generate(spec) as recording:
-        with writing(output):
+        with writing(output), telling():
             recording.write(output, **options)
         known = plain(recording.metadata.get("truth"))
         described = describe(recording)

@@ -38,7 +38,11 @@ def on_side(channels: Sequence[Channel], settings: Settings) -> tuple[tuple[Chan
     own = {"U": settings.vt_ratio, "I": settings.ct_ratio}
     option = {"U": "vt_ratio", "I": "ct_ratio"}
     recorded: dict[str, set[str | None]] = {"U": set(), "I": set()}
-    result, assumed, unscaled, already = [], set(), set(), set()
+    result: list[Channel] = []
+    assumed: set[str] = set()
+    unscaled: set[str] = set()
+    unknown: set[str] = set()
+    already: set[str] = set()
     for c in channels:
         kind = c.role[0] if c.role else ""
         if kind not in own:
@@ -55,11 +59,14 @@ def on_side(channels: Sequence[Channel], settings: Settings) -> tuple[tuple[Chan
             # where the file does not say, values are taken as read on the secondary
             factor = ratio if settings.side == "primary" else (1.0 if c.side is None else 1.0 / ratio)
             if ratio == 1.0 and own[kind] is None:
-                unscaled.add(kind)
+                (unknown if c.side is None and settings.side == "primary" else unscaled).add(kind)
         side = c.side if settings.side == "as-recorded" else settings.side
         result.append(replace(c, scale=c.scale * factor, offset=c.offset * factor, ratio=ratio, side=side))
     words = {"U": "voltages", "I": "currents"}
-    for kind in sorted(assumed):
+    for kind in sorted(unknown):
+        neither = f"neither the side nor a transformer ratio of the {words[kind]} is known"
+        notes.append(f"{neither}: they stand as recorded although they are called primary ({option[kind]}, --{option[kind][:2]}, says the ratio)")
+    for kind in sorted(assumed - unknown):
         notes.append(f"the recording does not say on which side its {words[kind]} are: taken as secondary values")
     for kind in sorted(already):
         notes.append(f"{option[kind]} is given, but the recording says that its {words[kind]} are {settings.side} values: not scaled")

@@ -58,10 +58,10 @@ class _Raw:
 
 def write_snippet(place: Path, name: str, recording: Recording) -> None:
     """Write one snippet into a directory."""
-    from ..writers.comtrade import WRITER
+    from ..writers.comtrade import write_files
 
     place.mkdir(exist_ok=True)
-    WRITER.write(recording, place / name)
+    write_files(recording, place / name, {})  # what COMTRADE cannot say of it stands in the summary
 
 
 def snippet_state(recording: Recording) -> dict[str, Any]:

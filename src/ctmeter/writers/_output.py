@@ -6,16 +6,17 @@ import contextlib
 import json
 import os
 import secrets
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import SettingsError, unwritable
+from ..errors import CtmeterWarning, SettingsError, unwritable
 from ..recording import ROLES, Channel, Recording
 
-__all__ = ["Piece", "atomic", "check_options", "describe", "pieces", "played_names", "starts"]
+__all__ = ["Piece", "atomic", "check_options", "describe", "pieces", "played_names", "starts", "warn_lost"]
 
 _BLOCK_VALUES = 1 << 19
 
@@ -112,6 +113,31 @@ def pieces(recording: Recording, rows: int | None = None) -> Iterator[Piece]:
                 position = stop
             # a gap at the segment's first row lies before its start time
             lost += samples if row > segment.start else 0
+
+
+def warn_lost(recording: Recording, path: Path, format: str, *, channels: bool = True, status: bool = True, others: Iterable[str] = ()) -> None:
+    """Say what of a recording does not come back from a file of this format.
+
+    Parameters
+    ----------
+    recording : Recording
+    path : Path
+    format : str
+    channels, status : bool
+        Whether it loses the sides and ratios of channels, and the status channels.
+    others : iterable of str
+        Whatever else it loses.
+    """
+    lost = list(others)
+    if channels:
+        sides = sorted({c.side for c in recording.channels if c.side})
+        lost += [f"the side of the values ({', '.join(sides)})"] if sides else []
+        lost += ["transformer ratios"] if any(c.ratio != 1.0 for c in recording.channels) else []
+        lost += ["the delay between channels"] if any(c.skew for c in recording.channels) else []
+    if status and recording.status_channels:
+        lost.append(f"{len(recording.status_channels)} status channels")
+    if lost:
+        warnings.warn(f"{path.name}: {format} cannot hold, so that it is lost: {'; '.join(lost)}", CtmeterWarning, stacklevel=4)
 
 
 def played_names(channels: Iterable[Channel], reserved: Iterable[str] = ()) -> list[str]:

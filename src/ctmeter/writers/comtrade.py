@@ -12,7 +12,8 @@ Missing samples are 0x8000 (BINARY), 0x80000000 (BINARY32), NaN (FLOAT32) or 999
 time stamps jump. Stamps are fine enough to tell a twentieth of a sample, in ns where the start time is (2013), in us
 otherwise, with the time multiplier that this takes. The time is UTC (time code 0,0). A recording without a clock starts at
 1970-01-01 and, in 2013, carries the time quality F (clock failure), by which the reader knows it. Every channel has to
-say P or S: one of which it is not known on which side its values are says P, and comes back as primary.
+say P or S: one of which it is not known on which side its values are says P, comes back as primary, and a warning says so.
+Of segments that are not measured the reader judges for itself, by their rate; of others a warning says that they are lost as such.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ..errors import CtmeterWarning, InputError, SettingsError
-from ..recording import Channel, Recording
+from ..recording import TOO_SLOW, Channel, Recording
 from ..roles import resolve
 from ._counts import Scaling, plan_counts
-from ._output import atomic, check_options, pieces, played_names, starts
+from ._output import atomic, check_options, pieces, played_names, starts, warn_lost
 
-__all__ = ["WRITER", "ComtradeWriter"]
+__all__ = ["WRITER", "ComtradeWriter", "write_files"]
 
 _REVISIONS = {1999: ("BINARY", "ASCII"), 2013: ("BINARY", "BINARY32", "FLOAT32", "ASCII")}
 _DTYPES = {"BINARY": "<i2", "BINARY32": "<i4", "FLOAT32": "<f4"}
@@ -70,23 +71,41 @@ class ComtradeWriter:
             Options that do not exist or do not go together.
         """
         check_options(options, ("revision", "encoding"), path)
-        revision, encoding = _checked(recording, path, options)
-        if not recording.samples:
-            raise InputError("a recording without samples cannot be written", path=path)
-        scalings = _scalings(recording, encoding, revision)
-        stamps = _stamp_unit(recording, revision)
-        cfg = _cfg(recording, revision, encoding, _named([s.channel for s in scalings], revision), stamps)
-        if path.suffix.lower() == ".cff":
-            with atomic(path) as (file,):
-                _write_cff(file, recording, cfg, encoding, scalings, stamps)
-            return
-        dat = path.with_suffix(".DAT" if path.suffix.isupper() else ".dat")
-        with atomic(dat, path) as (data, head):
-            _write_data(data, recording, encoding, scalings, stamps)
-            head.write(cfg)
+        write_files(recording, path, options)
+        _warn(recording, path)
 
 
 WRITER = ComtradeWriter()
+
+
+def write_files(recording: Recording, path: Path, options: dict[str, Any]) -> None:
+    """Write a recording, without a word about what does not come back; options as in the module."""
+    revision, encoding = _checked(recording, path, options)
+    if not recording.samples:
+        raise InputError("a recording without samples cannot be written", path=path)
+    scalings = _scalings(recording, encoding, revision)
+    stamps = _stamp_unit(recording, revision)
+    cfg = _cfg(recording, revision, encoding, _named([s.channel for s in scalings], revision), stamps)
+    if path.suffix.lower() == ".cff":
+        with atomic(path) as (file,):
+            _write_cff(file, recording, cfg, encoding, scalings, stamps)
+        return
+    dat = path.with_suffix(".DAT" if path.suffix.isupper() else ".dat")
+    with atomic(dat, path) as (data, head):
+        _write_data(data, recording, encoding, scalings, stamps)
+        head.write(cfg)
+
+
+def _warn(recording: Recording, path: Path) -> None:
+    """Say what does not come back as it is."""
+    unknown = [c.role or c.name for c in recording.channels if c.side is None]
+    if unknown:
+        names = ", ".join(unknown[:8]) + (" and more" if len(unknown) > 8 else "")
+        text = f"{path.name}: COMTRADE has to say primary or secondary: {names}, of unknown side, are written as primary"
+        warnings.warn(text, CtmeterWarning, stacklevel=3)
+    slow = TOO_SLOW * (recording.nominal_frequency or 50.0)
+    if any(s.excluded and s.sample_rate >= slow for s in recording.segments):
+        warn_lost(recording, path, "COMTRADE", channels=False, status=False, others=["that segments are not measured"])
 
 
 def _checked(recording: Recording, path: Path, options: dict[str, Any]) -> tuple[int, str]:

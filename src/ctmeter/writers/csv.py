@@ -2,7 +2,10 @@
 
 Time is ISO 8601 with ns, UTC, or seconds from the start where the recording has no clock; missing rows show as jumps of it,
 missing samples as empty fields. Channels are named by their roles where they play one. A name that a spreadsheet would take
-for a formula gets an apostrophe in front. Ratios, sides and status channels are not written.
+for a formula gets an apostrophe in front. Ratios, sides and status channels are not written, and a warning says which there were.
+
+The time of each row is all that a reader has to tell the rate, so that a recording with several rates, with segments that are
+not measured or with jumps of time that are no whole number of samples is refused: it would come back with another time.
 """
 
 from __future__ import annotations
@@ -16,10 +19,12 @@ import numpy as np
 
 from ..errors import InputError
 from ..recording import Recording, scaled
-from ._output import atomic, check_options, pieces, played_names
+from ._output import atomic, check_options, pieces, played_names, starts, warn_lost
 
 __all__ = ["WRITER", "CsvWriter"]
 
+#: Rates that agree to this are one, and times on one grid to this share of a sample.
+_SAME_RATE, _JOIN = 1e-6, 0.05
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -35,7 +40,7 @@ class CsvWriter:
         Raises
         ------
         InputError
-            A recording without channels or rows.
+            A recording without channels or rows, or with several rates or excluded segments.
         StoreError
             A place that cannot be written.
         """
@@ -45,6 +50,8 @@ class CsvWriter:
         check_options(options, (), path)
         if not recording.channels or not recording.samples:
             raise InputError("a recording without samples cannot be written", path=path)
+        _check_time(recording, path)
+        warn_lost(recording, path, "CSV")
         clock = recording.start_ns is not None
         with atomic(path) as (file,):
             file.write(_header(recording, clock))
@@ -57,6 +64,24 @@ class CsvWriter:
 
 
 WRITER = CsvWriter()
+
+
+def _check_time(recording: Recording, path: Path) -> None:
+    """Refuse what would not come back with its own times."""
+    first = recording.segments[0]
+    problem = ""
+    if any(s.excluded for s in recording.segments):
+        problem = "segments that are not measured"
+    elif any(abs(s.sample_rate / first.sample_rate - 1) > _SAME_RATE for s in recording.segments):
+        problem = "several sample rates"
+    else:
+        since = starts(recording)
+        for at in since:
+            samples = (at - since[0]) * 1e-9 * first.sample_rate
+            if abs(samples - round(samples)) > _JOIN:
+                problem = "jumps of time that are no whole number of samples"
+    if problem:
+        raise InputError(f"CSV cannot hold {problem}", path=path, expected="an ending .npz, .wav or .cff")
 
 
 def _header(recording: Recording, clock: bool) -> bytes:

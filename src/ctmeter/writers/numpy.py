@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..recording import Recording, scaled
-from ._output import atomic, check_options, describe, pieces, played_names
+from ._output import atomic, check_options, describe, pieces, played_names, warn_lost
 
 __all__ = ["WRITER", "NumpyWriter"]
 
@@ -48,6 +48,11 @@ class NumpyWriter:
             raise InputError("a recording without samples cannot be written", path=path)
         if path.suffix.lower() == ".npy" and (len(recording.segments) > 1 or recording.gaps):
             raise InputError("NPY cannot hold several sample rates or gaps", path=path, expected="an ending .npz")
+        if path.suffix.lower() == ".npy":
+            clock = ["the start time"] if recording.start_ns is not None else []
+            warn_lost(recording, path, "NPY", others=["the sample rate", *clock])
+        else:
+            warn_lost(recording, path, "NPZ", channels=False)
         with atomic(path) as (file,):
             (_write_npz if path.suffix.lower() == ".npz" else _write_npy)(recording, file)
 

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import InputError, SettingsError
 from ..recording import Channel, Recording
 from ._counts import Scaling, plan_counts
-from ._output import atomic, check_options, describe, pieces, played_names
+from ._output import atomic, check_options, describe, pieces, played_names, warn_lost
 
 __all__ = ["WRITER", "WavWriter"]
 
@@ -52,6 +52,7 @@ class WavWriter:
             raise InputError("a recording without samples cannot be written", path=path)
         if encoding not in _KINDS:
             raise SettingsError(f"encoding: {encoding!r}, expected one of {', '.join(_KINDS)}")
+        warn_lost(recording, path, "WAV", channels=False)
         kind, code = _KINDS[encoding]
         frame = np.dtype(code).itemsize * len(recording.channels)
         if frame > 0xFFFF:
