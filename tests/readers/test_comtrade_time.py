@@ -218,6 +218,6 @@ def test_stamps_that_start_again_for_another_reason(read, stamps):
 
 @pytest.mark.parametrize("declared", ["1e-9", "0.05"])
 def test_absurd_rates_are_refused(read, declared):
-    with pytest.raises(InputError, match="at least 0.1 Hz"):
+    with pytest.raises(InputError, match=r"at least 0\.1 Hz"):
         read([k * 1000 for k in range(100)], ("1", declared + ",{n}"))
     assert read([k * 1000 for k in range(100)], ("1", declared + ",{n}"), rate=1000.0).sample_rate == 1000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ctmeter import Analyzer, Channel, Recording, measure, read
-from ctmeter.errors import InputError, SettingsError
+from ctmeter.errors import CtmeterWarning, InputError, SettingsError
 from ctmeter.recording import Gap
 
 RATE = 1600.0
@@ -93,8 +93,10 @@ def test_damaged_snapshots():
 
 def test_use_after_close(tmp_path):
     recording = Recording.from_arrays({"U_L1": sine()}, sample_rate=RATE)
-    for ending in ("cff", "csv", "npz", "wav"):
+    for ending in ("csv", "npz", "wav"):
         recording.write(tmp_path / f"a.{ending}")
+    with pytest.warns(CtmeterWarning, match="primary"):
+        recording.write(tmp_path / "a.cff")
     opened = [read(tmp_path / f"a.{ending}") for ending in ("cff", "csv", "npz", "wav")]
     for one in [*opened, recording]:
         other = one.with_channels(one.channels)

@@ -81,10 +81,11 @@ def _opened(snapshot: bytes) -> bytes:
     return view[rest:]
 
 
-def _checked_channels(channels: Sequence[Channel]) -> tuple[Channel, ...]:
+def _checked_channels(given: Any) -> tuple[Channel, ...]:
     """The channels, of which no two play one part."""
-    if isinstance(channels, (str, bytes)) or not isinstance(channels, Sequence) or not all(isinstance(c, Channel) for c in channels):
-        raise InputError(f"channels {channels!r:.200}", expected="a sequence of ctmeter.Channel")
+    if not isinstance(given, Sequence) or not all(isinstance(c, Channel) for c in given):
+        raise InputError(f"channels {given!r:.200}", expected="a sequence of ctmeter.Channel")
+    channels: tuple[Channel, ...] = tuple(given)
     roles = [c.role for c in channels if c.role]
     if not roles:
         names = ", ".join(c.name for c in channels) or "none"
@@ -93,7 +94,7 @@ def _checked_channels(channels: Sequence[Channel]) -> tuple[Channel, ...]:
     if twice:
         which = "; ".join(f"{r}: " + ", ".join(f"#{k} {c.name}" for k, c in enumerate(channels, 1) if c.role == r) for r in twice)
         raise InputError(f"several channels play the same part ({which})", expected="each role once")
-    return tuple(channels)
+    return channels
 
 
 class Analyzer:

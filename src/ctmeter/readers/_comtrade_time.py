@@ -105,7 +105,8 @@ class _Planner:
         for k, (declared, stop) in enumerate(self.rates):
             start = bounds[k]
             if not self.forced and 0 < declared < LOWEST_RATE:
-                raise InputError(f"a declared sample rate of {declared:g} Hz", path=self.path, expected=f"at least {LOWEST_RATE:g} Hz, 0, or --rate HZ")
+                wanted = f"at least {LOWEST_RATE:g} Hz, 0, or --rate HZ"
+                raise InputError(f"a declared sample rate of {declared:g} Hz", path=self.path, expected=wanted)
             rate = self.forced or declared
             steps = measure_steps(self.clock, start, stop, rate, self.unit, bool(self.forced)) if self.usable else None
             used, by_stamps = self._rate(start, stop, rate, steps)
