@@ -26,6 +26,8 @@ __all__ = ["Aggregator"]
 _TICK = 600_000_000_000
 #: Windows follow one another when they are no further apart, ns.
 _JOINED = 1000
+#: Flags that a Pst has for itself.
+_PST_ALONE = int(Flag.INCOMPLETE | Flag.SETTLING)
 #: A 10-min value waits so long for its Pst, ns after its end.
 _GRACE = 3_000_000_000
 #: Windows worked on at a time, so that they stay in the cache.
@@ -318,7 +320,8 @@ class Aggregator:
         if done is None:
             return
         pst = self._pst.pop(done.slot, {})
-        done.flags |= np.uint32(pst.pop("flags", 0))
+        # that the flickermeter has not seen all ten minutes says nothing of the other quantities
+        done.flags |= np.uint32(int(pst.pop("flags", 0)) & ~_PST_ALONE)
         done.pst = pst
         more = {name: np.array([value]) for name, value in pst.items()}
         self._give("10min", np.array([done.slot * _TICK]), done.as_sums(), np.array([seen]), np.uint32(0), more)

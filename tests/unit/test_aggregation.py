@@ -200,14 +200,14 @@ def test_plt_needs_twelve_pst():
     assert second["2h"]["Pst_L1"][0] == pytest.approx((sum(v**3 for k, v in enumerate(values) if k != 5) / 11) ** (1 / 3))
 
 
-def test_pst_may_come_after_the_tick_and_its_flags_go_up():
+def test_pst_may_come_after_the_tick_and_only_its_own_flags_stay_behind():
     rows = windows(50.0, 610.0, U_L1=[230])
     made, n = aggregator(), int(np.searchsorted(rows["t"], NOON + 602 * S))
     first = made.feed({name: v[:n] for name, v in rows.items()})
     assert "10min" not in first
-    made.feed_pst(pst(0.8, flags=np.array([Flag.SETTLING], np.uint32)))
+    made.feed_pst(pst(0.8, flags=np.array([Flag.SETTLING | Flag.INCOMPLETE | Flag.DIP], np.uint32)))
     later = made.feed({name: v[n:] for name, v in rows.items()})
-    assert later["10min"]["Pst_L1"][0] == 0.8 and later["10min"]["flags"][0] == Flag.SETTLING
+    assert later["10min"]["Pst_L1"][0] == 0.8 and later["10min"]["flags"][0] == Flag.DIP
     # complete with the first window three seconds after the tick
     assert later["10min"]["seen"][0] == 1 + np.flatnonzero(rows["t"] >= NOON + 603 * S)[0]
 

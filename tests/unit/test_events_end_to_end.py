@@ -262,3 +262,24 @@ def test_segments_close_what_is_open():
     events = a.finish().events
     assert [(e["type"], bool(e["flags"] & Flag.INCOMPLETE), round(e["duration"], 1)) for e in events] == [("dip", True, 0.5), ("dip", True, 0.5)]
     assert all(e["snippet"] for e in events)
+
+
+def test_events_flag_the_ten_seconds_of_frequency_they_touch():
+    """A dip that lasts over a tick flags both intervals, whatever the split; others are not flagged."""
+    spec = {
+        "sample_rate": 3200.0,
+        "duration": 41.0,
+        "start": BEGIN,
+        "frequency": 50.0,
+        "channels": ["U_L1", "U_L2", "U_L3"],
+        "voltage": {"amplitude": UN},
+        "event": [{"type": "dip", "start": 19.9, "duration": 0.3, "residual": 0.6}],
+    }
+    recording = synth.generate(spec)
+    expected = ctmeter.measure(recording, **GIVEN, snippets=False).tables["frequency"]
+    ticks = ((expected["t"].cast("int64").to_numpy() - START) * 1e-9).round().tolist()
+    dipped = [bool(f & Flag.DIP) for f in expected["flags"].to_pylist()]
+    assert {10.0, 20.0} <= set(ticks) and dipped == [t in (10.0, 20.0) for t in ticks]
+    for size, snapshots in ((999, False), (40_000, True)):
+        assert fed(recording, size, None, snapshots, snippets=False).tables["frequency"].equals(expected)
+    assert not any(f & Flag.DIP for f in ctmeter.measure(recording, nominal_frequency=50).tables["frequency"]["flags"].to_pylist())

@@ -34,7 +34,7 @@ _DELAY = 2
 _GAP = 0.85
 _VALUE = {"dip": "U_residual", "interruption": "U_residual", "swell": "U_max", "msv": "U_max"}
 _NEVER = -(2**62)
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Detector:
         self._flagging = Flagging([LINES.index(p) if p in LINES else int(p[1]) - 1 for p in self.phases])
         self._waiting: Columns = {}
         self._windows: Columns = {}
+        self._frequencies: Columns = {}
         #: Time up to which values have been looked at, and the start of the last one.
         self._until = self._last = _NEVER
 
@@ -130,6 +131,15 @@ class Detector:
             return [], {}
         return self._advance(max(int(self._waiting["t"][-1]) - _DELAY * self._cycle, self._until))
 
+    def hold_frequency(self, rows: Columns) -> None:
+        """Take rows of the table `frequency`, to be called before the windows that were completed with them are fed."""
+        self._flagging.hold_frequency(rows)
+
+    def frequency(self) -> Columns:
+        """The rows of the table `frequency` whose flags are known now."""
+        ready, self._frequencies = self._frequencies, {}
+        return ready
+
     def _take(self, half: Columns, basic: Columns) -> None:
         if rows_of(half):
             place = self._places[half["channel"]]
@@ -157,6 +167,7 @@ class Detector:
         self._until = until
         if self._sliding is not None:
             self._slide(until)
+        self._frequencies = concatenate([self._frequencies, self._flagging.release_frequency(until, self._going_on)])
         basic = self._flagging.release(until, self._going_on)
         if self._msv is not None:
             found += [self._row(e) for e in self._msv.feed(basic)]

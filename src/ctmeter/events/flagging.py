@@ -1,4 +1,4 @@
-"""Windows that an event touches carry its flag.
+"""Windows and 10-s values of frequency that an event touches carry its flag.
 
 A window [t, t1) is flagged exactly if it overlaps the event [start, end), for each voltage if it
 overlaps that voltage's own part of it. To know that, windows are held back until every value that
@@ -25,7 +25,9 @@ __all__ = ["Flagging"]
 
 _FLAG = {"dip": Flag.DIP, "swell": Flag.SWELL, "interruption": Flag.INTERRUPTION}
 #: How long an event is remembered after the last window that was let go, ns: windows may come out of order by an interval of 150/180 cycles.
-_REMEMBERED = 10_000_000_000
+_REMEMBERED = 30_000_000_000
+#: Length of an interval of the table `frequency`, ns.
+_TEN_SECONDS = 10_000_000_000
 _FOREVER = 2**62
 
 
@@ -58,6 +60,7 @@ class Flagging:
     def __init__(self, places: Sequence[int]) -> None:
         self._places = places
         self._held: Columns = {}
+        self._frequencies: Columns = {}
         self._spans: list[_Span] = []
 
     @property
@@ -69,6 +72,23 @@ class Flagging:
         """Take windows in."""
         if rows_of(basic):
             self._held = concatenate([self._held, basic])
+
+    def hold_frequency(self, rows: Columns) -> None:
+        """Take rows of the table `frequency` in."""
+        if rows_of(rows):
+            self._frequencies = concatenate([self._frequencies, rows])
+
+    def release_frequency(self, until: int, going_on: Sequence[Event]) -> Columns:
+        """The rows of `frequency` that end at `until` or before, flagged; to be called before `release`."""
+        rows = self._frequencies
+        if not rows_of(rows):
+            return {}
+        done = rows["t"] + _TEN_SECONDS <= until
+        ready, self._frequencies = ({name: values[k] for name, values in rows.items()} for k in (done, ~done))
+        for span in self._all(going_on):
+            touched = (ready["t"] < span.end) & (ready["t"] + _TEN_SECONDS > span.start)
+            ready["flags"][touched] |= np.uint32(span.flag)
+        return ready
 
     def note(self, event: Event) -> None:
         """An event has ended."""
@@ -121,8 +141,9 @@ class Flagging:
 
     def state(self) -> dict[str, Any]:
         """Everything, as plain values."""
-        return {"held": self._held, "spans": [[s.flag, s.place, s.start, s.end] for s in self._spans]}
+        return {"held": self._held, "frequencies": self._frequencies, "spans": [[s.flag, s.place, s.start, s.end] for s in self._spans]}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
+        self._frequencies = state["frequencies"]
         self._held, self._spans = state["held"], [_Span(*s) for s in state["spans"]]

@@ -162,7 +162,9 @@ class Collector:
         windows = taken.pop("basic", {})
         self._taken += len(windows["t"]) if windows else 0
         if self._stages is not None:
+            self._stages.hold_frequency(taken.pop("frequency", {}))
             events, windows = self._stages.feed(taken.get("half_cycle", {}), windows)
+            taken |= self._stages.frequency()
             self._keep_events(events)
         self._keep(windows, taken)
 
@@ -172,7 +174,7 @@ class Collector:
         if self._stages is not None:
             events, windows = self._stages.end(more)
             self._keep_events(events)
-            self._keep(windows, {})
+            self._keep(windows, self._stages.frequency())
             if not more:
                 self.add(self._stages.close())
         self._completed = self._released = self._taken

@@ -49,6 +49,7 @@ class Stages:
         self._aggregator: Aggregator | None = None
         self._transients: Transients | None = None
         self._found: list[dict[str, Any]] = []
+        self._frequencies: Columns = {}
         self._offset_ns = 0
 
     @property
@@ -100,6 +101,21 @@ class Stages:
             return [], basic
         events, basic = self._detector.feed(half, basic)
         return self._follow(events), basic
+
+    def hold_frequency(self, rows: Columns) -> None:
+        """Take rows of the table `frequency`, before the windows that the engine gave with them."""
+        if self._detector is None:
+            self._frequencies = rows
+        else:
+            self._detector.hold_frequency(rows)
+
+    def frequency(self) -> dict[str, Columns]:
+        """The table `frequency`: its rows whose flags the last windows made known; nothing where there are none."""
+        if self._detector is not None:
+            rows = self._detector.frequency()
+        else:
+            rows, self._frequencies = self._frequencies, {}
+        return {"frequency": rows} if rows else {}
 
     def aggregate(self, windows: Columns, pst: Columns) -> dict[str, Columns]:
         """Rows of longer intervals that windows with their flags complete."""
