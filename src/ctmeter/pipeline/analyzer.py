@@ -32,7 +32,7 @@ _DETECT, _GIVE_UP = 0.5, 10.0
 _HOLD = 1.0
 #: A longer gap is a mistake, s: a century.
 _LONGEST_GAP = 100 * 365.25 * 86_400.0
-_VERSION = 1
+_VERSION = 2
 #: What snapshots begin with, before the digest of the rest.
 _MAGIC = b"ctmeter snapshot\n"
 _DIGEST = 16
@@ -321,7 +321,7 @@ class Analyzer:
             self._collector.end(more)
             self._by_cycles()
             self._energy = add_energy(self._energy, self._engine.energy)
-            self._quality.add(self._engine.quality)
+            self._quality.add(self._engine.quality, self._rate)
         if self._start_ns is None:
             self._offset_ns += round(self._segment_frames / self._rate * 1e9)
         self._engine, self._held, self._segment_frames = None, None, 0
@@ -400,7 +400,7 @@ class Analyzer:
             "engine": None if self._engine is None else self._engine.snapshot(),
             "pending": _packed(self._pending),
             "held": None if self._held is None else _packed(self._held),
-            "quality": self._quality.state(),
+            "quality": [self._quality.state(), self._quality.seconds],
             "energy": self._energy,
             "collector": self._collector.state(),
         }
@@ -437,7 +437,8 @@ class Analyzer:
             made._engine = Engine.restore(state["engine"])
         made._pending = _unpacked(state["pending"])
         made._held = None if state["held"] is None else _unpacked(state["held"])
-        made._quality, made._energy = Quality(state["quality"]), state["energy"]
+        made._quality, made._energy = Quality(state["quality"][0]), state["energy"]
+        made._quality.seconds = state["quality"][1]
         stages = state["collector"]["stages"]
         if stages is not None:
             made._stages = Stages(made._settings, made._channels, made._wiring)

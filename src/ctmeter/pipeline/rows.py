@@ -122,6 +122,8 @@ class Statistics:
         self._rule = {c.name: c.rule for c in known}
         self._extremes = {c.name for c in known if c.quantity.extremes}
         self.rows = 0
+        #: Length of the rows together, s.
+        self.seconds = 0.0
         self.flags: dict[str, int] = {}
         self._sum: dict[str, list[float]] = {}  # column -> [sum, weight]; also P1, Q1, S1 and phasors
         self._low: dict[str, list[float]] = {}  # column -> [value, t]
@@ -132,6 +134,7 @@ class Statistics:
         n = len(rows["t"])
         weight = np.asarray(rows["duration"], np.float64) if "duration" in rows else np.ones(n)
         self.rows += n
+        self.seconds += float(weight.sum()) if "duration" in rows else 0.0
         if "flags" in rows:
             for flag in Flag:
                 count = int(np.count_nonzero(rows["flags"] & np.uint32(flag)))
@@ -244,12 +247,12 @@ class Statistics:
 
     def state(self) -> dict[str, Any]:
         """Everything, as plain values."""
-        return {"rows": self.rows, "flags": self.flags, "sum": self._sum, "low": self._low, "high": self._high}
+        return {"rows": self.rows, "seconds": self.seconds, "flags": self.flags, "sum": self._sum, "low": self._low, "high": self._high}
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Statistics:
         """The inverse of `state`."""
         made = cls()
-        made.rows, made.flags = state["rows"], dict(state["flags"])
+        made.rows, made.seconds, made.flags = state["rows"], state["seconds"], dict(state["flags"])
         made._sum, made._low, made._high = ({k: list(v) for k, v in state[part].items()} for part in ("sum", "low", "high"))
         return made

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..quantity import energy_keys
+from ..quantity import Flag, energy_keys
 from ..recording import Wiring
 from ..reports.units import si
 from ..settings import Settings
@@ -18,6 +18,8 @@ from .sides import nearest_standard_voltage
 __all__ = ["Quality", "add_energy", "far_from_mains", "nearest_mains", "summarise", "without_nominal"]
 
 MAINS = (50.0, 60.0)
+#: Below this share of the integrated time the summary says what the means stand for.
+_WHOLE = 0.9
 
 
 def nearest_mains(frequency: float) -> float:
@@ -39,10 +41,13 @@ class Quality:
         self.integrated = int(state.get("integrated", 0))
         self.excluded: Counter[str] = Counter(state.get("excluded", {}))
         self.gaps = int(state.get("gaps", 0))
+        #: Length of the integrated samples, s; not part of `state`, which stands in the summary.
+        self.seconds = 0.0
         self.channels = {kind: Counter(state.get(kind, {})) for kind in ("not_finite", "saturated")}
 
-    def add(self, other: Mapping[str, Any]) -> None:
-        """Add the counts of an engine."""
+    def add(self, other: Mapping[str, Any], rate: float) -> None:
+        """Add the counts of an engine that was fed at `rate`, Hz."""
+        self.seconds += int(other["integrated"]) / rate
         self.samples += int(other["samples"])
         self.integrated += int(other["integrated"])
         self.excluded.update({k: int(v) for k, v in other["excluded"].items() if v and k != "gap"})
@@ -80,6 +85,22 @@ def without_nominal(mean: Mapping[str, float | None], wiring: Wiring) -> str:
         measured = f"{si(max(values), 'V', 4)} {kind}"
         text += f"; {measured} measured" + (f", the nearest standard value is {near:g} V (--un {near:g})" if near else " is near no standard value")
     return text
+
+
+def _no_fundamental(statistics: Statistics, f: float | None) -> str:
+    """What is said where there are windows, but in none of them a frequency."""
+    never = statistics.flags.get(Flag.NO_LOCK.label, 0) >= statistics.rows or f is None
+    if not statistics.rows or not never:
+        return ""
+    return "no fundamental was found between 12 and 130 Hz: a wrong sample rate or time column? (--rate)"
+
+
+def _covered(statistics: Statistics, quality: Quality) -> str:
+    """What is said where the means stand for a part of the recording only."""
+    share = statistics.seconds / quality.seconds if quality.seconds > 0 else 1.0
+    if not statistics.seconds or share >= _WHOLE:
+        return ""
+    return f"means cover {100 * share:.0f} % of the recording: {si(statistics.seconds, 's', 3)} of the {si(quality.seconds, 's', 3)} integrated"
 
 
 def _doubts(settings: Settings, mean: Mapping[str, float | None], wiring: Wiring, said: Sequence[str]) -> list[str]:
@@ -153,6 +174,7 @@ def summarise(
     """
     mean, found = statistics.mean(), statistics.extremes()
     warnings = [*notes, *_doubts(settings, mean, wiring, notes), *_not_numbers(energy, mean, found)]
+    warnings += filter(None, (_no_fundamental(statistics, mean.get("f")), _covered(statistics, quality) if source_table == "basic" else ""))
     not_measured = _left_out(settings, mean)
     if settings.nominal_voltage is None:
         warnings.append(without_nominal(mean, wiring))
