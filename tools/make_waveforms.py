@@ -44,8 +44,8 @@ def make(folder: Path) -> dict[str, Any]:
     catalogue = {}
     for stem, (ending, options) in FORMATS.items():
         recording = synth.generate(WAVEFORMS / f"{stem}.synth.toml")
-        # what is synthesised is meant as primary, which COMTRADE has to say
-        recording.with_channels([replace(c, side="primary") for c in recording.channels]).write(folder / (stem + ending), **options)
+        # what is synthesised without a side is meant as primary, which COMTRADE has to say
+        recording.with_channels([replace(c, side=c.side or "primary") for c in recording.channels]).write(folder / (stem + ending), **options)
         truth = recording.metadata["truth"]
         spectra = {c.name: truth["spectra"][c.name] for c in recording.channels}
         for spectrum in spectra.values():
