@@ -30,9 +30,10 @@ from ctmeter._kernels.flicker cimport PST_ROW, begin_flicker, close_interval, fl
 from ctmeter._kernels.flicker_state cimport flicker_state_t
 from ctmeter._kernels.references cimport set_angle, set_period
 from ctmeter._kernels.skew cimport REACH, move, set_delay
+from ctmeter._kernels.spectra cimport keep_floats
 from ctmeter._kernels.state cimport (
     DEC_RING, GRIDS, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, SYNC_ROW, TAPS, TICK, VEC,
-    CHUNK, STAGE, choose_kernels, convert, derive_lanes, core_t, out_t, plan, raw_t, span_t, state_t,
+    CHUNK, STAGE, choose_kernels, convert, core_t, derive_lanes, fetch, out_t, plan, raw_t, span_t, state_t,
 )
 from ctmeter._kernels.synchro cimport synchrophasors
 from ctmeter._kernels.tracker cimport keep_angles, measure_hop
@@ -242,7 +243,8 @@ cdef class Core:
                 raise MemoryError
             memcpy(self.c.kernel_table[k], &table[0], 256 * taps * 4)
         self.c.kernels = len(spectra)
-        while ring < 0.25 * self.c.rate + 4 * self.c.longest_taps:
+        # the longest window, and as far as frames are ahead of its end: the tracker's delay, a hop, half a window, a tick
+        while ring < 0.44 * self.c.rate + 2 * TICK + 4 * self.c.longest_taps:
             ring *= 2
         self.c.float_mask = ring - 1
         self.c.floats = <float *>zeroed((ring + self.c.longest_taps) * 32)
@@ -381,6 +383,7 @@ cdef class Core:
         cdef state_t *s = &self.s
         cdef const double *x = c.I if c.current_reference else c.U
         s.ticked += TICK
+        keep_floats(c, s)
         while s.decimated * c.divide + c.lead < min(s.ticked, s.frames):
             c.K.decimate(x + 4 * ((s.decimated * c.divide - c.lead) & c.mask), c.pairs, c.dec_kernel, c.dec + 4 * (s.decimated & (DEC_RING - 1)))
             s.decimated += 1
@@ -532,6 +535,7 @@ cdef class Core:
             count = min(n - at, CHUNK, (STAGE if self.c.skewed else self.c.mask + 1) - slot)
             if not self.s.locked:
                 count = min(count, self.c.search - self.s.frames)
+            fetch(p + (at + count) * stride, stride, min(n - at - count, CHUNK))
             if self.c.skewed:
                 convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count, n - at,
                         self.c.stage_U + 4 * slot, self.c.stage_I + 4 * slot, self.c.stage_marks + slot)

@@ -99,7 +99,7 @@ def _interpolation_kernel(lower: float, upper: float, wanted: float) -> tuple[fl
     cut = min(_cut(folding, taps), _CUT)
     if passed > 0.95 * _CUT:
         # so few samples that nothing can fold: as good as may be to the end of the band
-        taps, cut = 48, 0.47
+        taps, cut = 48, 0.5
     beta = 0.1102 * (_REJECTION - 8.7)
     rows = np.arange(_STEPS + 1)[:, None] / _STEPS
     x = np.arange(taps)[None, :] - (taps // 2 - 1) - rows

@@ -237,7 +237,7 @@ def test_many_rows_wait_in_a_snapshot():
 def test_an_engine_refuses_what_it_cannot_measure():
     with pytest.raises(InputError, match="sample rate"):
         engine_for(NAMES, 150.0)
-    with pytest.raises(InputError, match="three-wire"):
+    with pytest.raises(InputError, match="3P3W"):
         engine_for(["U_L12", "I_L1"], FS, wiring="3P3W")
     made = engine_for(NAMES, FS)
     for bad in (np.zeros((5, 2)), np.zeros(6), np.zeros((4, 6), np.uint8)):

@@ -1,8 +1,8 @@
 """Where cycles begin and half-cycles end: boundaries at whole multiples of pi of smoothed phases.
 
 An interharmonic beside the fundamental passes the tracker's three cycles in part, and would move the
-edges of windows. The mean over ten hops, whose span is that of a window, has a zero at every bin of a
-window's spectrum; so the phase waits five hops to be smoothed, where all of them are good and agree.
+edges of windows. The mean over as many hops as a window has cycles has a zero at every bin of a window's
+spectrum; so the phase waits half a window to be smoothed, where all of them are good and agree.
 """
 
 from libc.math cimport INFINITY, M_PI, fabs
@@ -10,10 +10,6 @@ from libc.math cimport INFINITY, M_PI, fabs
 from ctmeter._kernels.cycles cimport common_boundary, own_boundary
 from ctmeter._kernels.edges cimport turn_reference
 from ctmeter._kernels.state cimport GRIDS, NO_LOCK, POINTS, core_t, out_t, state_t
-
-cdef enum:
-    LAG = 5           # hops on either side that a smoothed phase takes
-
 
 cdef inline int has_grid(const core_t *c, int grid) noexcept nogil:
     if grid == 0:
@@ -60,26 +56,26 @@ cdef inline void advance(core_t *c, state_t *s, out_t *out, double tb, double ph
         due[next_grid] = ta + (s.m[next_grid] * M_PI - phase[next_grid]) / slope[next_grid]
 
 
-cdef inline int smoothed(const state_t *s, long hop, double *t, double *phase) noexcept nogil:
-    """Mean of the points LAG hops around one, trapezoidal; 0 where they are not all good or do not agree."""
+cdef inline int smoothed(const state_t *s, long hop, int lag, double *t, double *phase) noexcept nogil:
+    """Mean of the points `lag` hops around one, trapezoidal; 0 where they are not all good or do not agree."""
     cdef long k
     cdef int at
     cdef double w, st = 0.0, sp = 0.0, slope
-    if hop < LAG or hop + LAG >= s.hops + 1:
+    if hop < lag or hop + lag > s.hops:
         return 0
-    for k in range(hop - LAG, hop + LAG + 1):
+    for k in range(hop - lag, hop + lag + 1):
         at = <int>(k % POINTS)
         if not s.point_good[at]:
             return 0
-        w = 0.5 if k == hop - LAG or k == hop + LAG else 1.0
+        w = 0.5 if k == hop - lag or k == hop + lag else 1.0
         st += w * s.point_t[at]
         sp += w * (s.point_phase[at] - s.point_phase[hop % POINTS])
-    st /= 2 * LAG
-    sp /= 2 * LAG
+    st /= 2 * lag
+    sp /= 2 * lag
     at = <int>((hop + 1) % POINTS)
     slope = (s.point_phase[at] - s.point_phase[(hop - 1) % POINTS]) / (s.point_t[at] - s.point_t[(hop - 1) % POINTS])
     # a jump or a run-up is not to be smoothed away
-    if fabs(sp - slope * (st - s.point_t[hop % POINTS])) > 0.01:
+    if fabs(sp - slope * (st - s.point_t[hop % POINTS])) > 0.015:
         return 0
     t[0], phase[0] = st, sp + s.point_phase[hop % POINTS]
     return 1
@@ -89,11 +85,13 @@ cdef inline void follow(core_t *c, state_t *s, out_t *out, int last) noexcept no
     """Boundaries of the hops that are old enough to be smoothed; with `last`, of all."""
     cdef int at
     cdef double t, phase
-    # below 32 Hz the rings are too short to wait
-    cdef long lag = 0 if last or s.period * c.divide > 0.031 * c.rate else LAG
+    cdef int lag = c.cycles_per_window // 2
+    # at low frequencies the rings are too short to wait
+    if last or (3.75 + lag) * s.period * c.divide > 0.27 * c.rate or 2 * lag >= POINTS:
+        lag = 0
     while s.followed < s.hops - lag:
         s.followed += 1
         at = <int>(s.followed % POINTS)
-        if not smoothed(s, s.followed, &t, &phase):
+        if not lag or not smoothed(s, s.followed, lag, &t, &phase):
             t, phase = s.point_t[at], s.point_phase[at]
         advance(c, s, out, t, phase, s.point_theta + 7 * at, s.point_good[at])

@@ -176,4 +176,14 @@ static void plan(lanes_t *L)
         if (L->missing[l] > L->low[l] && L->missing[l] < L->high[l]) L->near = 0;
     }
 }
+/* Frames that will be converted next are asked for while these are worked on: a processor's own guess ends at each pause. */
+static void fetch(const char *p, ptrdiff_t stride, long n)
+{
+#ifdef __GNUC__
+    if (stride > 0 && stride <= 128)
+        for (ptrdiff_t k = 0; k < n * stride; k += 64) __builtin_prefetch(p + k);
+#else
+    (void)p, (void)stride, (void)n;
+#endif
+}
 #endif

@@ -7,7 +7,7 @@ from ctmeter._kernels.edges cimport atom, own_atom
 from ctmeter._kernels.energy cimport account, powers
 from ctmeter._kernels.flicker cimport flicker_of
 from ctmeter._kernels.reactive cimport other_reactive
-from ctmeter._kernels.spectra cimport keep_floats, spectrum
+from ctmeter._kernels.spectra cimport spectrum
 from ctmeter._kernels.state cimport (
     BUDEANU, GRIDS, GROUP, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, SETTLING, core_t, out_t, span_t, state_t,
 )
@@ -169,7 +169,6 @@ cdef inline void common_boundary(core_t *c, state_t *s, out_t *out, double t, in
     span.flags |= flags
     atom(c, s, t, 0.0, span.sums)
     look_at_marks(c, s, span)
-    keep_floats(c, s, t)
     if s.cycle.open:
         s.cycle.cycles = 1
         flicker_of(c, s, &s.cycle)

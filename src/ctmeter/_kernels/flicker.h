@@ -55,15 +55,22 @@ static void forget_lane(flicker_bank_t *B, int l)
     B->z[l] = B->pinst[l] = B->fast[l] = B->mean[l] = B->live[l] = 0.0;
 }
 
-static void classify(flicker_bank_t *B, const double *value)
+/* Outputs `first` to `last` into their classes; apart from making them, so that nothing waits for one before the next is begun. */
+static void classify(flicker_bank_t *B, long first, long last)
 {
     for (int l = 0; l < 3; l++) {
-        uint64_t bits;
-        if (value[l] < 0.0) continue;
-        memcpy(&bits, value + l, 8);
-        const long k = (long)(bits >> FLICKER_FINE) - FLICKER_LOWEST;
-        B->classes[l][k < 0 ? 0 : k < FLICKER_CLASSES ? k : FLICKER_CLASSES - 1]++;
-        B->counted[l] += 1.0;
+        uint32_t *classes = B->classes[l];
+        long counted = 0;
+        for (long n = first; n < last; n++) {
+            const double value = B->recent[n & (FLICKER_RECENT - 1)][l];
+            uint64_t bits;
+            if (value < 0.0) continue;
+            memcpy(&bits, &value, 8);
+            const long k = (long)(bits >> FLICKER_FINE) - FLICKER_LOWEST;
+            classes[k < 0 ? 0 : k < FLICKER_CLASSES ? k : FLICKER_CLASSES - 1]++;
+            counted++;
+        }
+        B->counted[l] += (double)counted;
     }
 }
 
@@ -157,7 +164,9 @@ static inline __attribute__((always_inline)) FN(fl) FN(flicker_level)(const flic
 static void FN(flicker)(const flicker_t *F, flicker_bank_t *B, const double *ring, long mask, int lines, long first, long last)
 {
     const FN(fl) zero = {0};
+    long classified = first;
     for (long n = first; n < last; n++) {
+        if (n - classified == FLICKER_RECENT) classify(B, classified, n), classified = n;
         const long from = n * F->step, end = from + F->count;
         for (long j = n ? end - F->step : from; j < end; j++) FN(flicker_square)(F, ring, mask, lines, j, B->squares[j & 63]);
         double *recent = B->recent[n & (FLICKER_RECENT - 1)];
@@ -183,13 +192,13 @@ static void FN(flicker)(const flicker_t *F, flicker_bank_t *B, const double *rin
             const FN(fm) m = (V(B->live + k) > zero + FLICKER_COUNT * F->outputs) & (V(B->quiet + k) <= zero + FLICKER_HOLD * F->outputs);
             V(recent + k) = PICK(m, p, zero - 1.0);
         }
-        classify(B, recent);
         B->grown = 1;
         for (int l = 0; l < 3; l++) {
             if (B->quiet[l] > FLICKER_FORGET * F->outputs && B->live[l] > 0.0) forget_lane(B, l);
             B->grown &= B->live[l] * F->level >= 1.0;
         }
     }
+    classify(B, classified, last);
 }
 #undef FW
 #undef V

@@ -118,5 +118,5 @@ cdef inline void flicker_of(const core_t *c, const state_t *s, span_t *v) noexce
             v.pinst[k] = max(v.pinst[k], b.recent[n & (FLICKER_RECENT - 1)][k % 3])
         if v.pinst[k] < 0:
             v.pinst[k] = -INFINITY
-        if 0 < b.live[k % 3] < FLICKER_SETTLE * c.flick.outputs:
+        elif b.live[k % 3] < FLICKER_SETTLE * c.flick.outputs:
             v.flags |= SETTLING

@@ -14,17 +14,15 @@ cdef enum:
     MARGIN = 8        # frames beyond half the taps
 
 
-cdef inline void keep_floats(const core_t *c, state_t *s, double t) noexcept nogil:
-    """Bring the ring of floats up to a little beyond t."""
-    cdef long end = min(<long>floor(t) + c.longest_taps // 2 + MARGIN, s.ticked)
+cdef inline void keep_floats(const core_t *c, state_t *s) noexcept nogil:
+    """Bring the ring of floats up to the last tick, while its frames are at hand."""
     if not c.floats:
         return
-    if s.floated < end:
-        c.K.append(c.U, c.I, c.mask, s.floated, end - s.floated, c.floats, c.float_mask)
-        if (s.floated & c.float_mask) < TAPS or ((end - 1) & c.float_mask) < (s.floated & c.float_mask):
-            # the ring's first frames stand again behind its end
-            memcpy(c.floats + 8 * (c.float_mask + 1), c.floats, TAPS * 32)
-        s.floated = end
+    c.K.append(c.U, c.I, c.mask, s.floated, s.ticked - s.floated, c.floats, c.float_mask)
+    if (s.floated & c.float_mask) < TAPS or ((s.ticked - 1) & c.float_mask) < (s.floated & c.float_mask):
+        # the ring's first frames stand again behind its end
+        memcpy(c.floats + 8 * (c.float_mask + 1), c.floats, TAPS * 32)
+    s.floated = s.ticked
 
 
 cdef inline int kernel_for(const core_t *c, double length) noexcept nogil:

@@ -27,60 +27,88 @@ static void FN(append)(const double *U, const double *I, long mask, long first, 
 #if VW == 8
 /* pick[j]: eight times coefficient 2 j, eight times coefficient 2 j + 1 */
 #define PICK(j) _mm512_setr_epi32(2*j, 2*j, 2*j, 2*j, 2*j, 2*j, 2*j, 2*j, 2*j+1, 2*j+1, 2*j+1, 2*j+1, 2*j+1, 2*j+1, 2*j+1, 2*j+1)
-#define PICKS const __m512i pick[8] = {PICK(0), PICK(1), PICK(2), PICK(3), PICK(4), PICK(5), PICK(6), PICK(7)}
-#else
-#define PICKS const void *pick = NULL
+#define PICKS const __m512i steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), pick[8] = {PICK(0), PICK(1), PICK(2), PICK(3), PICK(4), PICK(5), PICK(6), PICK(7)}
 #endif
 
-/* Ring frames weighted by 16 coefficients row + share * (row of differences), even and odd ones apart. */
-static inline __attribute__((always_inline)) void FN(weigh)(const float *x, const float *row, const float *difference, float share,
-                                                            const void *picks, FN(vf) *even, FN(vf) *odd)
+/* The larger of two magnitudes; that of `b` where a is not a number. */
+static inline __attribute__((always_inline)) FN(vf) FN(larger)(FN(vf) a, FN(vf) b)
 {
-#if VW == 8
-    const __m512i *pick = picks;
-    const __m512 c = _mm512_add_ps(_mm512_loadu_ps(row), _mm512_mul_ps(_mm512_set1_ps(share), _mm512_loadu_ps(difference)));
-    __m512 sum = _mm512_insertf32x8(_mm512_castps256_ps512((__m256)even[0]), (__m256)odd[0], 1);
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; j++) sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_loadu_ps(x + 16 * j), _mm512_permutexvar_ps(pick[j], c)));
-    even[0] = (FN(vf))_mm512_castps512_ps256(sum), odd[0] = (FN(vf))_mm512_extractf32x8_ps(sum, 1);
+#if VW > 2
+    return (FN(vf))_mm256_max_ps((__m256)a, (__m256)b);
 #else
-    (void)picks;
-    float c[16];
-    for (int j = 0; j < 16; j++) c[j] = row[j] + share * difference[j];
-#pragma GCC unroll 8
-    for (int j = 0; j < 16; j += 2)
-        EACH_PART {
-            even[part] += *(const FN(vf) *)(x + 8 * j + VF * part) * c[j];
-            odd[part] += *(const FN(vf) *)(x + 8 * j + 8 + VF * part) * c[j + 1];
-        }
+    const FN(vm) more = a > b;
+    return (FN(vf))(((FN(vm))a & more) | ((FN(vm))b & ~more));
 #endif
 }
 
 /* POINTS_FFT points of [start, start + POINTS_FFT * step), `taps` ring frames each, coefficients by table and difference.
- * re, im: points of even and odd number; peak: largest magnitude of each lane. */
+ * re, im: points of even and odd number; peak: largest magnitude of each lane. Even and odd frames have sums of their own.
+ * Coefficients of some points are made ahead of their use: what waits for those of one point would stop the processor
+ * from going on to the next. With eight doubles in a vector two frames make one, read where a cache line begins. */
 static void FN(resample)(const float *ring, long mask, double start, double step, int taps, const float *table, float *re, float *im, float *peak)
 {
+    enum { AHEAD = 16, PITCH = VW == 8 ? 32 : 16 };
+    float weight[PITCH * AHEAD] __attribute__((aligned(64))), sums[16 * AHEAD] __attribute__((aligned(64))), share[AHEAD];
+    const float *row[AHEAD];
+    long first[AHEAD];
     FN(vf) top[8 / VF];
+#if VW == 8
     PICKS;
+#endif
     EACH_PART top[part] = (FN(vf)){0};
     const double whole = floor(start);
     const uint64_t one = (uint64_t)1 << 32;
     uint64_t at = (uint64_t)((start - whole) * (double)one);
     const uint64_t stride = (uint64_t)(step * (double)one);
     const long base = (long)whole - taps / 2 + 1;
-    for (int m = 0; m < POINTS_FFT; m++, at += stride) {
-        const long first = base + (long)(at >> 32);
-        const float share = (float)(int32_t)((uint32_t)(at << 7) >> 1) * (1.0f / 2147483648.0f);
-        const float *row = table + (at >> 25 & 127) * 2 * taps;
-        FN(vf) even[8 / VF], odd[8 / VF];
-        EACH_PART even[part] = odd[part] = (FN(vf)){0};
-        for (int t = 0; t < taps; t += 16) FN(weigh)(ring + 8 * ((first + t) & mask), row + t, row + taps + t, share, pick, even, odd);
-        float *out = (m & 1 ? im : re) + 4 * (m & ~1);
-        EACH_PART {
-            const FN(vf) y = even[part] + odd[part];
-            const FN(vm) a = (FN(vm))y & 0x7fffffff, more = (FN(vf))a > top[part];
-            *(FN(vf) *)(out + VF * part) = y;
-            top[part] = (FN(vf))((a & more) | ((FN(vm))top[part] & ~more));
+    for (int m = 0; m < POINTS_FFT; m += AHEAD) {
+        for (int n = 0; n < AHEAD; n++, at += stride) {
+            first[n] = base + (long)(at >> 32);
+            share[n] = (float)(int32_t)((uint32_t)(at << 7) >> 1) * (1.0f / 2147483648.0f);
+            row[n] = table + (at >> 25 & 127) * 2 * taps;
+        }
+        for (int t = 0; t < taps; t += 16) {
+#if VW == 8
+            for (int n = 0; n < AHEAD; n++) {
+                const __m512 c = _mm512_add_ps(_mm512_loadu_ps(row[n] + t), _mm512_mul_ps(_mm512_set1_ps(share[n]), _mm512_loadu_ps(row[n] + taps + t)));
+                const int odd = first[n] & 1;
+                _mm512_store_ps(weight + PITCH * n, _mm512_maskz_permutexvar_ps((__mmask16)(0xffff << odd), _mm512_sub_epi32(steps, _mm512_set1_epi32(odd)), c));
+                _mm512_store_ps(weight + PITCH * n + 16, _mm512_maskz_permutexvar_ps((__mmask16)odd, _mm512_set1_epi32(15), c));
+            }
+            for (int n = 0; n < AHEAD; n++) {
+                const float *x = ring + 8 * ((first[n] + t) & mask & ~1L);
+                const __m512 c = _mm512_load_ps(weight + PITCH * n);
+                __m512 sum = t ? _mm512_load_ps(sums + 16 * n) : _mm512_setzero_ps();
+#pragma GCC unroll 8
+                for (int j = 0; j < 8; j++) sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_load_ps(x + 16 * j), _mm512_permutexvar_ps(pick[j], c)));
+                const __m256 last = _mm256_mul_ps(_mm256_load_ps(x + 128), _mm256_broadcast_ss(weight + PITCH * n + 16));
+                _mm512_store_ps(sums + 16 * n, _mm512_add_ps(sum, _mm512_zextps256_ps512(last)));
+            }
+#else
+            for (int n = 0; n < AHEAD; n++)
+                for (int j = 0; j < 16; j++) weight[PITCH * n + j] = row[n][t + j] + share[n] * row[n][taps + t + j];
+            for (int n = 0; n < AHEAD; n++) {
+                const float *x = ring + 8 * ((first[n] + t) & mask), *c = weight + PITCH * n;
+                EACH_PART {
+                    FN(vf) *sum = (FN(vf) *)(sums + 16 * n + VF * part), even = {0}, odd = {0};
+                    if (t) even = sum[0], odd = sum[8 / VF];
+#pragma GCC unroll 8
+                    for (int j = 0; j < 16; j += 2) {
+                        even += *(const FN(vf) *)(x + 8 * j + VF * part) * c[j];
+                        odd += *(const FN(vf) *)(x + 8 * j + 8 + VF * part) * c[j + 1];
+                    }
+                    sum[0] = even, sum[8 / VF] = odd;
+                }
+            }
+#endif
+        }
+        for (int n = 0; n < AHEAD; n++) {
+            float *out = (n & 1 ? im : re) + 4 * (m + (n & ~1));
+            EACH_PART {
+                const FN(vf) *sum = (const FN(vf) *)(sums + 16 * n + VF * part), y = sum[0] + sum[8 / VF];
+                *(FN(vf) *)(out + VF * part) = y;
+                top[part] = FN(larger)((FN(vf))((FN(vm))y & 0x7fffffff), top[part]);
+            }
         }
     }
     EACH_PART *(FN(vf) *)(peak + VF * part) = top[part];

@@ -47,6 +47,7 @@ cdef extern from "_kernels/convert.h" nogil:
     const kernels_t *choose_kernels(const char *name) noexcept
     void plan(lanes_t *) noexcept
     void derive_lanes "derive" (const lanes_t *, long, double *, double *, uint16_t *) noexcept
+    void fetch(const char *, ptrdiff_t, long) noexcept
     int convert(const kernels_t *, const lanes_t *, raw_t, const char *, ptrdiff_t, ptrdiff_t, long, long,
                 double *, double *, uint16_t *) noexcept
 
