@@ -41,20 +41,61 @@ static inline __attribute__((always_inline)) FN(vf) FN(larger)(FN(vf) a, FN(vf) 
 #endif
 }
 
+enum { FN(AHEAD) = 16, FN(PITCH) = VW == 8 ? 32 : 16 };
+
+/* Ring frames of AHEAD points weighted by their 16 coefficients from tap t on: row + share * (row of differences).
+ * The coefficients of all points are made before any is used; even and odd frames are summed apart. */
+static inline __attribute__((always_inline)) void FN(weigh)(const float *ring, long mask, int t, int taps, const long *first, const float *const *row,
+                                                            const float *share, float *weight, float *sums)
+{
+    enum { AHEAD = FN(AHEAD), PITCH = FN(PITCH) };
+#if VW == 8
+    PICKS;
+    for (int n = 0; n < AHEAD; n++) {
+        const __m512 c = _mm512_add_ps(_mm512_loadu_ps(row[n] + t), _mm512_mul_ps(_mm512_set1_ps(share[n]), _mm512_loadu_ps(row[n] + taps + t)));
+        const int odd = first[n] & 1;
+        _mm512_store_ps(weight + PITCH * n, _mm512_maskz_permutexvar_ps((__mmask16)(0xffff << odd), _mm512_sub_epi32(steps, _mm512_set1_epi32(odd)), c));
+        _mm512_store_ps(weight + PITCH * n + 16, _mm512_maskz_permutexvar_ps((__mmask16)odd, _mm512_set1_epi32(15), c));
+    }
+    for (int n = 0; n < AHEAD; n++) {
+        const float *x = ring + 8 * ((first[n] + t) & mask & ~1L);
+        const __m512 c = _mm512_load_ps(weight + PITCH * n);
+        __m512 sum = t ? _mm512_load_ps(sums + 16 * n) : _mm512_setzero_ps();
+#pragma GCC unroll 8
+        for (int j = 0; j < 8; j++) sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_load_ps(x + 16 * j), _mm512_permutexvar_ps(pick[j], c)));
+        const __m256 last = _mm256_mul_ps(_mm256_load_ps(x + 128), _mm256_broadcast_ss(weight + PITCH * n + 16));
+        _mm512_store_ps(sums + 16 * n, _mm512_add_ps(sum, _mm512_zextps256_ps512(last)));
+    }
+#else
+    for (int n = 0; n < AHEAD; n++)
+        for (int j = 0; j < 16; j++) weight[PITCH * n + j] = row[n][t + j] + share[n] * row[n][taps + t + j];
+    for (int n = 0; n < AHEAD; n++) {
+        const float *x = ring + 8 * ((first[n] + t) & mask), *c = weight + PITCH * n;
+        EACH_PART {
+            FN(vf) *sum = (FN(vf) *)(sums + 16 * n + VF * part), even = {0}, odd = {0};
+            if (t) even = sum[0], odd = sum[8 / VF];
+#pragma GCC unroll 8
+            for (int j = 0; j < 16; j += 2) {
+                even += *(const FN(vf) *)(x + 8 * j + VF * part) * c[j];
+                odd += *(const FN(vf) *)(x + 8 * j + 8 + VF * part) * c[j + 1];
+            }
+            sum[0] = even, sum[8 / VF] = odd;
+        }
+    }
+#endif
+}
+
 /* POINTS_FFT points of [start, start + POINTS_FFT * step), `taps` ring frames each, coefficients by table and difference.
  * re, im: points of even and odd number; peak: largest magnitude of each lane. Even and odd frames have sums of their own.
  * Coefficients of some points are made ahead of their use: what waits for those of one point would stop the processor
  * from going on to the next. With eight doubles in a vector two frames make one, read where a cache line begins. */
 static void FN(resample)(const float *ring, long mask, double start, double step, int taps, const float *table, float *re, float *im, float *peak)
 {
-    enum { AHEAD = 16, PITCH = VW == 8 ? 32 : 16 };
+    enum { AHEAD = FN(AHEAD), PITCH = FN(PITCH) };
     float weight[PITCH * AHEAD] __attribute__((aligned(64))), sums[16 * AHEAD] __attribute__((aligned(64))), share[AHEAD];
     const float *row[AHEAD];
     long first[AHEAD];
     FN(vf) top[8 / VF];
-#if VW == 8
-    PICKS;
-#endif
     EACH_PART top[part] = (FN(vf)){0};
     const double whole = floor(start);
     const uint64_t one = (uint64_t)1 << 32;
@@ -67,41 +108,7 @@ static void FN(resample)(const float *ring, long mask, double start, double step
             share[n] = (float)(int32_t)((uint32_t)(at << 7) >> 1) * (1.0f / 2147483648.0f);
             row[n] = table + (at >> 25 & 127) * 2 * taps;
         }
-        for (int t = 0; t < taps; t += 16) {
-#if VW == 8
-            for (int n = 0; n < AHEAD; n++) {
-                const __m512 c = _mm512_add_ps(_mm512_loadu_ps(row[n] + t), _mm512_mul_ps(_mm512_set1_ps(share[n]), _mm512_loadu_ps(row[n] + taps + t)));
-                const int odd = first[n] & 1;
-                _mm512_store_ps(weight + PITCH * n, _mm512_maskz_permutexvar_ps((__mmask16)(0xffff << odd), _mm512_sub_epi32(steps, _mm512_set1_epi32(odd)), c));
-                _mm512_store_ps(weight + PITCH * n + 16, _mm512_maskz_permutexvar_ps((__mmask16)odd, _mm512_set1_epi32(15), c));
-            }
-            for (int n = 0; n < AHEAD; n++) {
-                const float *x = ring + 8 * ((first[n] + t) & mask & ~1L);
-                const __m512 c = _mm512_load_ps(weight + PITCH * n);
-                __m512 sum = t ? _mm512_load_ps(sums + 16 * n) : _mm512_setzero_ps();
-#pragma GCC unroll 8
-                for (int j = 0; j < 8; j++) sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_load_ps(x + 16 * j), _mm512_permutexvar_ps(pick[j], c)));
-                const __m256 last = _mm256_mul_ps(_mm256_load_ps(x + 128), _mm256_broadcast_ss(weight + PITCH * n + 16));
-                _mm512_store_ps(sums + 16 * n, _mm512_add_ps(sum, _mm512_zextps256_ps512(last)));
-            }
-#else
-            for (int n = 0; n < AHEAD; n++)
-                for (int j = 0; j < 16; j++) weight[PITCH * n + j] = row[n][t + j] + share[n] * row[n][taps + t + j];
-            for (int n = 0; n < AHEAD; n++) {
-                const float *x = ring + 8 * ((first[n] + t) & mask), *c = weight + PITCH * n;
-                EACH_PART {
-                    FN(vf) *sum = (FN(vf) *)(sums + 16 * n + VF * part), even = {0}, odd = {0};
-                    if (t) even = sum[0], odd = sum[8 / VF];
-#pragma GCC unroll 8
-                    for (int j = 0; j < 16; j += 2) {
-                        even += *(const FN(vf) *)(x + 8 * j + VF * part) * c[j];
-                        odd += *(const FN(vf) *)(x + 8 * j + 8 + VF * part) * c[j + 1];
-                    }
-                    sum[0] = even, sum[8 / VF] = odd;
-                }
-            }
-#endif
-        }
+        for (int t = 0; t < taps; t += 16) FN(weigh)(ring, mask, t, taps, first, row, share, weight, sums);
         for (int n = 0; n < AHEAD; n++) {
             float *out = (n & 1 ? im : re) + 4 * (m + (n & ~1));
             EACH_PART {
