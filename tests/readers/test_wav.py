@@ -92,7 +92,7 @@ def test_a_given_rate_wins(tmp_path):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (riff(fmt(bits=8), chunk(b"data", b"12")), "8 bits"),
+        (riff(fmt(bits=12), chunk(b"data", b"12")), "12 bits"),
         (riff(fmt(kind=85), chunk(b"data", b"12")), "encoding 85"),
         (riff(fmt(channels=0), chunk(b"data", b"12")), "0 channels"),
         (riff(fmt(channels=20000, frame=40000), chunk(b"data", b"12")), "20000 channels"),
@@ -156,3 +156,12 @@ def test_truncation_at_every_byte(tmp_path):
             continue
         np.testing.assert_array_equal(rec.source.raw(0, rec.samples), DATA.reshape(10, 2)[: rec.samples])
         assert rec.samples == (size - 44) // 4
+
+
+def test_8_bits_count_around_128(tmp_path):
+    path = tmp_path / "x.wav"
+    path.write_bytes(riff(fmt(channels=2, bits=8), chunk(b"data", bytes([0, 128, 255, 1, 64, 192]))))
+    with READER.read(path) as rec:
+        assert rec.source.raw(0, 3).tolist() == [[-128, 0], [127, -127], [-64, 64]] and rec.source.raw(1, 2).dtype == np.int16
+        assert rec.read().tolist() == [[-1.0, 0.0], [127 / 128, -127 / 128], [-0.5, 0.5]]
+        assert rec.channels[0].range == (-128.0, 127.0) and rec.format == "WAV PCM 8 bit"

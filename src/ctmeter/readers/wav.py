@@ -1,7 +1,7 @@
-"""WAV files: RIFF, RF64 and BW64 with PCM of 16, 24 and 32 bits or floats of 32 and 64 bits.
+"""WAV files: RIFF, RF64 and BW64 with PCM of 8, 16, 24 and 32 bits or floats of 32 and 64 bits.
 
-Samples are mapped; 24-bit samples are widened to int32 as they are read. Channels are named ch1, ch2 ... without unit, and
-full scale is 1, since a WAV file does not know volts: give a map, and ratios where the numbers matter. Only ctmeter's own
+Samples are mapped; 24-bit samples are widened to int32, 8-bit ones, which WAV counts from 0 to 255, to int16 around 0.
+Channels are named ch1, ch2 ... without unit, and full scale is 1, since a WAV file does not know volts: give a map, and ratios where the numbers matter. Only ctmeter's own
 writer says more, in a chunk `ctmt` of JSON that holds names, units, scales, limits, segments (with rates that are not whole
 and the start time) and gaps; then the raw numbers are counts of those scales. Other chunks are passed over. Sizes of chunks
 are believed only as far as the file goes; a data chunk that is cut off gives the whole frames that are there.
@@ -25,7 +25,7 @@ _RIFFS = (b"RIFF", b"RF64", b"BW64")
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _OPEN = 0xFFFFFFFF
 _MAX_CHUNKS, _MAX_CHANNELS = 4096, 1024
-_DTYPES = {(_PCM, 16): "<i2", (_PCM, 24): "u1", (_PCM, 32): "<i4", (_FLOAT, 32): "<f4", (_FLOAT, 64): "<f8"}
+_DTYPES = {(_PCM, 8): "u1", (_PCM, 16): "<i2", (_PCM, 24): "u1", (_PCM, 32): "<i4", (_FLOAT, 32): "<f4", (_FLOAT, 64): "<f8"}
 
 
 class _Format(NamedTuple):
@@ -45,7 +45,7 @@ class _Frames:
     def __init__(self, path: Path, offset: int, rows: int, form: _Format) -> None:
         shape = (rows, form.channels, 3) if form.bits == 24 else (rows, form.channels)
         self._frames: np.ndarray = np.memmap(path, _DTYPES[form.kind, form.bits], "r", offset, shape)
-        self._packed = form.bits == 24
+        self._packed, self._bytes = form.bits == 24, form.bits == 8
 
     def raw(self, start: int, stop: int) -> np.ndarray:
         block = self._frames[start:stop]
@@ -54,6 +54,8 @@ class _Frames:
             wide[:, :, 1:] = block
             out: np.ndarray = wide.view("<i4")[:, :, 0] >> 8
             return out
+        if self._bytes:
+            return block.astype(np.int16) - np.int16(128)
         # data chunks begin at even bytes only, while compiled code wants aligned numbers
         return block if block.flags.aligned else block.copy()
 
@@ -173,7 +175,7 @@ def _format(data: bytes, path: Path, at: int) -> _Format:
     if kind == _EXTENSIBLE and len(data) >= 26:
         (kind,) = struct.unpack("<H", data[24:26])
     if (kind, bits) not in _DTYPES:
-        raise InputError(f"encoding {kind} with {bits} bits", path=path, offset=at, expected="PCM of 16, 24 or 32 bits or float of 32 or 64 bits")
+        raise InputError(f"encoding {kind} with {bits} bits", path=path, offset=at, expected="PCM of 8, 16, 24 or 32 bits or float of 32 or 64 bits")
     if not 0 < channels <= _MAX_CHANNELS:
         raise InputError(f"{channels} channels", path=path, offset=at, expected=f"1 to {_MAX_CHANNELS}")
     form = _Format(kind, bits, channels, rate)
