@@ -83,7 +83,8 @@ energy. `t` is the first window's start in `basic` and `3s`, the tick in `10min`
 value of ten minutes counting once in its rms values, and Plt only from twelve Pst. Flags go upwards. An
 interval is flagged incomplete when it has fewer than fifteen windows (`3s`), leaves more of its ten minutes
 uncovered than a window and a cycle (`10min`), or has fewer than twelve values (`2h`). Where nothing was
-measured there is no row.
+measured there is no row. A Pst of which the flickermeter has not seen all ten minutes makes its row neither incomplete nor
+settling for the other quantities; that the flickermeter began within the row is seen by the flag settling of its windows.
 """
 
 

@@ -212,3 +212,15 @@ def test_faulty_samples_are_told(ctmeter, tmp_path):
     Recording.from_arrays({"U_L1": u, "I_L1": u / 46}, sample_rate=6400).write(tmp_path / "x.npz")
     run = ctmeter("measure", "x.npz", "--fn", "50", "--un", "230")
     assert "samples missing or not finite: 10 of U_L1" in run.out
+
+
+def test_convert_says_what_is_lost(ctmeter, feeder, tmp_path):
+    run = ctmeter("convert", feeder, tmp_path / "x.csv")
+    assert run.code == 0 and run.err.startswith("ctmeter: warning: x.csv: CSV cannot hold") and "side of the values (primary)" in run.err
+    assert run.err.count("\n") == 1
+    assert ctmeter("convert", feeder, tmp_path / "x.npz").err == ""
+    run = ctmeter("convert", tmp_path / "x.csv", tmp_path / "y.cff")
+    assert run.code == 0 and "written as primary" in run.err
+    run = ctmeter("measure", tmp_path / "x.csv", "--side", "primary", "--fn", "50", "-o", tmp_path / "r")
+    said = " ".join(run.out.replace("! ", " ").split())
+    assert run.code == 0 and "neither the side nor a transformer ratio of the voltages is known" in said

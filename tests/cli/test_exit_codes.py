@@ -28,9 +28,22 @@ def test_no_file(ctmeter):
 
 
 def test_no_argument_is_usage(ctmeter):
-    run = ctmeter("measure")
-    assert run.code == 2 and "Traceback" not in run.err and "Usage" in run.err
-    assert ctmeter("nonsense").code == 2 and ctmeter("measure", "--nonsense").code == 2 and ctmeter("measure", "x", "--un", "volts").code == 2
+    check(ctmeter("measure"), 2, "FILE", "ctmeter measure --help")
+    check(ctmeter("nonsense"), 2, "nonsense", "ctmeter --help")
+    check(ctmeter("measure", "--nonsense"), 2, "--nonsense")
+    check(ctmeter("measure", "x", "--un", "volts"), 2, "--un", "volts")
+
+
+def test_unknown_variables_are_said(ctmeter, feeder, monkeypatch):
+    monkeypatch.setenv("CTMETER_NOMINAL_VOLTGE", "230")
+    run = ctmeter("measure", feeder, "--fn", "50", "--json")
+    assert run.code == 0 and run.err == "ctmeter: warning: CTMETER_NOMINAL_VOLTGE: no such setting or option, it is not used\n"
+    assert ctmeter("measure", feeder, "--fn", "50", "--quiet").err == ""
+    monkeypatch.delenv("CTMETER_NOMINAL_VOLTGE")
+    for name in ("NOMINAL_VOLTAGE", "UN"):
+        monkeypatch.setenv(f"CTMETER_{name}", "230")
+    monkeypatch.setenv("CTMETER_RECORDINGS", "/nowhere")
+    assert ctmeter("measure", feeder, "--fn", "50").err == ""
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"hello\n", os.urandom(500)])

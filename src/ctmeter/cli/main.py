@@ -98,7 +98,12 @@ def _run(args: Sequence[str] | None) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
-        error.show(sys.stderr)
+        # without a command click means its help, which has lines of its own
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+            error.show(sys.stderr)
+        else:
+            hint = f" (try: {error.ctx.command_path} --help)" if error.ctx is not None else ""
+            click.echo(f"ctmeter: {one_line(Exception(error.format_message()))}{hint}", err=True)
         return USAGE
     except click.ClickException as error:
         click.echo(f"ctmeter: {one_line(Exception(error.format_message()))}", err=True)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import SettingsError
-from ..settings import from_environment, parse_map, read_toml
+from ..settings import from_environment, names, parse_map, read_toml
 
 __all__ = ["Common", "echo_json", "output_options", "progress_bar", "settings_options", "verbosity"]
 
@@ -37,6 +37,8 @@ _TOML: dict[str, tuple[str, tuple[type, ...], str]] = {
     "quiet": ("quiet", (bool,), "true or false"),
     "verbose": ("verbose", (int, bool), "a number"),
 }
+#: Variables that are no settings: the other options, and what tests, builds and completion use.
+_VARIABLES = {*(name.upper() for name in (*_SETTINGS, *_TOML)), "CONFIG", "MAP", "RECORDINGS", "DEBUG", "COMPLETE"}
 
 
 def _add(command: F, options: list[Callable[[Any], Any]]) -> F:
@@ -145,6 +147,8 @@ class Common:
             overrides["map"] = parse_map(given["map_"])
         overrides |= _assigned(given.get("assignments") or ())
         verbosity(bool(given.get("quiet")), int(given.get("verbose") or 0))
+        if not given.get("quiet"):
+            _unknown_variables()
         limits = (given.get("from_"), given.get("to"))
         simple = {k: given[k] for k in ("rate", "output", "force", "hash_", "json_", "quiet", "verbose") if given.get(k) is not None}
         return cls(given.get("config"), overrides, environment, limits=limits if any(v is not None for v in limits) else None, **simple)
@@ -160,6 +164,14 @@ class Common:
             "environment": self.environment,
             **self.overrides,
         }
+
+
+def _unknown_variables() -> None:
+    """Say which variables of the environment look like settings and are none."""
+    known = _VARIABLES | {name.upper() for name in names()}
+    for name in sorted(os.environ):
+        if name.startswith("CTMETER_") and name.removeprefix("CTMETER_") not in known:
+            click.echo(f"ctmeter: warning: {name}: no such setting or option, it is not used", err=True)
 
 
 def _from_toml(ctx: click.Context, given: dict[str, Any]) -> None:

@@ -22,6 +22,8 @@ _ROWS = (("U", "V"), ("I", "A"), ("P", "W"), ("Q", "var"), ("S", "VA"), ("PF", "
 
 #: Below this share of the largest value of their kind numbers are noise of the arithmetic, and shown as 0.
 _NOISE = 1e-7
+#: Registers below this share of the largest energy are noise, and left out.
+_NO_REGISTER = 1e-6
 #: Facts of the file shown by `info`, with their words.
 _FACTS = {"title": "", "station": "station ", "device": "device ", "revision": "revision ", "encoding": "text ", "time_code": "time code ",
           "time_quality": "time quality ", "delimiter": "delimiter ", "decimal": "decimal "}  # fmt: skip
@@ -126,7 +128,7 @@ def _value(value: Any, unit: str, floor: float) -> str:
 def _energy_table(energy: Mapping[str, Any]) -> Table | None:
     phases = _phases(energy, (e.name for e in ENERGIES))
     table = _table("energy", *phases, "total")
-    floor = _NOISE * max((abs(v) for v in energy.values() if v is not None), default=0.0)
+    floor = _NO_REGISTER * max((abs(v) for v in energy.values() if v is not None), default=0.0)
     for e in ENERGIES:
         values = [energy.get(f"{e.name}_{p}") for p in phases] + [energy.get(e.name)]
         if all(v is None for v in values):
