@@ -1,10 +1,11 @@
 """WAV files: RIFF, RF64 and BW64 with PCM of 8, 16, 24 and 32 bits or floats of 32 and 64 bits.
 
 Samples are mapped; 24-bit samples are widened to int32, 8-bit ones, which WAV counts from 0 to 255, to int16 around 0.
-Channels are named ch1, ch2 ... without unit, and full scale is 1, since a WAV file does not know volts: give a map, and ratios where the numbers matter. Only ctmeter's own
-writer says more, in a chunk `ctmt` of JSON that holds names, units, scales, limits, segments (with rates that are not whole
-and the start time) and gaps; then the raw numbers are counts of those scales. Other chunks are passed over. Sizes of chunks
-are believed only as far as the file goes; a data chunk that is cut off gives the whole frames that are there.
+Channels are named ch1, ch2 ... without unit, and full scale is 1, since a WAV file does not know volts: give a map, and
+ratios where the numbers matter. Only ctmeter's own writer says more, in a chunk `ctmt` of JSON that holds names, units,
+scales, limits, segments (with rates that are not whole and the start time) and gaps; then the raw numbers are counts of
+those scales. Other chunks are passed over. Sizes of chunks are believed only as far as the file goes; a data chunk that is
+cut off gives the whole frames that are there.
 """
 
 from __future__ import annotations
