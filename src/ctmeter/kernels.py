@@ -15,7 +15,7 @@ _POINTS, _BINS = 2048, 50.8
 _CLASS = 1.08
 #: Rejection of what would fold onto a wanted bin, dB, and the highest cut-off, in cycles per sample: images of
 #: what lies near half the sample rate stand between bins and must not leak into all of them.
-_REJECTION, _CUT = 96.0, 0.39
+_REJECTION, _CUT = 106.0, 0.39
 
 
 @lru_cache(maxsize=1)
