@@ -93,7 +93,7 @@ class Layout:
         out["kind"] = rows[:, _KIND].astype(np.int8)
         out["t1"] = self.times(rows[:, 1])
         if len(spectra):
-            self._spectra(out, spectra.reshape(len(rows), -1, _SPECTRUM, 8))
+            self._spectra(out, _without(spectra.reshape(len(rows), -1, _SPECTRUM, 8), rows[:, 4].astype(np.int64)))
         return out
 
     def frequency_columns(self, rows: np.ndarray) -> Rows:
@@ -154,7 +154,8 @@ class Layout:
         self._voltages_and_currents(out, squares, cross)
         self._powers(out, rows[:, _OTHER : _OTHER + 3] / n[:, None], squares, p, cross, phasors, full)
         if full:
-            self._fundamentals(out, phasors)
+            lost = (rows[:, 4].astype(np.int64)[:, None] >> np.arange(8)) & 1
+            self._fundamentals(out, np.where(lost > 0, np.nan, phasors))
             self._extremes(out, rows)
         return out
 
@@ -241,15 +242,16 @@ class Layout:
         if self._line_twins:
             voltages |= {LINES[k]: turned[:, k] - turned[:, (k + 1) % 3] for k in self.lines}
         for name, phasor in voltages.items():
-            out[f"U1_{name}"], out[f"phi_U_{name}"] = np.abs(phasor), np.degrees(np.angle(phasor))
+            out[f"U1_{name}"], out[f"phi_U_{name}"] = np.abs(phasor), _angle(phasor, turned[:, :3])
         for k in range(3):
             if self.here[4 + k]:
-                out[f"I1_{PHASES[k]}"], out[f"phi_I_{PHASES[k]}"] = np.abs(turned[:, 4 + k]), np.degrees(np.angle(turned[:, 4 + k]))
+                out[f"I1_{PHASES[k]}"], out[f"phi_I_{PHASES[k]}"] = np.abs(turned[:, 4 + k]), _angle(turned[:, 4 + k], turned[:, 4:7])
         if len(self.phases) == 3 or (self.line and self.here[0]):
             zero, positive, negative = _sequences(u)
             out["u2"] = 100 * _ratio(negative, positive)
             if not self.line:
                 out["u0"] = 100 * _ratio(zero, positive)
+            out["sequence"] = _order(np.stack([voltages[n] for n in (LINES if self.line else PHASES)], 1))
         if all(self.here[4:7]):
             zero, positive, negative = _sequences(phasors[:, 4:7])
             out["i2"] = 100 * _ratio(negative, positive)
@@ -283,7 +285,7 @@ class Layout:
 
     def _spectra(self, out: Rows, spectra: np.ndarray) -> None:
         """Harmonics, interharmonics, distortion, signalling; spectra of shape (n, 1 or 2, 108, 8), mean squares."""
-        carried = np.isfinite(spectra[:, 0, : _THD_ORDER + 1, 0]).sum(1) - 1
+        carried = np.isfinite(spectra[:, 0, : _THD_ORDER + 1]).any(axis=2).sum(1) - 1
         out["thd_order"] = np.where(carried >= 2, carried, np.nan).astype(float)
         low = np.where((carried >= 2) & (carried < _THD_ORDER), np.uint32(Flag.LOW_RATE), np.uint32(0)).astype(np.uint32)
         for name in ("flags", *(f"flags_{p}" for p in PHASES)):
@@ -310,6 +312,8 @@ class Layout:
             }
         there = (squares[:, 1] > 0) & np.isfinite(squares[:, 2])
         out[f"THD_{kind}_{name}"] = np.where(there, thd, np.nan)
+        # no order from 14 on, no distortion of them
+        single["PWHD"] = np.where(np.isfinite(squares[:, 14]), single["PWHD"], np.nan)
         for quantity, values in single.items():
             out[f"{quantity}_{kind}_{name}"] = np.where(there & np.isfinite(values), values, np.nan).astype(float)
 
@@ -322,6 +326,34 @@ def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _sequences(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Magnitudes of the zero, positive and negative sequence of three phasors."""
+    """Magnitudes of the zero, positive and negative sequence of three phasors; a positive one of rounding is none."""
     a, b, c = x[:, 0], x[:, 1], x[:, 2]
-    return np.abs(a + b + c) / 3, np.abs(a + _TURN * b + _TURN**2 * c) / 3, np.abs(a + _TURN**2 * b + _TURN * c) / 3
+    positive = np.abs(a + _TURN * b + _TURN**2 * c) / 3
+    positive = np.where(positive > 1e-6 * np.abs(x).max(axis=1), positive, 0.0)
+    return np.abs(a + b + c) / 3, positive, np.abs(a + _TURN**2 * b + _TURN * c) / 3
+
+
+def _angle(x: np.ndarray, beside: np.ndarray) -> np.ndarray:
+    """Angle in degrees, NaN where there is nothing but rounding beside the other phasors."""
+    angle: np.ndarray = np.where(np.abs(x) > 1e-9 * np.nan_to_num(np.abs(beside)).max(axis=1), np.degrees(np.angle(x)), np.nan)
+    return angle
+
+
+def _order(x: np.ndarray) -> np.ndarray:
+    """Order of three phasors: 1 for 123 and -1 for 132, each within 30 degrees of its place; NaN otherwise."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        steps = np.degrees(np.angle(x / np.roll(x, -1, axis=1)))
+        forward, backward = (np.abs(steps - place).max(axis=1) < 30 for place in (120, -120))
+    order: np.ndarray = np.where(forward, 1.0, np.where(backward, -1.0, np.nan))
+    return order
+
+
+def _without(spectra: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Spectra (n, 1 or 2, 108, 8) without those of lanes of which samples are missing, given as bits."""
+    if not missing.any():
+        return spectra
+    lost = ((missing[:, None] >> np.arange(8)) & 1) > 0
+    lines = np.zeros_like(lost)
+    lines[:, :3] = lost[:, :3] | np.roll(lost[:, :3], -1, axis=1)
+    kept: np.ndarray = np.where(np.stack([lost, lines], 1)[:, : spectra.shape[1], None, :], np.float32(np.nan), spectra)
+    return kept

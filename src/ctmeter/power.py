@@ -29,9 +29,14 @@ def _columns(table: Mapping[str, np.ndarray], names: list[str]) -> list[np.ndarr
     return [np.asarray(table[n], float) for n in names]
 
 
+def _four_wires(table: Mapping[str, np.ndarray]) -> bool:
+    """Whether phase voltages were measured; a column of nulls is none."""
+    return "U_L1" in table and not np.isnan(np.asarray(table["U_L1"], float)).all()
+
+
 def _phasors(table: Mapping[str, np.ndarray], kind: str) -> np.ndarray:
     """Fundamental phasors of the three phases, shape (3, n); of line voltages with three wires their star voltages."""
-    if kind == "U" and "U1_L1" not in table:
+    if kind == "U" and not _four_wires(table):
         rms, angle = _columns(table, [f"U1_{p}" for p in LINES]), _columns(table, [f"phi_U_{p}" for p in LINES])
         line = np.stack([r * np.exp(1j * np.radians(a)) for r, a in zip(rms, angle, strict=True)])
         star: np.ndarray = (line - np.roll(line, 1, axis=0)) / 3
@@ -67,7 +72,7 @@ def ieee1459(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     InputError
         Columns are missing.
     """
-    four = "U_L1" in table
+    four = _four_wires(table)
     (p,) = _columns(table, ["P"])
     lines = np.square(_columns(table, [f"U_{x}" for x in LINES])).sum(0)
     i = np.square(_columns(table, [f"I_{x}" for x in PHASES])).sum(0)
@@ -120,7 +125,7 @@ def din40110(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     (p,) = _columns(table, ["P"])
     lines = np.square(_columns(table, [f"U_{x}" for x in LINES])).sum(0)
     i = np.square(_columns(table, [f"I_{x}" for x in PHASES])).sum(0)
-    if "U_L1" in table:
+    if _four_wires(table):
         u = np.sqrt(lines + np.square(_columns(table, [f"U_{x}" for x in PHASES])).sum(0)) / 2
         i = i + np.square(_columns(table, ["I_N"])[0])
     else:

@@ -276,6 +276,9 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
     Quantity("u2", "u2", "%", "negative-sequence voltage ratio", rule=Rule.RMS, extremes=True, clause=_T430),
     Quantity("u0", "u0", "%", "zero-sequence voltage ratio", rule=Rule.RMS, clause=_T430),
+    Quantity(
+        "sequence", "phase_sequence", "1", "order of the voltages: 1 for 123, -1 for 132, null where neither", rule=Rule.MIN,
+    ),
     Quantity("i2", "i2", "%", "negative-sequence current ratio", rule=Rule.RMS, clause=_T430),
     Quantity("i0", "i0", "%", "zero-sequence current ratio", rule=Rule.RMS, clause=_T430),
     # spectra

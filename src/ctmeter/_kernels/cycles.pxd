@@ -9,7 +9,7 @@ from ctmeter._kernels.flicker cimport flicker_of
 from ctmeter._kernels.reactive cimport other_reactive
 from ctmeter._kernels.spectra cimport spectrum
 from ctmeter._kernels.state cimport (
-    BUDEANU, GRIDS, GROUP, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, SETTLING, core_t, out_t, span_t, state_t,
+    BUDEANU, GRIDS, GROUP, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, SETTLING, TAPS, core_t, out_t, span_t, state_t,
 )
 
 
@@ -42,16 +42,18 @@ cdef inline void join(span_t *v, const span_t *w) noexcept nogil:
 
 
 cdef inline void look_at_marks(const core_t *c, const state_t *s, span_t *v) noexcept nogil:
-    """Count what is missing or saturated in a span."""
+    """Count what is missing or saturated in a span; beside it, where an edge still looks, it is only flagged."""
     cdef long n
     cdef int l, mark
-    if s.last_mark < v.t0:
+    if s.last_mark < v.t0 - TAPS:
         return
-    for n in range(<long>ceil(v.t0), min(<long>floor(v.t1) + 1, s.frames)):
+    for n in range(max(<long>ceil(v.t0) - TAPS, 0), min(<long>floor(v.t1) + TAPS, s.frames)):
         mark = c.marks[n & c.mask]
-        if mark and n >= 0:
+        if mark:
             v.missing_lanes |= mark & 255
             v.saturated_lanes |= mark >> 8
+            if not v.t0 <= n <= v.t1:
+                continue
             for l in range(8):
                 v.missing[l] += (mark >> l) & 1
     if v.missing_lanes:
@@ -183,7 +185,7 @@ cdef inline void own_boundary(const core_t *c, state_t *s, out_t *out, int grid,
     cdef double *row
     cdef span_t half
     cdef int lanes
-    if s.last_mark >= began:
+    if s.last_mark >= began - TAPS:
         clear(&half, began)
         half.t1 = t
         look_at_marks(c, s, &half)
@@ -196,8 +198,11 @@ cdef inline void own_boundary(const core_t *c, state_t *s, out_t *out, int grid,
     if s.halves[grid] > 1:
         # the held period: the distance of edges would let an event move its own measure
         value = sqrt(max(s.half_sum[grid] + total, 0.0) * s.held / (2 * M_PI))
-        s.cycle.umin[grid - 1] = min(s.cycle.umin[grid - 1], value)
-        s.cycle.umax[grid - 1] = max(s.cycle.umax[grid - 1], value)
+        if (flags | s.half_flags[grid]) & NOT_FINITE:
+            value = NAN
+        else:
+            s.cycle.umin[grid - 1] = min(s.cycle.umin[grid - 1], value)
+            s.cycle.umax[grid - 1] = max(s.cycle.umax[grid - 1], value)
         if c.want_halves:
             row = out.halves + 4 * out.n_halves
             row[0], row[1], row[2], row[3] = s.half_t[grid] + s.start, grid, value, flags | s.half_flags[grid]
