@@ -125,8 +125,17 @@ def recording(raw: np.ndarray) -> Recording:
     return Recording(Interleaved(raw), channels(raw.dtype), (Segment(0, len(raw), RATE, START_NS),))
 
 
+class Basic(Engine):
+    """The basic chain: what there is without spectra has no flickermeter either."""
+
+    def _flicker(self) -> None:
+        return None
+
+
 def engine(dtype: Any = np.int16, **settings: Any) -> Engine:
-    return Engine(Settings(nominal_frequency=50, **settings), RATE, channels(dtype), START_NS, Wiring("3P4W"))
+    """The engine of the benchmarks; with `BASIC` that of the basic chain."""
+    kind = Basic if settings.get("spectra") == "none" else Engine
+    return kind(Settings(nominal_frequency=50, **settings), RATE, channels(dtype), START_NS, Wiring("3P4W"))
 
 
 def chain(raw: np.ndarray, block: int = 0, **settings: Any) -> dict[str, Any]:

@@ -6,10 +6,9 @@ import time
 
 import numpy as np
 import pytest
-from benchmarks.measure import BASIC, RATE, Row, Table, Timing, engine, interleaved, recording, tabulate
+from benchmarks.measure import BASIC, RATE, Basic, Row, Table, Timing, engine, interleaved, recording, tabulate
 
 import ctmeter
-from ctmeter.engine import Engine
 from ctmeter.recording import Wiring
 
 BLOCK = 65_536
@@ -30,7 +29,7 @@ def files(minute, tmp_path_factory):
 
 def feed(rec: ctmeter.Recording, block: int = BLOCK) -> None:
     """The basic chain over a recording's own blocks, with its own channels."""
-    e = Engine(ctmeter.Settings(nominal_frequency=50, **BASIC), rec.sample_rate, rec.channels, rec.start_ns, Wiring("3P4W"))
+    e = Basic(ctmeter.Settings(nominal_frequency=50, **BASIC), rec.sample_rate, rec.channels, rec.start_ns, Wiring("3P4W"))
     for part in rec.blocks(block):
         e.feed(part if isinstance(part, ctmeter.Gap) else part.raw)
     e.flush()
