@@ -91,7 +91,6 @@ class Case:
     origin: str
     long: bool
     reference: str  #: "default", "long" or ""
-    fails: str  #: why it is known to miss a tolerance
     signal: dict[str, Any]
     settings: dict[str, Any]
     expect: tuple[dict[str, Any], ...]
@@ -129,7 +128,6 @@ def load(path: Path) -> Iterator[Case]:
             origin=data["origin"],
             long=bool(data.get("long", False)) or long,
             reference=data.get("reference", ""),
-            fails=data.get("fails", ""),
             signal=filled(data["signal"], names),
             settings=filled(data.get("settings", {}), names),
             expect=tuple(filled(e, names) for e in data["expect"]),

@@ -13,10 +13,7 @@ ALL = every()
 
 
 def marked(case: Case, long: bool) -> object:
-    # of several variations some may pass
-    single = sum(c.folder == case.folder for c in ALL) == 1
-    known = [pytest.mark.xfail(reason=case.fails, strict=single)] if case.fails else []
-    return pytest.param(case, id=case.name, marks=[pytest.mark.long, *known] if long else known)
+    return pytest.param(case, id=case.name, marks=[pytest.mark.long] if long else [])
 
 
 @pytest.mark.parametrize("case", [marked(c, c.long) for c in ALL])

@@ -77,23 +77,19 @@ def plan_time(
     return _Planner(clock, rates, unit, multiplier, start_ns, nominal, path, forced_rate).run()
 
 
+@dataclass
 class _Planner:
-    def __init__(
-        self,
-        clock: RowClock,
-        rates: list[tuple[float, int]],
-        unit: float,
-        multiplier: float,
-        start_ns: int | None,
-        nominal: float | None,
-        path: Path,
-        forced: float | None,
-    ) -> None:
-        self.clock, self.rates, self.unit, self.multiplier = clock, rates, unit, multiplier
-        self.start_ns, self.nominal, self.path, self.forced = start_ns, nominal, path, forced
-        self.plan = Plan()
-        self.usable = False
-        self.corrected: list[str] = []
+    clock: RowClock
+    rates: list[tuple[float, int]]
+    unit: float
+    multiplier: float
+    start_ns: int | None
+    nominal: float | None
+    path: Path
+    forced: float | None
+    plan: Plan = field(default_factory=Plan)
+    usable: bool = False
+    corrected: list[str] = field(default_factory=list)
 
     def note(self, sentence: str) -> None:
         self.plan.warnings.append(f"{self.path.name}: {sentence}")
