@@ -68,7 +68,7 @@ FLAGS = {
     Flag.GAP: "samples are missing in it",
     Flag.SATURATED: "values at the limits of the input",
     Flag.NOT_FINITE: "values that are missing or no numbers",
-    Flag.NO_LOCK: "no fundamental to synchronise with",
+    Flag.NO_LOCK: "no fundamental to synchronise with, in part or all of the interval; where in all, `f` is null",
     Flag.INCOMPLETE: "fewer windows than belong to it",
     Flag.NO_CLOCK: "times are counted from 1970-01-01",
     Flag.OUT_OF_RANGE: "the frequency is outside the range of the mains",

@@ -448,7 +448,7 @@ cdef class Core:
         cdef long n = min(self.s.frames, self.c.mask + 1)
         return PyBytes_FromStringAndSize(<char *>self.c.U, n * 32), PyBytes_FromStringAndSize(<char *>self.c.I, n * 32)
 
-    def lock(self, double frequency, phases=None, bint measured=True) -> None:
+    def lock(self, double frequency, phases=None, bint measured=True, double floor=0.0) -> None:
         """Start tracking.
 
         Parameters
@@ -460,6 +460,8 @@ cdef class Core:
             u1, u2, u3, u12, u23, u31; the frequency is then taken as exact.
         measured : bool
             Whether that frequency was measured at all.
+        floor : float, optional
+            Amplitude (V, or A where currents are the reference) that a fundamental must exceed in this run.
         """
         cdef int k
         cdef state_t *s = &self.s
@@ -470,7 +472,7 @@ cdef class Core:
         turn_reference(s, s.omega)
         s.hop = s.half + 2
         s.locked = 1
-        s.trust, s.lost = 0, not measured
+        s.trust, s.lost, s.floor = 0, not measured, floor
         if phases is not None:
             # the common grid starts with the run, so that every whole cycle that is there counts
             s.locked = 2

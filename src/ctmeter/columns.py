@@ -23,7 +23,7 @@ __all__ = ["ROW", "Layout", "Rows"]
 Rows = dict[str, np.ndarray]
 
 #: Length of a row of the core, and where its parts lie.
-ROW, _OTHER, _MISSING, _KIND, _UNLOCKED, _SUMS, _EXTREMES, _PINST = 76, 6, 9, 17, 18, 20, 56, 68
+ROW, _OTHER, _MISSING, _KIND, _UNLOCKED, _UNLOCKED_SPAN, _SUMS, _EXTREMES, _PINST = 76, 6, 9, 17, 18, 19, 20, 56, 68
 #: Rows of eight lanes in a spectrum: 51 sub-groups, 50 interharmonic sub-groups, and single ones.
 _SPECTRUM, _INTERHARMONICS = 108, 51
 _LINES, _LINE_1, _GROUPS, _GROUP_1, _WEIGHTED, _SIGNAL, _PEAK = range(101, 108)
@@ -109,6 +109,9 @@ class Layout:
         per_second = self.rate / (2 * np.pi)
         out: Rows = {"t": self.times(rows[:, 0]), "f": rows[:, 1] * per_second, "rocof": rows[:, 2] * per_second * self.rate}
         out["flags"] = rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags)
+        # against a frequency that was held, not measured, there are phasors but no frequency
+        held = (out["flags"] & np.uint32(Flag.NO_LOCK)) > 0
+        out["f"], out["rocof"] = np.where(held, np.nan, out["f"]), np.where(held, np.nan, out["rocof"])
         seconds = (self.start_ns % 1_000_000_000) * 1e-9 + rows[:, 0] / self.rate
         turned = (rows[:, 4:12] + 1j * rows[:, 12:20]) * np.exp(-2j * np.pi * (self.nominal * seconds % 1.0))[:, None]
         for name, place in self._voltages():
@@ -147,8 +150,7 @@ class Layout:
             "t": self.times(np.maximum(rows[:, 0], 0.0)),
             "duration": n / self.rate,
             "n": np.ones(len(rows), np.int64),
-            # where no cycle had a phase of its own there is no frequency either
-            "f": np.where(rows[:, _UNLOCKED] < rows[:, 2], self.rate * rows[:, 2] / n, np.nan),
+            "f": self._frequency(rows[:, 2] - rows[:, _UNLOCKED], n - rows[:, _UNLOCKED_SPAN]),
         }
         self._flags(out, rows)
         self._voltages_and_currents(out, squares, cross)
@@ -158,6 +160,12 @@ class Layout:
             self._fundamentals(out, np.where(lost > 0, np.nan, phasors))
             self._extremes(out, rows)
         return out
+
+    def _frequency(self, cycles: np.ndarray, n: np.ndarray) -> np.ndarray:
+        """Frequency of the cycles that were followed; where there were none, there is no frequency either."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            f: np.ndarray = np.where(cycles > 0, self.rate * cycles / n, np.nan)
+        return f
 
     def _flags(self, out: Rows, rows: np.ndarray) -> None:
         flags = rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags)

@@ -44,6 +44,8 @@ _SUMMATION = {"vector": 0, "per-phase": 1, "absolute": 2}
 _REGISTERS = tuple(e.name for e in ENERGIES)
 #: Seconds between two resynchronisations of the windows.
 _TICK_S = 600
+#: Share of a run's first values that a fundamental must have where none was found in them.
+_LEAST = 0.02
 #: Seconds of an interval of frequency.
 _FREQUENCY_S = 10
 
@@ -220,8 +222,13 @@ class Engine:
         if short and len(values) < 4.5 * self._rate / frequency:
             frequency, phases = fit_phase(values, self._rate, frequency, free=found is not None)
             self._core.lock(frequency, phases, found is not None)
+        elif found is not None:
+            self._core.lock(frequency)
         else:
-            self._core.lock(frequency, None, found is not None)
+            # what leaks from DC or drift through the tracker's kernel is steady, and no fundamental
+            with np.errstate(over="ignore"):
+                largest = math.sqrt(2 * float(np.max(np.mean(np.square(np.nan_to_num(values)), axis=0), initial=0.0)))
+            self._core.lock(frequency, measured=False, floor=_LEAST * largest)
         if found is None:
             log.info("no fundamental found at the start of a run; starting from %g Hz", frequency)
 

@@ -223,10 +223,10 @@ def test_shorter_than_a_window(cycles: float, f: float, record_property: Record)
 
 @pytest.mark.parametrize("cycles", [1.05, 1.2, 1.4])
 def test_too_short_for_a_frequency(cycles: float):
-    """Below a cycle and a half the nominal frequency is taken, and that is said."""
+    """Below a cycle and a half the nominal frequency is taken for the cycles, and given out as nobody's measurement."""
     made = steady(FEEDER, 50.0, FS, cycles * 0.02)
     table = measure(made, FS, cycle=True).tables["cycle"]
-    assert flagged(table["flags"], Flag.NO_LOCK).all() and table["f"] == pytest.approx(50.0)
+    assert flagged(table["flags"], Flag.NO_LOCK).all() and np.isnan(table["f"]).all()
     assert ppm(table["U_L1"], rms(FEEDER["U_L1"])) < 100
 
 

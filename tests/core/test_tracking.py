@@ -187,7 +187,41 @@ def test_what_is_no_mains_has_no_lock(kind: str):
     assert len(run.basic["t"]) and flagged(run.basic["flags"], Flag.NO_LOCK).all()
     net = float(run.energy["A+"]) - float(run.energy["A-"])
     assert net == pytest.approx(float(np.sum(JUNK[kind][:, :3] * JUNK[kind][:, 3:])) / FS / 3600, rel=1e-9, abs=1e-300)
-    assert all(np.isfinite(run.basic[n]).all() for n in ("f", "U_L1", "I_L1", "P", "Q", "S"))
+    assert all(np.isfinite(run.basic[n]).all() for n in ("U_L1", "I_L1", "P", "Q", "S"))
+    assert np.isnan(run.basic["f"]).all() and np.isnan(run.tables["cycle"]["f"]).all() and "frequency" not in run.tables
+
+
+@pytest.mark.parametrize("f", [49.7, 50.3, 52.0])
+@pytest.mark.parametrize("at", [2.0, 2.0173, 2.1, 2.1737])
+def test_no_voltage_has_no_frequency(f: float, at: float):
+    """Where all three are lost, windows, cycles and synchrophasors have none; windows that saw some have that."""
+    waves = steady({n: t for n, t in FEEDER.items() if n in VOLTAGES}, f, FS, 8.0)
+    for n in VOLTAGES:
+        waves[n][round(at * FS) : round((at + 2) * FS)] = 0
+    run = measure(waves, FS, cycle=True, synchrophasor_rate=50.0)
+    t0, t1 = spans(run)
+    dead = (t0 > at + MARGIN) & (t1 < at + 2 - MARGIN)
+    assert dead.sum() > 7 and np.isnan(run.basic["f"][dead]).all() and flagged(run.basic["flags"][dead], Flag.NO_LOCK).all()
+    assert ppm(run.basic["U_L1"][dead] + 1, 1) < 1
+    seen = (t1 < at) | (t0 > at + 2 + MARGIN)
+    assert np.abs(run.basic["f"][seen] - f).max() < 5e-3 and np.nanmax(np.abs(run.basic["f"] - f)) < 0.05
+    for name in ("cycle", "synchrophasor"):
+        t = (run.tables[name]["t"] - START_NS) * 1e-9
+        inside = (t > at + 2 * MARGIN) & (t < at + 2 - 2 * MARGIN)
+        assert inside.any() and np.isnan(run.tables[name]["f"][inside]).all()
+    # of the ten seconds, the cycles that were there
+    assert run.tables["frequency"]["f"][0] == pytest.approx(f, abs=5e-3)
+    assert flagged(run.tables["frequency"]["flags"], Flag.INCOMPLETE).all()
+
+
+def test_a_frequency_needs_a_voltage_again():
+    """Ten-second intervals wholly without voltage have no row; the next one has its own value."""
+    waves = steady({n: t for n, t in FEEDER.items() if n in VOLTAGES}, 50.1, 3200.0, 40.0)
+    for n in VOLTAGES:
+        waves[n][round(4.0 * 3200) : round(31.0 * 3200)] = 0
+    table = measure(waves, 3200.0).tables["frequency"]
+    assert ((table["t"] - START_NS) // 10**9).tolist() == [0, 30]
+    assert table["f"] == pytest.approx(50.1, abs=1e-3)
 
 
 @pytest.mark.parametrize(("dirt", "limit"), [("harmonics", 0.05), ("interharmonic", 5.0), ("noise", 5.0), ("all", 10.0)])
@@ -233,7 +267,10 @@ def test_a_strict_reference_that_dies_is_said():
     assert flagged(run.basic["flags"], Flag.NO_LOCK)[(t0 > 1 + MARGIN) & (t1 < 3 - MARGIN)].all()
     good = clear_of(run, 1.0, 3.0)
     assert not run.basic["flags"][good & ((t1 < 1) | (t0 > 3.1))].any()
-    assert np.abs(run.basic["f"][good] - 49.73).max() < 5e-3 and ppm(run.basic["U_L3"][good], rms(FEEDER["U_L3"])) < 20
+    # the frequency of a dead reference is nobody's, though the other voltages have one
+    dead = (t0 > 1 + MARGIN) & (t1 < 3 - MARGIN)
+    assert np.isnan(run.basic["f"][dead]).all() and np.abs(run.basic["f"][good & ~dead] - 49.73).max() < 5e-3
+    assert ppm(run.basic["U_L3"][good], rms(FEEDER["U_L3"])) < 20
 
 
 @pytest.mark.parametrize("phase", PHASES)

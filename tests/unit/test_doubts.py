@@ -34,9 +34,11 @@ def test_a_frequency_far_from_any_mains(f, fn):
 
 
 def test_far_from_any_mains_later_on():
-    """The recording begins at 50 Hz, most of it is at 80 Hz."""
-    said = warnings_of(np.concatenate([sine(50.0, 0.6), sine(80.0, 8.0)]), nominal_frequency=50)
+    """The recording begins at 50 Hz, most of it is at 40 Hz, or where nothing follows so suddenly."""
+    said = warnings_of(np.concatenate([sine(50.0, 0.6), sine(40.0, 8.0)]), nominal_frequency=50)
     assert "far from any mains frequency" in said
+    said = warnings_of(np.concatenate([sine(50.0, 0.6), sine(80.0, 8.0)]), nominal_frequency=50)
+    assert "no fundamental could be followed in" in said and "far from the first" in said
 
 
 @pytest.mark.parametrize("fn", [None, 50])

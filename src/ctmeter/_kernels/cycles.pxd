@@ -39,6 +39,7 @@ cdef inline void join(span_t *v, const span_t *w) noexcept nogil:
     v.flags |= w.flags
     v.cycles += w.cycles
     v.unlocked += w.unlocked
+    v.unlocked_span += w.unlocked_span
 
 
 cdef inline void look_at_marks(const core_t *c, const state_t *s, span_t *v) noexcept nogil:
@@ -68,7 +69,7 @@ cdef inline void put_row(double *row, const span_t *v, long start, int kind) noe
     row[4], row[5] = v.missing_lanes, v.saturated_lanes
     for k in range(3):
         row[6 + k] = v.other[k]
-    row[17], row[18], row[19] = kind, 0.0, 0.0
+    row[17], row[18], row[19] = kind, v.unlocked, v.unlocked_span
     for k in range(8):
         row[9 + k] = v.missing[k]
     for k in range(36):
@@ -173,6 +174,8 @@ cdef inline void common_boundary(core_t *c, state_t *s, out_t *out, double t, in
     look_at_marks(c, s, span)
     if s.cycle.open:
         s.cycle.cycles = 1
+        if flags & NO_LOCK:
+            s.cycle.unlocked, s.cycle.unlocked_span = 1, t - s.cycle.t0
         flicker_of(c, s, &s.cycle)
         close_cycle(c, s, out)
     clear(&s.cycle, t)

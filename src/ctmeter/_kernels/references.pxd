@@ -86,7 +86,7 @@ cdef inline int judge(const core_t *c, state_t *s, const double *m, int *live) n
     cdef double largest = max(s.amp[0], s.amp[1], s.amp[2], m[0], m[1], m[2])
     cdef double limit = 0.04 if s.fly <= PATIENCE else 0.3
     for k in range(3):
-        live[k] = (m[k] > c.dead and m[k] > 0.05 * largest
+        live[k] = (m[k] > max(c.dead, s.floor) and m[k] > 0.05 * largest
                    and fabs(m[k] - s.last_amp[k]) <= limit * max(m[k], s.last_amp[k]))
         if c.strict >= 0 and k != c.strict:
             live[k] = 2 * live[k]      # measured, but without a say

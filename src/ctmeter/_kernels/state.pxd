@@ -60,7 +60,7 @@ cdef enum:
     MAX_HALF = 512    # longest half demodulation kernel
     POINTS = 16       # hops whose phase is remembered
     GRIDS = 7         # common, L1 L2 L3, L12 L23 L31
-    # t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] kind unlocked - sums[36] umin[6] umax[6] pinst[6] -[2]
+    # t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] kind unlocked unlocked_span sums[36] umin[6] umax[6] pinst[6] -[2]
     ROW = 76          # values of a row
     SYNC_ROW = 20     # values of a synchrophasor: t, rad per frame, its change per frame, flags, re[8], im[8]
     GROUP = 15        # windows of a 150/180-cycle interval
@@ -148,6 +148,7 @@ ctypedef struct core_t:
 
 ctypedef struct span_t:         # sums over whole cycles
     double t0, t1
+    double unlocked_span        # frames of the cycles that were not followed, counted by `unlocked`
     double sums[36]
     double other[3]             # reactive power times samples by a method that needs its own sums
     double missing[8]           # frames missing, of each lane
@@ -196,6 +197,7 @@ ctypedef struct state_t:
     int fly                     # hops since the phase was last measured
     int trust                   # hops in a row that it was
     int lost                    # 1: it has not been for long
+    double floor                # amplitude that a reference must exceed in this run
     int known[3]
     double theta[7]             # phase of each grid against the common one
     double before[7]            # the same at the hop before

@@ -23,7 +23,7 @@ cdef inline void first_hop(const core_t *c, state_t *s, const double *re, const 
     for k in range(3):
         set_angle(s, 1 + k, -2 * M_PI * k / 3)
         set_angle(s, 4 + k, -2 * M_PI * k / 3 + M_PI / 6)
-        s.known[k] = m[k] > c.dead and m[k] > 0.05 * largest
+        s.known[k] = m[k] > max(c.dead, s.floor) and m[k] > 0.05 * largest
         s.amp[k] = m[k] if s.known[k] else 0.0
         if s.known[k] and (lead < 0 or k == c.strict):
             lead = k

@@ -88,11 +88,15 @@ def without_nominal(mean: Mapping[str, float | None], wiring: Wiring) -> str:
 
 
 def _no_fundamental(statistics: Statistics, f: float | None) -> str:
-    """What is said where there are windows, but in none of them a frequency."""
-    never = statistics.flags.get(Flag.NO_LOCK.label, 0) >= statistics.rows or f is None
-    if not statistics.rows or not never:
+    """What is said where there are windows, but in none or not most of them a frequency."""
+    if not statistics.rows:
         return ""
-    return "no fundamental was found between 12 and 130 Hz: a wrong sample rate or time column? (--rate)"
+    share = statistics.flags.get(Flag.NO_LOCK.label, 0) / statistics.rows
+    if share >= 1 or f is None:
+        return "no fundamental was found between 12 and 130 Hz: a wrong sample rate or time column? (--rate)"
+    if share > 1 - _WHOLE:
+        return f"no fundamental could be followed in {100 * share:.0f} % of the windows: no voltage there, or a frequency far from the first"
+    return ""
 
 
 def _covered(statistics: Statistics, quality: Quality) -> str:
