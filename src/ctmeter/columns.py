@@ -17,13 +17,15 @@ import numpy as np
 from .quantity import LINES, PHASES, Flag
 from .settings import Settings
 
-__all__ = ["ROW", "Layout", "Rows"]
+__all__ = ["REGISTER_ROW", "ROW", "Layout", "Rows"]
 
 #: Rows of one table: column name to array; NaN is null.
 Rows = dict[str, np.ndarray]
 
 #: Length of a row of the core, and where its parts lie.
 ROW, _OTHER, _MISSING, _KIND, _UNLOCKED, _UNLOCKED_SPAN, _SUMS, _EXTREMES, _PINST = 76, 6, 9, 17, 18, 19, 20, 56, 68
+#: A row of registers: a row of the whole cycles, its start and end, and the 40 energies there.
+REGISTER_ROW = ROW + 42
 #: Rows of eight lanes in a spectrum: 51 sub-groups, 50 interharmonic sub-groups, and single ones.
 _SPECTRUM, _INTERHARMONICS = 108, 51
 _LINES, _LINE_1, _GROUPS, _GROUP_1, _WEIGHTED, _SIGNAL, _PEAK = range(101, 108)
@@ -132,6 +134,19 @@ class Layout:
             "U": rows[:, 2],
             "flags": rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags),
         }
+
+    def register_columns(self, rows: np.ndarray) -> Rows:
+        """Columns of the rows of registers: means over the whole cycles that ended in each, and energies since the first sample.
+
+        `t` and `end` are ns UTC, `energy` has shape (n, 40): total, L1, L2, L3, each as in `ctmeter.quantity.ENERGIES`, in Ws.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out = self._common(rows, full=True)
+        # of a run that begins there, it is half a sample before
+        out["t"], out["end"] = self.times(np.maximum(rows[:, ROW], 0.0)), self.times(rows[:, ROW + 1])
+        out["n"] = rows[:, 2].astype(np.int64)
+        out["energy"] = rows[:, ROW + 2 :] / self.rate
+        return out
 
     def _common(self, rows: np.ndarray, full: bool) -> Rows:
         """Columns that cycles and windows share, and with `full` those of the fundamental."""

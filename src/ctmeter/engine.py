@@ -17,13 +17,13 @@ import logging
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from ._dsp import Core
-from .columns import ROW, Layout, Rows
+from .columns import REGISTER_ROW, ROW, Layout, Rows
 from .errors import InputError, SettingsError
 from .flicker import LOWEST_RATE, decimation, flicker_coefficients
 from .frequency import detect_frequency, fit_phase
@@ -32,7 +32,7 @@ from .quantity import ENERGIES, LINES, PHASES, Flag
 from .recording import LOW_RATE, TOO_SLOW, Channel, Gap, Timebase, Wiring
 from .settings import Settings
 
-__all__ = ["Engine", "Rows", "detect_frequency"]
+__all__ = ["Engine", "Registration", "Rows", "detect_frequency"]
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +88,40 @@ def _check_wiring(roles: set[str], wiring: str) -> None:
         raise InputError(f"wiring {wiring} with the channels {there}", expected="phase voltages, or wiring 3P3W")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """What a meter wants of an engine: registers at the ticks of its clock, and pulses.
+
+    Parameters
+    ----------
+    period : float
+        s, at least 1: the table "register" has a row at each of its multiples in UTC, and at each end of a run.
+    p_creep, p_start : float
+        W of the total load below which registers stop, and from which they start again.
+    running : bool
+        Whether they had started before.
+    pulses : sequence of (register, energy, carry)
+        Streams of pulses: the name of a total energy such as "A+", the Ws of a pulse, and those since the last one.
+
+    Raises
+    ------
+    SettingsError
+        Values out of range.
+    """
+
+    period: float = 1.0
+    p_creep: float = 0.0
+    p_start: float = 0.0
+    running: bool = False
+    pulses: Sequence[tuple[str, float, float]] = ()
+
+    def __post_init__(self) -> None:
+        if not self.period >= 1.0:
+            raise SettingsError(f"period: {self.period!r}, expected at least 1 s")
+        if not (self.p_creep >= 0.0 and self.p_start >= 0.0):
+            raise SettingsError(f"p_creep, p_start: {self.p_creep!r}, {self.p_start!r}, expected at least 0 W")
+
+
 class Engine:
     """Measures one segment of a recording.
 
@@ -102,6 +136,8 @@ class Engine:
     start_ns : int or None
         Time of the first sample, ns UTC; None without a clock.
     wiring : Wiring
+    registration : Registration, optional
+        What a meter wants of it: the tables "register" and "pulse".
 
     Raises
     ------
@@ -116,7 +152,16 @@ class Engine:
     several engines run on several threads, the GIL is released.
     """
 
-    def __init__(self, settings: Settings, sample_rate: float, channels: Sequence[Channel], start_ns: int | None, wiring: Wiring) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sample_rate: float,
+        channels: Sequence[Channel],
+        start_ns: int | None,
+        wiring: Wiring,
+        *,
+        registration: Registration | None = None,
+    ) -> None:
         nominal = settings.nominal_frequency
         if nominal is None:
             raise InputError("no nominal frequency", expected="50 or 60 Hz")
@@ -133,13 +178,16 @@ class Engine:
         here = tuple(lane is not None or (k == 5 and derive[1]) for k, lane in enumerate(lanes))
         self._layout = Layout(settings, self._rate, self._nominal, self._timebase.start_ns or 0, int(self._base_flags), wiring.name == "3P3W", here)
         self._fed = self._lost = 0
+        self._registration = registration
         self._core = self._new_core()
 
     def _new_core(self) -> Core:
         settings, wiring = self._settings, self._wiring
         start = self._timebase.start_ns
         # without a clock the grid of ten minutes starts at the first sample
-        into, into_f = ((start or 0) % (seconds * 1_000_000_000) * 1e-9 for seconds in (_TICK_S, _FREQUENCY_S))
+        meter = self._registration
+        period_e = 1.0 if meter is None else meter.period
+        into, into_f, into_e = ((start or 0) % round(seconds * 1e9) * 1e-9 for seconds in (_TICK_S, _FREQUENCY_S, period_e))
         # synchrophasors stand at whole multiples of their period within the second
         sync = self._rate / settings.synchrophasor_rate if settings.synchrophasor_rate else 0.0
         since = (start or 0) % 1_000_000_000 * 1e-9 * self._rate
@@ -170,6 +218,10 @@ class Engine:
             cycles=settings.cycle,
             halves=settings.half_cycle or settings.nominal_voltage is not None,
             lines=settings.half_cycle or settings.voltages == "line",
+            next_energy=(period_e - into_e) * self._rate,
+            energy_period=0.0 if meter is None else meter.period * self._rate,
+            limits=(0.0, 0.0, False) if meter is None else (meter.p_creep, meter.p_start, meter.running),
+            pulses=() if meter is None else [(_REGISTERS.index(name), energy, carry) for name, energy, carry in meter.pulses],
             next_sync=math.ceil(since / sync - 1e-9) * sync - since if sync else math.inf,
             sync_period=sync,
             spectra=() if settings.spectra == "none" else interpolation_kernels(self._rate, 10 if self._nominal < 55 else 12),
@@ -244,8 +296,8 @@ class Engine:
         return self._ready
 
     def take(self) -> dict[str, Rows]:
-        """Rows completed since the last call: tables "basic", "cycle", "half_cycle", "frequency", "synchrophasor", "pst"."""
-        windows, cycles, halves, spectra, frequencies, phasors, psts = self._core.take()
+        """Rows completed since the last call: tables "basic", "cycle", "half_cycle", "frequency", "synchrophasor", "pst", "register", "pulse"."""
+        windows, cycles, halves, spectra, frequencies, phasors, psts, registers, pulses = self._core.take()
         tables = {}
         if windows:
             rows = np.frombuffer(windows).reshape(-1, ROW)
@@ -260,6 +312,11 @@ class Engine:
             tables["synchrophasor"] = self._layout.synchrophasor_columns(np.frombuffer(phasors).reshape(-1, 20))
         if psts:
             tables["pst"] = self._pst_columns(np.frombuffer(psts).reshape(-1, 8))
+        if registers:
+            tables["register"] = self._layout.register_columns(np.frombuffer(registers).reshape(-1, REGISTER_ROW))
+        if pulses:
+            rows = np.frombuffer(pulses).reshape(-1, 2)
+            tables["pulse"] = {"t": self._layout.times(rows[:, 1]), "stream": rows[:, 0].astype(np.int64)}
         return tables
 
     def _pst_columns(self, rows: np.ndarray) -> Rows:
@@ -299,6 +356,12 @@ class Engine:
         return result
 
     @property
+    def registration(self) -> dict[str, Any]:
+        """State of the registration: `running`, `withheld` (Ws below the limits), `pulses` and `pulses_lost` of each stream."""
+        counts = self._core.counts()
+        return {name: counts[name] for name in ("running", "withheld", "pulses", "pulses_lost")}
+
+    @property
     def quality(self) -> dict[str, Any]:
         """Samples of each kind: samples in = integrated + excluded.
 
@@ -329,6 +392,7 @@ class Engine:
                 "wiring": self._wiring.name,
                 "fed": self._fed,
                 "lost": self._lost,
+                "registration": None if self._registration is None else asdict(self._registration),
             }
         ).encode()
         return struct.pack("<Q", len(head)) + head + self._core.snapshot()
@@ -346,7 +410,9 @@ class Engine:
             (size,) = struct.unpack_from("<Q", state)
             head = json.loads(state[8 : 8 + size])
             channels = [Channel(**{**c, "range": c["range"] and tuple(c["range"])}) for c in head["channels"]]
-            engine = cls(Settings.from_dict(head["settings"]), head["sample_rate"], channels, head["start_ns"], Wiring(head["wiring"]))
+            meter = head["registration"] and Registration(**head["registration"])
+            settings, wiring = Settings.from_dict(head["settings"]), Wiring(head["wiring"])
+            engine = cls(settings, head["sample_rate"], channels, head["start_ns"], wiring, registration=meter)
             engine._fed, engine._lost = head["fed"], head["lost"]
             engine._core.restore(state[8 + size :])
         except (struct.error, ValueError, KeyError, TypeError) as error:
