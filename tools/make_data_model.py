@@ -67,7 +67,7 @@ FLAGS = {
     Flag.INTERRUPTION: "an interruption overlaps it",
     Flag.GAP: "samples are missing in it",
     Flag.SATURATED: "values at the limits of the input",
-    Flag.NOT_FINITE: "values that are missing or no numbers",
+    Flag.NOT_FINITE: "values that are missing or no numbers; 1e60 V or A and more are none either",
     Flag.NO_LOCK: "no fundamental to synchronise with",
     Flag.INCOMPLETE: "fewer windows than belong to it",
     Flag.NO_CLOCK: "times are counted from 1970-01-01",

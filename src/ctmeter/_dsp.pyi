@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, final
 
-__all__ = ["Core", "instruction_set"]
+__all__ = ["LARGEST", "Core", "instruction_set"]
+
+LARGEST: float
 
 def instruction_set() -> str: ...
 @final

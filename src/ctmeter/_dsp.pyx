@@ -32,13 +32,16 @@ from ctmeter._kernels.references cimport set_angle, set_period
 from ctmeter._kernels.skew cimport REACH, move, set_delay
 from ctmeter._kernels.spectra cimport keep_floats
 from ctmeter._kernels.state cimport (
-    DEC_RING, GRIDS, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, SYNC_ROW, TAPS, TICK, VEC,
+    DEC_RING, GRIDS, LARGEST as _LARGEST, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, SYNC_ROW, TAPS, TICK, VEC,
     CHUNK, STAGE, choose_kernels, convert, core_t, derive_lanes, fetch, out_t, plan, raw_t, span_t, state_t,
 )
 from ctmeter._kernels.synchro cimport synchrophasors
 from ctmeter._kernels.tracker cimport keep_angles, measure_hop
 
-__all__ = ["Core", "instruction_set"]
+__all__ = ["LARGEST", "Core", "instruction_set"]
+
+#: V or A from which a sample is no number, as an infinite one is.
+LARGEST = _LARGEST
 
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
@@ -200,7 +203,7 @@ cdef class Core:
         cdef int l
         for l in range(8):
             self.c.lanes.column[l] = -1
-            self.c.lanes.low[l], self.c.lanes.high[l], self.c.lanes.missing[l] = -1e150, 1e150, float("nan")
+            self.c.lanes.low[l], self.c.lanes.high[l], self.c.lanes.missing[l] = -_LARGEST, _LARGEST, float("nan")
             if lanes[l] is None:
                 continue
             column, scale, offset, low, high, missing, _ = lanes[l]

@@ -62,7 +62,7 @@ def _lanes(channels: Sequence[Channel], wiring: Wiring, sample_rate: float) -> t
             lanes.append(None)
             continue
         c = channels[k]
-        low, high = c.range or (-1e150, 1e150)
+        low, high = c.range or (-math.inf, math.inf)
         missing = math.nan if c.missing is None else c.missing
         lanes.append((k, c.scale, c.offset, low, high, missing, c.skew * sample_rate))
     _check_wiring(set(columns), wiring.name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._dsp import LARGEST
+
 __all__ = ["HIGHEST", "LOWEST", "detect_frequency", "fit_phase"]
 
 #: Band in which a fundamental is looked for, Hz.
@@ -23,7 +25,7 @@ def detect_frequency(values: np.ndarray, sample_rate: float) -> float | None:
     Parameters
     ----------
     values : ndarray, float64, shape (n, k)
-        Voltages or currents; NaN counts as 0.
+        Voltages or currents; NaN counts as 0, and so does what the core takes for no number.
     sample_rate : float
         Hz.
 
@@ -32,7 +34,8 @@ def detect_frequency(values: np.ndarray, sample_rate: float) -> float | None:
     float or None
         Hz; None where nothing between 12 and 130 Hz stands out, or less than half a cycle is there.
     """
-    values = np.nan_to_num(np.asarray(values, np.float64)[: max(int(sample_rate), 1)], posinf=0.0, neginf=0.0)
+    values = np.asarray(values, np.float64)[: max(int(sample_rate), 1)]
+    values = np.where(np.abs(values) < LARGEST, values, 0.0)
     # means of a few samples: harmonics are of no interest here, speed is
     few = max(int(sample_rate // (16 * HIGHEST)), 1)
     values = values[: len(values) // few * few].reshape(-1, few, values.shape[1]).mean(1)

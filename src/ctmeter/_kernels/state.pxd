@@ -5,6 +5,7 @@ from libc.stdint cimport uint16_t
 from ctmeter._kernels.flicker_state cimport flicker_bank_t, flicker_state_t, flicker_t
 
 cdef extern from "_kernels/convert.h" nogil:
+    const double LARGEST
     enum:
         POINTS_FFT
         SPECTRUM
