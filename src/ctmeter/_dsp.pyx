@@ -32,8 +32,8 @@ from ctmeter._kernels.references cimport set_angle, set_period
 from ctmeter._kernels.skew cimport REACH, move, set_delay
 from ctmeter._kernels.spectra cimport keep_floats
 from ctmeter._kernels.state cimport (
-    DEC_RING, GRIDS, LARGEST as _LARGEST, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, SYNC_ROW, TAPS, TICK, VEC,
-    CHUNK, STAGE, choose_kernels, convert, core_t, derive_lanes, fetch, out_t, plan, raw_t, span_t, state_t,
+    CHUNK, DEC_RING, GRIDS, LARGEST as _LARGEST, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, STAGE,
+    SUB, SYNC_ROW, TAPS, TICK, VEC, choose_kernels, convert, core_t, derive_lanes, fetch, out_t, plan, raw_t, span_t, state_t,
 )
 from ctmeter._kernels.synchro cimport synchrophasors
 from ctmeter._kernels.tracker cimport keep_angles, measure_hop
