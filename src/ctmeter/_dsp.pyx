@@ -451,7 +451,7 @@ cdef class Core:
         cdef long n = min(self.s.frames, self.c.mask + 1)
         return PyBytes_FromStringAndSize(<char *>self.c.U, n * 32), PyBytes_FromStringAndSize(<char *>self.c.I, n * 32)
 
-    def lock(self, double frequency, phases=None, bint measured=True) -> None:
+    def lock(self, double frequency, phases=None, bint measured=True, bint blind=False) -> None:
         """Start tracking.
 
         Parameters
@@ -463,6 +463,8 @@ cdef class Core:
             u1, u2, u3, u12, u23, u31; the frequency is then taken as exact.
         measured : bool
             Whether that frequency was measured at all.
+        blind : bool
+            Whether values of Urms(1/2) mean nothing until one is: they are NaN then.
         """
         cdef int k
         cdef state_t *s = &self.s
@@ -473,7 +475,7 @@ cdef class Core:
         turn_reference(s, s.omega)
         s.hop = s.half + 2
         s.locked = 1
-        s.trust, s.lost = 0, not measured
+        s.trust, s.lost, s.blind = 0, not measured, blind
         if phases is not None:
             # the common grid starts with the run, so that every whole cycle that is there counts
             s.locked = 2

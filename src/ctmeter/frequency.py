@@ -6,7 +6,7 @@ import numpy as np
 
 from ._dsp import LARGEST
 
-__all__ = ["HIGHEST", "LOWEST", "detect_frequency", "fit_phase"]
+__all__ = ["HIGHEST", "LOWEST", "detect_frequency", "fit_phase", "main_tone"]
 
 #: Band in which a fundamental is looked for, Hz.
 LOWEST, HIGHEST = 12.0, 130.0
@@ -58,6 +58,41 @@ def detect_frequency(values: np.ndarray, sample_rate: float) -> float | None:
     if share < 0.2 or peak in (band[0], band[-1]):
         return None
     return _refined(values, sample_rate, float(axis[peak]))
+
+
+def main_tone(values: np.ndarray) -> float | None:
+    """The tone that stands out of a waveform, whatever its sample rate.
+
+    Parameters
+    ----------
+    values : ndarray, float64, shape (n, k)
+        Voltages or currents; NaN counts as 0, and so does what the core takes for no number.
+
+    Returns
+    -------
+    float or None
+        Cycles per sample, to a percent; None where no tone stands out, or less than two cycles of it are there,
+        or where its rms is below the mean: that is a course of rms values.
+    """
+    values = np.where(np.abs(values) < LARGEST, values, 0.0)
+    n = len(values)
+    if n < 8:
+        return None
+    mean = values.mean(0)
+    values = values - mean
+    total = float(np.sum(values**2))
+    if total <= n * float(np.sum(mean**2)):
+        return None
+    window = np.hanning(n + 2)[1:-1]
+    size = 4 << int(np.ceil(np.log2(n)))
+    power = (np.abs(np.fft.rfft(values * window[:, None], size, axis=0)) ** 2).sum(1)
+    peak = int(np.argmax(power))
+    share = power[peak] * 4 / (np.sum(window) ** 2 * total / n) / 2
+    if share < 0.2 or peak * n < 2 * size or peak == len(power) - 1:
+        return None
+    # the crest of a parabola through the peak and its neighbours
+    low, mid, high = np.log(np.maximum(power[peak - 1 : peak + 2], 1e-300))
+    return float(peak + 0.5 * (low - high) / (low - 2 * mid + high)) / size
 
 
 def _refined(values: np.ndarray, rate: float, f: float) -> float:

@@ -197,6 +197,7 @@ ctypedef struct state_t:
     int fly                     # hops since the phase was last measured
     int trust                   # hops in a row that it was
     int lost                    # 1: it has not been for long
+    int blind                   # 1: it never was in this run, and what is there is no mains voltage: no Urms(1/2)
     int known[3]
     double theta[7]             # phase of each grid against the common one
     double before[7]            # the same at the hop before
