@@ -67,7 +67,7 @@ FLAGS = {
     Flag.INTERRUPTION: "an interruption overlaps it",
     Flag.GAP: "samples are missing in it",
     Flag.SATURATED: "values at the limits of the input",
-    Flag.NOT_FINITE: "values that are missing or no numbers",
+    Flag.NOT_FINITE: "values that are missing or no numbers; 1e60 V or A and more are none either",
     Flag.NO_LOCK: "no fundamental to synchronise with, in part or all of the interval; where in all, `f` is null",
     Flag.INCOMPLETE: "fewer windows than belong to it",
     Flag.NO_CLOCK: "times are counted from 1970-01-01",
@@ -129,6 +129,15 @@ def rows(tables: tuple[str, ...]) -> Iterator[str]:
             yield "| " + " | ".join(cells if several else [*cells[:5], *cells[6:]]) + " |\n"
 
 
+ENERGY = """
+Active energy is the sum of u·i over every sample. Direction and quadrant, and with them reactive and apparent energy, are decided
+by whole cycles; the part of a cycle at either end of a recording, or beside a gap, takes direction, Q and S from the whole cycle next to it.
+In such a part the active energy may be more than its mean power would give, because instantaneous power swings at twice the
+frequency: `A+` can then stand above `E+`, and `A-` above `E-`, by what S does in 1/(2 pi f) at each end where the waveforms are sinusoidal
+(3.2 ms at 50 Hz). That counts in recordings of a few cycles only; within whole cycles |P| <= S.
+"""
+
+
 def section(tables: tuple[str, ...]) -> str:
     """The columns of some tables that share them."""
     titles = ["columns", "meaning", "unit", "type", "side", "aggregated by", "tables", "clause"]
@@ -163,7 +172,7 @@ def page() -> str:
             text += f"\n## {table}\n\n{ROWS[table][0].upper()}{ROWS[table][1:]}.\n\n" + section((table,))
     text += "\n## Flags\n\n| bit | name | set where |\n|---|---|---|\n"
     text += "".join(f"| {f.bit_length() - 1} | {f.label} | {FLAGS[f]} |\n" for f in Flag)
-    text += "\n## Energies\n\nIn `summary.json`; OBIS codes of the total and of each phase.\n\n"
+    text += "\n## Energies\n\nIn `summary.json`; OBIS codes of the total and of each phase.\n" + ENERGY + "\n"
     text += "| key | meaning | unit | OBIS | phases |\n|---|---|---|---|---|\n"
     text += "".join(registers())
     text += "\n## OBIS codes of columns\n\n| column | code |\n|---|---|\n" + "".join(obis())

@@ -32,13 +32,16 @@ from ctmeter._kernels.skew cimport REACH, move, set_delay
 from ctmeter._kernels.spans cimport clear, join, look_at_marks
 from ctmeter._kernels.spectra cimport keep_floats
 from ctmeter._kernels.state cimport (
-    DEC_RING, ENERGY_ROW, GRIDS, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW, SUB, SYNC_ROW, TAPS, TICK, VEC,
-    CHUNK, STAGE, choose_kernels, convert, core_t, derive_lanes, fetch, out_t, plan, raw_t, span_t, state_t,
+    CHUNK, DEC_RING, ENERGY_ROW, GRIDS, LARGEST as _LARGEST, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW,
+    STAGE, SUB, SYNC_ROW, TAPS, TICK, VEC, choose_kernels, convert, core_t, derive_lanes, fetch, out_t, plan, raw_t, span_t, state_t,
 )
 from ctmeter._kernels.synchro cimport synchrophasors
 from ctmeter._kernels.tracker cimport keep_angles, measure_hop
 
-__all__ = ["Core", "instruction_set"]
+__all__ = ["LARGEST", "Core", "instruction_set"]
+
+#: V or A from which a sample is no number, as an infinite one is.
+LARGEST = _LARGEST
 
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
@@ -213,7 +216,7 @@ cdef class Core:
         cdef int l
         for l in range(8):
             self.c.lanes.column[l] = -1
-            self.c.lanes.low[l], self.c.lanes.high[l], self.c.lanes.missing[l] = -1e150, 1e150, float("nan")
+            self.c.lanes.low[l], self.c.lanes.high[l], self.c.lanes.missing[l] = -_LARGEST, _LARGEST, float("nan")
             if lanes[l] is None:
                 continue
             column, scale, offset, low, high, missing, _ = lanes[l]
@@ -477,7 +480,7 @@ cdef class Core:
         cdef long n = min(self.s.frames, self.c.mask + 1)
         return PyBytes_FromStringAndSize(<char *>self.c.U, n * 32), PyBytes_FromStringAndSize(<char *>self.c.I, n * 32)
 
-    def lock(self, double frequency, phases=None, bint measured=True, double floor=0.0) -> None:
+    def lock(self, double frequency, phases=None, bint measured=True, double floor=0.0, bint blind=False) -> None:
         """Start tracking.
 
         Parameters
@@ -491,6 +494,8 @@ cdef class Core:
             Whether that frequency was measured at all.
         floor : float, optional
             Amplitude (V, or A where currents are the reference) that a fundamental must exceed in this run.
+        blind : bool
+            Whether values of Urms(1/2) mean nothing until one is: they are NaN then.
         """
         cdef int k
         cdef state_t *s = &self.s
@@ -501,7 +506,7 @@ cdef class Core:
         turn_reference(s, s.omega)
         s.hop = s.half + 2
         s.locked = 1
-        s.trust, s.lost, s.floor = 0, not measured, floor
+        s.trust, s.lost, s.floor, s.blind = 0, not measured, floor, blind
         if phases is not None:
             # the common grid starts with the run, so that every whole cycle that is there counts
             s.locked = 2

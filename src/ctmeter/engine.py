@@ -64,7 +64,7 @@ def _lanes(channels: Sequence[Channel], wiring: Wiring, sample_rate: float) -> t
             lanes.append(None)
             continue
         c = channels[k]
-        low, high = c.range or (-1e150, 1e150)
+        low, high = c.range or (-math.inf, math.inf)
         missing = math.nan if c.missing is None else c.missing
         lanes.append((k, c.scale, c.offset, low, high, missing, c.skew * sample_rate))
     _check_wiring(set(columns), wiring.name)
@@ -179,6 +179,8 @@ class Engine:
         self._layout = Layout(settings, self._rate, self._nominal, self._timebase.start_ns or 0, int(self._base_flags), wiring.name == "3P3W", here)
         self._fed = self._lost = 0
         self._registration = registration
+        #: Whether a run began with a voltage that was none of the mains: it has no Urms(1/2) until a fundamental is found.
+        self.blind = False
         self._core = self._new_core()
 
     def _new_core(self) -> Core:
@@ -270,6 +272,8 @@ class Engine:
             # nothing to measure a frequency by
             found = None
         frequency = self._nominal if found is None else found
+        blind = found is None and not short and self._slow(values)
+        self.blind = self.blind or blind
         # the tracker needs its three cycles, twice
         if short and len(values) < 4.5 * self._rate / frequency:
             frequency, phases = fit_phase(values, self._rate, frequency, free=found is not None)
@@ -278,11 +282,22 @@ class Engine:
             self._core.lock(frequency)
         else:
             # what leaks from DC or drift through the tracker's kernel is steady, and no fundamental
-            with np.errstate(over="ignore"):
-                largest = math.sqrt(2 * float(np.max(np.mean(np.square(np.nan_to_num(values)), axis=0), initial=0.0)))
-            self._core.lock(frequency, measured=False, floor=_LEAST * largest)
+            largest = math.sqrt(2 * float(np.max(np.mean(np.square(np.nan_to_num(values)), axis=0), initial=0.0)))
+            self._core.lock(frequency, measured=False, floor=_LEAST * largest, blind=blind)
         if found is None:
             log.info("no fundamental found at the start of a run; starting from %g Hz", frequency)
+
+    def _slow(self, values: np.ndarray) -> bool:
+        """Whether there is a voltage, and it changes more slowly than any mains: then its rms over a cycle of the mains says nothing."""
+        if self._settings.nominal_voltage is None or not any(self._lanes[:3]):
+            return False
+        if self._wiring.name == "3P3W":
+            values = values - np.roll(values, -1, axis=1)
+        cycle = max(round(self._rate / self._nominal), 1)
+        means = values[: len(values) // cycle * cycle].reshape(-1, cycle, 3).mean(1)
+        total, slow = ((x**2).mean(0) for x in (values, means))
+        alive = total >= ((self._settings.interruption + self._settings.hysteresis) * self._settings.nominal_voltage) ** 2
+        return bool((alive & (slow > 0.5 * total)).any())
 
     def _lock_short_run(self) -> None:
         """Find a frequency for a run that ends before the core wanted one."""
@@ -393,6 +408,7 @@ class Engine:
                 "fed": self._fed,
                 "lost": self._lost,
                 "registration": None if self._registration is None else asdict(self._registration),
+                "blind": self.blind,
             }
         ).encode()
         return struct.pack("<Q", len(head)) + head + self._core.snapshot()
@@ -413,7 +429,7 @@ class Engine:
             meter = head["registration"] and Registration(**head["registration"])
             settings, wiring = Settings.from_dict(head["settings"]), Wiring(head["wiring"])
             engine = cls(settings, head["sample_rate"], channels, head["start_ns"], wiring, registration=meter)
-            engine._fed, engine._lost = head["fed"], head["lost"]
+            engine._fed, engine._lost, engine.blind = head["fed"], head["lost"], head["blind"]
             engine._core.restore(state[8 + size :])
         except (struct.error, ValueError, KeyError, TypeError) as error:
             raise InputError(f"snapshot: {error}", expected="one of this version") from None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["HIGHEST", "LOWEST", "detect_frequency", "fit_phase"]
+from ._dsp import LARGEST
+
+__all__ = ["HIGHEST", "LOWEST", "detect_frequency", "fit_phase", "main_tone"]
 
 #: Band in which a fundamental is looked for, Hz.
 LOWEST, HIGHEST = 12.0, 130.0
@@ -23,7 +25,7 @@ def detect_frequency(values: np.ndarray, sample_rate: float) -> float | None:
     Parameters
     ----------
     values : ndarray, float64, shape (n, k)
-        Voltages or currents; NaN counts as 0.
+        Voltages or currents; NaN counts as 0, and so does what the core takes for no number.
     sample_rate : float
         Hz.
 
@@ -32,7 +34,8 @@ def detect_frequency(values: np.ndarray, sample_rate: float) -> float | None:
     float or None
         Hz; None where nothing between 12 and 130 Hz stands out, or less than half a cycle is there.
     """
-    values = np.nan_to_num(np.asarray(values, np.float64)[: max(int(sample_rate), 1)], posinf=0.0, neginf=0.0)
+    values = np.asarray(values, np.float64)[: max(int(sample_rate), 1)]
+    values = np.where(np.abs(values) < LARGEST, values, 0.0)
     # means of a few samples: harmonics are of no interest here, speed is
     few = max(int(sample_rate // (16 * HIGHEST)), 1)
     values = values[: len(values) // few * few].reshape(-1, few, values.shape[1]).mean(1)
@@ -55,6 +58,41 @@ def detect_frequency(values: np.ndarray, sample_rate: float) -> float | None:
     if share < 0.2 or peak in (band[0], band[-1]):
         return None
     return _refined(values, sample_rate, float(axis[peak]))
+
+
+def main_tone(values: np.ndarray) -> float | None:
+    """The tone that stands out of a waveform, whatever its sample rate.
+
+    Parameters
+    ----------
+    values : ndarray, float64, shape (n, k)
+        Voltages or currents; NaN counts as 0, and so does what the core takes for no number.
+
+    Returns
+    -------
+    float or None
+        Cycles per sample, to a percent; None where no tone stands out, or less than two cycles of it are there,
+        or where its rms is below the mean: that is a course of rms values.
+    """
+    values = np.where(np.abs(values) < LARGEST, values, 0.0)
+    n = len(values)
+    if n < 8:
+        return None
+    mean = values.mean(0)
+    values = values - mean
+    total = float(np.sum(values**2))
+    if total <= n * float(np.sum(mean**2)):
+        return None
+    window = np.hanning(n + 2)[1:-1]
+    size = 4 << int(np.ceil(np.log2(n)))
+    power = (np.abs(np.fft.rfft(values * window[:, None], size, axis=0)) ** 2).sum(1)
+    peak = int(np.argmax(power))
+    share = power[peak] * 4 / (np.sum(window) ** 2 * total / n) / 2
+    if share < 0.2 or peak * n < 2 * size or peak == len(power) - 1:
+        return None
+    # the crest of a parabola through the peak and its neighbours
+    low, mid, high = np.log(np.maximum(power[peak - 1 : peak + 2], 1e-300))
+    return float(peak + 0.5 * (low - high) / (low - 2 * mid + high)) / size
 
 
 def _refined(values: np.ndarray, rate: float, f: float) -> float:

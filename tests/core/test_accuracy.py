@@ -218,3 +218,27 @@ def test_channels_sampled_at_different_instants(fs: float, record_property: Reco
     columns = [sampled({"x": tones}, 2 * np.pi * f / fs * (n + d))["x"] for tones, d in zip(signals.values(), late, strict=True)]
     channels = [Channel(name, skew=d / fs) for name, d in zip(signals, late, strict=True)]
     within(deviations(measure_parts(channels, fs, [np.stack(columns, 1)]), signals, f), record_property)
+
+
+@pytest.mark.parametrize("order", [50.55, 50.95, 51.55, 52.05, 53.55])
+def test_a_line_between_two_bins_leaks_as_the_rectangular_window_does(order: float, record_property: Record):
+    """Into the sub-groups of the orders below: the DFT of 2048 points over each window, as a geometric sum."""
+    f, fs, points, a = 50.0, 12.8e3, 2048, 0.05 * 230
+    x = 2 * np.pi * f / fs * np.arange(round(1.4 * fs))
+    run = measure({"U_L1": 2**0.5 * (230 * np.sin(x + 0.1) + a * np.sin(order * x + 0.7))}, fs, spectra="basic")
+    start, length = (run.basic["t"] - START_NS) * 1e-9 * fs, run.basic["duration"] * fs
+    angle, bins = 2 * np.pi * f / fs * order * start + 0.7, f / fs * order * length
+
+    def summed(d: np.ndarray) -> np.ndarray:
+        """Mean of the points of a tone d bins away."""
+        return np.exp(1j * np.pi * d * (1 - 1 / points)) * np.sin(np.pi * d) / (points * np.sin(np.pi * d / points))
+
+    worst = 0.0
+    for h in (48, 49, 50):
+        group = [np.exp(1j * angle) * summed(bins - k) - np.exp(-1j * angle) * summed(-bins - k) for k in range(10 * h - 1, 10 * h + 2)]
+        expected = a * np.sqrt(np.sum(np.abs(group) ** 2, axis=0))
+        if (order, h) == (51.55, 50):
+            assert expected.max() / 230 == pytest.approx(0.0017, abs=1e-4)  # as docs/accuracy.md has it
+        worst = max(worst, np.abs(run.basic["HU_L1"][:, h] - expected).max() / 230 * 1e6)
+    record_property("ppm of U1", worst)
+    assert worst < 5

@@ -234,3 +234,20 @@ def test_every_sample_once_whatever_the_ends(samples: int, f: float):
             engine.feed(Gap(samples=17))
     energy = finish(engine).energy
     assert abs(energy["A+"] - energy["A-"] - energy_of(waves, 5e3)) < 1e-12 * scale
+
+
+@pytest.mark.parametrize("cycles", [1, 2, 10])
+@pytest.mark.parametrize("part", [0.125, 0.375, 0.5, 0.875])
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_part_of_a_cycle_has_its_own_active_energy_and_its_neighbours_s(cycles: int, part: float, side: int):
+    """With u and i in phase p = S (1 - cos 2wt), so that a last part T of a cycle has S (T - sin(2wT) / 2w), more or less than S T."""
+    n, s, omega = round((cycles + part) * 256), 230.0 * 5.0, 2 * np.pi * 50
+    # the first sample's interval begins at a zero crossing
+    wave = np.sin(2 * np.pi * (np.arange(n) + 0.5) / 256)
+    waves = {"U_L1": 230 * 2**0.5 * wave, "I_L1": side * 5 * 2**0.5 * wave}
+    run = measure(waves, FS)
+    a, e = (float(run.energy[k + ("+" if side > 0 else "-")] or 0.0) * 3600 for k in "AE")
+    assert a == pytest.approx(abs(energy_of(waves, FS)) * 3600, rel=1e-12)
+    assert e == pytest.approx(s * n / FS, rel=1e-5)
+    assert a - e == pytest.approx(-s * np.sin(4 * np.pi * part) / (2 * omega), abs=1e-3 * s / omega + 1e-5 * e)
+    assert all(float(run.energy[k + ("-" if side > 0 else "+")] or 0.0) == 0.0 for k in "AE")

@@ -165,6 +165,66 @@ def test_saturation_and_missing_beside_each_other():
     assert run.quality["not_finite"] == {"U_L1": 20} and list(run.quality["saturated"]) == ["U_L2"]
 
 
+LAYOUTS = {
+    "rows": lambda raw: raw,
+    "columns": np.asfortranarray,
+    "backwards": lambda raw: np.ascontiguousarray(raw[::-1])[::-1],
+    "every other": lambda raw: np.repeat(np.repeat(raw, 2, 0), 2, 1)[::2, ::2],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize(("scale", "offset"), [(1e308, 0.0), (1e56, 0.0), (-1e56, 3e59), (0.0122, 1e300), (np.inf, 0.0), (0.0122, np.nan)])
+def test_counts_that_scale_to_no_number_are_none(scale: float, offset: float, kind: type, layout: str):
+    """Whatever is no number in V, or 1e60 V and more, is left out, and only in its own phase."""
+    raw = counts(kind)[: AT // 2]
+    with np.errstate(over="ignore", invalid="ignore"):
+        volts = raw[:, 0].astype(float) * scale + offset
+    none = ~(np.abs(volts) < 1e60)
+    assert none.any()
+    channels = converter()
+    channels[0] = Channel("U_L1", scale=scale, offset=offset)
+    run = measure_parts(channels, FS, [LAYOUTS[layout](raw)])
+    assert run.quality["not_finite"] == {"U_L1": int(none.sum())} and run.quality["saturated"] == {}
+    amperes = raw[:, 3] * np.float64(channels[3].scale)
+    if none.all():
+        assert run.energy["A+_L1"] is None
+    else:
+        assert float(run.energy["A+_L1"]) - float(run.energy["A-_L1"]) == pytest.approx(float((volts * amperes)[~none].sum()) / FS / 3600, rel=1e-9)
+    for n in ("L2", "L3"):
+        made = {f"U_{n}": raw[:, int(n[1]) - 1] * np.float64(0.0122), f"I_{n}": raw[:, int(n[1]) + 2] * np.float64(0.0012)}
+        assert float(run.energy[f"A+_{n}"]) - float(run.energy[f"A-_{n}"]) == pytest.approx(energy_of(made, FS, n), rel=1e-9)
+        assert not flagged(run.basic[f"flags_{n}"], Flag.NOT_FINITE).any()
+    assert not np.isinf(np.stack([np.asarray(v, float) for k, v in run.basic.items() if np.ndim(v) == 1])).any()
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.float32, np.float64])
+def test_counts_beyond_the_numbers_are_as_infinities(kind: type):
+    """The same rows and energies as from values that are infinite."""
+    raw = counts(kind)
+    raw[AT : AT + 30, 1] = 32001
+    scale = 1e60 / 32000.5
+    channels = converter()
+    channels[1] = Channel("U_L2", scale=scale)
+    run = measure_parts(channels, FS, [raw])
+    volts = raw.astype(float)
+    volts[AT : AT + 30, 1] = np.inf
+    same = measure_parts(channels, FS, [volts])
+    assert run.quality == same.quality and run.quality["not_finite"] == {"U_L2": 30} and run.energy == same.energy
+    assert all(np.array_equal(run.basic[k], v, equal_nan=True) for k, v in same.basic.items())
+
+
+@pytest.mark.parametrize("reactive", ["fundamental", "quarter-shift", "budeanu", "fryze"])
+@pytest.mark.parametrize("size", [1e19, 1e30, 1e38, 9e59])
+def test_nothing_that_is_a_number_becomes_infinite(size: float, reactive: str):
+    """Not in the spectra either, which are of single precision: they are missing then."""
+    run = measure({n: wave / 400 * size for n, wave in waves().items()}, FS, reactive=reactive, spectra="basic")
+    assert run.quality["not_finite"] == {} and all(np.isfinite(v) for v in run.energy.values())
+    assert not any(np.isinf(np.asarray(v, float)).any() for v in run.basic.values())
+    assert ppm(run.basic["U_L1"][1:-1], rms(FEEDER["U_L1"]) / 400 * size) < 5
+
+
 @pytest.mark.parametrize("length", [1, 100, 12800, 10**7])
 def test_gaps(length: int):
     """Missing time contributes nothing, and windows start anew at its end."""

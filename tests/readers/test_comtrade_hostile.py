@@ -9,6 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+import ctmeter
 from ctmeter.errors import InputError
 from ctmeter.readers.comtrade import READER
 from readers.comtrade_files import ANALOG, cff_bytes, cfg_text, dat_bytes, samples, states, write
@@ -277,3 +278,24 @@ def test_random_damage(tmp_path, file_type):
             assert np.isfinite(rec.duration)
             assert sum(len(b) for b in rec.blocks(7) if hasattr(b, "raw")) <= rec.samples
     assert read > 100
+
+
+@pytest.mark.parametrize("file_type", TYPES)
+@pytest.mark.parametrize("multiplier", ["1e308", "1e200"])
+def test_a_multiplier_beyond_the_numbers_leaves_no_samples(tmp_path, file_type, multiplier):
+    """Counts that scale to infinity are none, as infinities themselves are; nothing is measured of them."""
+    wave = np.cos(2 * np.pi * 50 * (np.arange(500) + 0.5) / 5000)
+    raw = np.stack([30000 * wave, 15000 * wave], 1).astype("f4" if file_type == "FLOAT32" else "i4")
+    assert (raw[:, 0] != 0).all()
+    analog = (f"1,UA,A,,V,{multiplier},0,0,-32768,32767,1,1,S", "2,IA,A,,A,0.001,0,0,-32768,32767,1,1,S")
+    cfg = cfg_text(analog=analog, status=(), rates=("1", "5000,500"), file_type=file_type)
+    path = write(tmp_path, cfg, dat_bytes(file_type, raw, np.zeros((500, 0)), [200 * k for k in range(500)]))
+    result = ctmeter.measure(path, nominal_voltage=230.0, transient=1.5)
+    assert result.summary["quality"]["not_finite"] == {"U_L1": 500}
+    assert {result.energy[key] for key in ("A+", "A-", "A+_L1", "E+")} == {None} and result.mean["U_L1"] is None
+    assert result.mean["I_L1"] == pytest.approx(15 / 2**0.5, rel=1e-4)
+    with ctmeter.read(path) as rec:
+        amperes, start = rec.read(["I_L1"])[:, 0], rec.start
+    arrays = ctmeter.Recording.from_arrays({"U_L1": np.full(500, np.inf), "I_L1": amperes}, sample_rate=5000.0, start=start)
+    same = ctmeter.measure(arrays, nominal_voltage=230.0)
+    assert same.summary["quality"] == result.summary["quality"] and same.energy == result.energy and not result.events

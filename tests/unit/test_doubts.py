@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ctmeter import Analyzer, Channel, Recording, measure
+from ctmeter import Analyzer, Channel, InputError, Recording, measure, read
+from ctmeter.quantity import Flag
 from ctmeter.recording import Gap
 
 RATE = 6400.0
@@ -65,3 +66,100 @@ def test_means_of_a_part():
 def test_means_of_a_part_of_a_real_recording(recordings):
     summary = measure(recordings / "wisp" / "1.cfg").summary
     assert any(w.startswith("means cover 18 % of the recording") for w in summary["warnings"])
+
+
+def stamped(path, factor: float, f: float = 50.0):
+    """Two seconds of mains at 5 kHz as text, its stamps a factor too large."""
+    t = np.arange(10_000) / 5000.0
+    rows = np.column_stack([t * factor, 325.27 * np.sin(2 * np.pi * f * t), 7.07 * np.sin(2 * np.pi * f * t - 0.5)])
+    np.savetxt(path, rows, "%.7g", ",", header="t,U_L1 [V],I_L1 [A]", comments="")
+    return path
+
+
+@pytest.mark.parametrize(("factor", "fn", "f", "rate"), [(100, None, 0.5, 5000), (1000, 50, 0.05, 5000), (100, 60, 0.5, 6000)])
+def test_a_time_column_wrong_by_a_power_of_ten_is_named(tmp_path, factor, fn, f, rate):
+    path = stamped(tmp_path / "ms.csv", factor)
+    with pytest.raises(InputError) as raised:
+        measure(path, **({"nominal_frequency": fn} if fn else {}))
+    said = str(raised.value)
+    assert "ms.csv" in said and f"at a sample rate of {5000 / factor:g} Hz" in said and f"100 samples a cycle, is at {f:g} Hz" in said
+    assert "time column" in said and f"--rate {rate} if that tone is the mains of {fn or 50} Hz" in said
+    with read(path) as rec:
+        assert any("too slow for a waveform" in w and "time column" in w and "--rate" in w for w in rec.warnings)
+    assert measure(path, rate=5000).mean["f"] == pytest.approx(50.0, abs=1e-3)
+
+
+def test_a_sample_rate_too_low_of_arrays_is_named():
+    with pytest.raises(InputError, match=r"100 Hz is fewer than 4 samples per cycle of 50 Hz; .* 20 samples a cycle, is at 5 Hz .*--rate 1000"):
+        measure(Recording.from_arrays({"U_L1": 325 * np.sin(np.pi / 10 * np.arange(400))}, sample_rate=100.0))
+
+
+def test_rms_values_have_no_tone(tmp_path):
+    path = tmp_path / "trend.csv"
+    path.write_text("t,U_L1 [V]\n" + "".join(f"{k},{230 + k % 7}\n" for k in range(100)))
+    with pytest.raises(InputError, match="nothing to measure: 1 Hz is too slow") as raised:
+        measure(path)
+    assert "main tone" not in str(raised.value) and "--rate" in str(raised.value)
+
+
+@pytest.mark.parametrize("fn", [None, 50])
+def test_no_events_of_a_voltage_that_is_none_of_the_mains(tmp_path, fn):
+    """Ten times too slow: its rms over 20 ms swings at 10 Hz, which is no dip of anything."""
+    result = measure(stamped(tmp_path / "x.csv", 10), nominal_voltage=230.0, half_cycle=True, **({"nominal_frequency": fn} if fn else {}))
+    said = " | ".join(result.summary["warnings"])
+    assert result.events == [] and "no events until one is found" in said and "is at 5 Hz" in said and "--rate 5000 if" in said
+    table = result.tables["half_cycle"]
+    assert table.num_rows > 1000 and table["U"].null_count == table.num_rows
+    flags = result.tables["basic"]["flags"].to_numpy()
+    assert (flags & np.uint32(Flag.NO_LOCK) > 0).all() and not (flags & np.uint32(Flag.DIP | Flag.SWELL | Flag.INTERRUPTION)).any()
+    assert result.mean["U_L1"] == pytest.approx(230.0, rel=1e-3)
+
+
+def after_a_drift() -> np.ndarray:
+    """A second of 5 Hz, then mains with a dip to half of it for five cycles from 3 s on."""
+    mains = sine(50.0, 4.0)
+    mains[round(2 * RATE) : round(2.1 * RATE)] *= 0.5
+    return np.concatenate([sine(5.0, 1.0), mains])
+
+
+@pytest.mark.parametrize("fn", [None, 50])
+def test_events_are_looked_for_once_there_is_a_fundamental(fn):
+    given = {"nominal_voltage": 230.0, **({"nominal_frequency": fn} if fn else {})}
+    (event,) = measure(Recording.from_arrays({"U_L1": after_a_drift()}, sample_rate=RATE), **given).events
+    assert event["type"] == "dip" and not event["flags"] & Flag.INCOMPLETE
+    assert event["U_residual"] == pytest.approx(325 / 8**0.5, rel=2e-3) and event["duration"] == pytest.approx(0.11, abs=1e-3)
+
+
+def test_a_drift_in_any_split():
+    """The same rows and notes from any blocks, with a snapshot between."""
+    results = []
+    for size in (32_000, 700):
+        analyzer = Analyzer({"nominal_voltage": 230.0, "nominal_frequency": 50, "half_cycle": True}, sample_rate=RATE, channels=[Channel("U_L1")])
+        values = after_a_drift()[:, None]
+        for k in range(0, len(values), size):
+            analyzer.feed(values[k : k + size])
+            if k == 1400:
+                analyzer = Analyzer.restore(analyzer.snapshot())
+        results.append(analyzer.finish())
+    one, other = results
+    assert one.summary == other.summary and one.tables["half_cycle"].equals(other.tables["half_cycle"])
+    assert 0 < one.tables["half_cycle"]["U"].null_count < 150
+
+
+@pytest.mark.parametrize("dead", [0.1, 0.15, 0.19, 1.0, 4.0])
+@pytest.mark.parametrize("offset", [0.0, 10.0])
+def test_a_voltage_lost_from_the_start_is_an_interruption(dead, offset):
+    """Also where an offset of the sensor remains, and where nothing else is in the recording."""
+    values = sine(50.0, 4.0)
+    values[: round(dead * RATE)] = 0.0
+    events = measure(Recording.from_arrays({"U_L1": values + offset}, sample_rate=RATE), nominal_voltage=230.0, nominal_frequency=50).events
+    (event,) = [e for e in events if e["type"] == "interruption"]
+    assert event["flags"] & Flag.INCOMPLETE and event["U_residual"] == pytest.approx(offset, abs=0.02)
+    assert event["duration"] == (None if dead == 4.0 else pytest.approx(dead, abs=0.021))
+
+
+def test_line_voltages_that_are_none_of_the_mains():
+    t = np.arange(round(2 * RATE)) / RATE
+    lines = {f"U_L{k}": 400 * 2**0.5 * np.sin(2 * np.pi * (5 * t - n / 3)) for n, k in enumerate(("12", "23"))}
+    result = measure(Recording.from_arrays(lines, sample_rate=RATE), nominal_voltage=400.0, nominal_frequency=50)
+    assert result.events == [] and any("no events until one is found" in w for w in result.summary["warnings"])

@@ -283,3 +283,17 @@ def test_events_flag_the_ten_seconds_of_frequency_they_touch():
     for size, snapshots in ((999, False), (40_000, True)):
         assert fed(recording, size, None, snapshots, snippets=False).tables["frequency"].equals(expected)
     assert not any(f & Flag.DIP for f in ctmeter.measure(recording, nominal_frequency=50).tables["frequency"]["flags"].to_pylist())
+
+
+def test_events_without_pandas():
+    """What the README says of times of nanoseconds: plain dicts, and columns one by one."""
+    u = UN * 2**0.5 * np.sin(2 * np.pi * 50 * np.arange(round(2 * FS)) / FS)
+    u[round(FS) : round(1.1 * FS)] *= 0.5
+    result = ctmeter.measure(Recording.from_arrays({"U_L1": u}, sample_rate=FS, start=BEGIN), **GIVEN)
+    (event,) = result.events
+    (detail,) = event["detail"]
+    assert event["t"] == detail["t"] and seconds(event["t"]) == pytest.approx(0.99, abs=1e-3)
+    table = result.tables["events"]
+    assert int(table["t"].to_numpy()[0].astype(np.int64) - START) * 1e-9 == pytest.approx(seconds(event["t"]), abs=1e-9)
+    columns = [n for n in table.column_names if n not in ("t", "detail")]
+    assert table.select(columns).to_pylist() == [{n: event[n] for n in columns}]

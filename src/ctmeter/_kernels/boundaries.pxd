@@ -29,6 +29,11 @@ cdef inline void advance(core_t *c, state_t *s, out_t *out, double tb, double ph
     cdef int flags = 0 if good or s.out_good else NO_LOCK
     if tb <= ta:
         return
+    if s.blind and not flags:
+        # the halves measured so far are of no cycle
+        s.blind = 0
+        for grid in range(1, GRIDS):
+            s.halves[grid] = 0
     turn_reference(s, (phase_b - s.out_phase) / (tb - ta))
     for grid in range(GRIDS):
         due[grid] = INFINITY

@@ -1,7 +1,12 @@
 /* Raw samples of any type and layout to eight lanes in V and A. */
 #ifndef CTMETER_CONVERT_H
 #define CTMETER_CONVERT_H
+#include <float.h>
+
 #include "dispatch.h"
+
+/* V or A from which a value is none: so large that neither its square nor the square of that, summed, is a finite number */
+static const double LARGEST = 1e60;
 
 typedef enum { RAW_I16, RAW_I32, RAW_F32, RAW_F64 } raw_t;
 
@@ -10,6 +15,7 @@ typedef struct {
     double scale[8], offset[8];
     double low[8], high[8]; /* raw values at or beyond which a sample is saturated */
     double missing[8];      /* raw value that stands for a missing sample; NaN where there is none */
+    double from[8], to[8];  /* raw values at or beyond which a sample is no number, or LARGEST and more once scaled */
     int line, derive_3, derive_i2; /* three-wire input; u31, i2 made from the others */
     double low16[8], high16[8]; /* the same for 16 bits, whose limits are a converter's whatever is known of its range */
     int count, list[8];     /* lanes that are recorded */
@@ -36,7 +42,7 @@ enum { MOST = 256 }; /* frames converted at once, at most */
                 const double x = (double)r; \
                 out[l] = x * L->scale[l] + L->offset[l]; \
                 if (!(x > L->LOW[l] && x < L->HIGH[l]) || x == L->missing[l]) { \
-                    const int bad = !(fabs(x) < 1e150) || x == L->missing[l]; \
+                    const int bad = !(x > L->from[l] && x < L->to[l]) || x == L->missing[l]; \
                     if (bad) out[l] = 0.0; \
                     mark |= bad ? 1 << l : 256 << l; \
                 } \
@@ -142,6 +148,15 @@ static int convert(const kernels_t *K, const lanes_t *L, raw_t type, const char 
     return any;
 }
 
+/* Between which raw values a lane's values are numbers; its limits are no wider than that, so that nothing more is looked at. */
+static void bound(lanes_t *L, int l)
+{
+    const double a = L->scale[l], b = L->offset[l], p = (-LARGEST - b) / a, q = (LARGEST - b) / a;
+    if (!(fabs(a) <= DBL_MAX && fabs(b) < LARGEST)) L->from[l] = L->to[l] = 0.0;
+    else L->from[l] = a == 0.0 ? -LARGEST : fmax(fmin(p, q), -LARGEST), L->to[l] = a == 0.0 ? LARGEST : fmin(fmax(p, q), LARGEST);
+    L->low[l] = fmax(L->low[l], L->from[l]), L->high[l] = fmin(L->high[l], L->to[l]);
+}
+
 /* What `convert` needs to know of the columns, once. */
 static void plan(lanes_t *L)
 {
@@ -158,9 +173,10 @@ static void plan(lanes_t *L)
             if (L->column[l] > L->last) L->last = L->column[l];
         } else {
             /* nothing is looked for in a lane that is not there */
-            L->low[l] = -1e150, L->high[l] = 1e150, L->missing[l] = NAN;
+            L->low[l] = -LARGEST, L->high[l] = LARGEST, L->missing[l] = NAN;
             L->scale[l] = L->offset[l] = 0.0;
         }
+        bound(L, l);
     }
     for (int l = 0; l < 8; l++) {
         L->low16[l] = L->column[l] >= 0 && L->low[l] < -32768.0 ? -32768.0 : L->low[l];

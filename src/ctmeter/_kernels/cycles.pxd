@@ -134,7 +134,7 @@ cdef inline void own_boundary(const core_t *c, state_t *s, out_t *out, int grid,
     if s.halves[grid] > 1:
         # the held period: the distance of edges would let an event move its own measure
         value = sqrt(max(s.half_sum[grid] + total, 0.0) * s.held / (2 * M_PI))
-        if (flags | s.half_flags[grid]) & NOT_FINITE:
+        if s.blind or (flags | s.half_flags[grid]) & NOT_FINITE:
             value = NAN
         else:
             s.cycle.umin[grid - 1] = min(s.cycle.umin[grid - 1], value)

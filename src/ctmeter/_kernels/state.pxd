@@ -5,6 +5,7 @@ from libc.stdint cimport uint16_t
 from ctmeter._kernels.flicker_state cimport flicker_bank_t, flicker_state_t, flicker_t
 
 cdef extern from "_kernels/convert.h" nogil:
+    const double LARGEST
     enum:
         POINTS_FFT
         SPECTRUM
@@ -208,6 +209,7 @@ ctypedef struct state_t:
     int trust                   # hops in a row that it was
     int lost                    # 1: it has not been for long
     double floor                # amplitude that a reference must exceed in this run
+    int blind                   # 1: it never was in this run, and what is there is no mains voltage: no Urms(1/2)
     int known[3]
     double theta[7]             # phase of each grid against the common one
     double before[7]            # the same at the hop before

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .._dsp import LARGEST
 from ..quantity import Flag
 from ..recording import Channel, Timebase, Wiring, scaled
 from ..settings import Settings
@@ -77,7 +78,7 @@ class Transients:
     def feed(self, block: np.ndarray) -> list[dict[str, Any]]:
         """The transients that are over by the end of the block, rows of the table `events`."""
         values = np.abs(scaled(block[:, self._columns], self._channels))
-        beyond = values > self._limit
+        beyond = (values > self._limit) & (values < LARGEST)
         done: list[dict[str, Any]] = []
         hit = np.flatnonzero(beyond.any(axis=1))
         if len(hit):

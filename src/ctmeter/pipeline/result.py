@@ -114,7 +114,7 @@ class Result:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events, in the order of their start."""
+        """The events, in the order of their start: rows of the table `events` as plain dicts, times as ISO text."""
         events: list[dict[str, Any]] = self.summary["events"]["list"]
         return events
 

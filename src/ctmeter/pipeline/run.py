@@ -14,8 +14,9 @@ import numpy as np
 from .. import roles
 from ..engine import detect_frequency
 from ..errors import InputError, SettingsError
+from ..frequency import main_tone
 from ..readers import read
-from ..recording import Recording, nanoseconds, positive_rate
+from ..recording import TOO_SLOW, Recording, Segment, nanoseconds, positive_rate
 from ..settings import Settings, layered, read_toml, sidecar
 from ..store.results import check_output
 from .analyzer import Analyzer
@@ -28,6 +29,8 @@ __all__ = ["Layers", "Time", "detected", "measure", "measure_points", "open_reco
 
 log = logging.getLogger(__name__)
 
+#: Frames looked at to find the main tone of a recording without a fundamental.
+_TONE_N = 1 << 15
 #: Seconds from the start of the recording, or a time as ISO text.
 Time = float | str | dt.datetime | None
 
@@ -123,10 +126,15 @@ def open_recording(
     return read(source, map=dict(mapping) or None, rate=rate), True
 
 
+def _leading(recording: Recording) -> list[str]:
+    """The voltages, else the currents."""
+    roles = [c.role for c in recording.channels if c.role]
+    return [r for r in roles if r[0] == "U"] or roles
+
+
 def detected(recording: Recording) -> float | None:
     """The frequency of the first half second that has one, within ten seconds of each segment; None where none has."""
-    voltages = [c.role for c in recording.channels if c.role and c.role[0] == "U"]
-    wanted = voltages or [c.role for c in recording.channels if c.role]
+    wanted = _leading(recording)
     if not wanted:
         return None
     for segment in recording.segments:
@@ -140,6 +148,39 @@ def detected(recording: Recording) -> float | None:
             if found is not None and np.isfinite(found):
                 return float(found)
     return None
+
+
+def _tone(recording: Recording, segment: Segment, nominal: float) -> tuple[str, str]:
+    """What the main tone of a segment is, and which sample rate would make it that of the mains; empty where there is none."""
+    tone = main_tone(recording.read(_leading(recording), segment.start, min(segment.stop, segment.start + _TONE_N)))
+    if tone is None:
+        return "", ""
+    f, rate = (f"{float(f'{v:.3g}'):.15g}" for v in (tone * segment.sample_rate, nominal / tone))
+    found = f"at a sample rate of {segment.sample_rate:.10g} Hz its main tone, {1 / tone:.3g} samples a cycle, is at {f} Hz"
+    return found, f"--rate {rate} if that tone is the mains of {nominal:g} Hz"
+
+
+def _measured(recording: Recording, nominal: float) -> list[Segment]:
+    """The segments that can be measured.
+
+    Raises
+    ------
+    InputError
+        None can, and which rate would do.
+    """
+    if not recording.segments:
+        raise InputError("no samples", path=recording.path)
+    measured = [s for s in recording.segments if not s.excluded]
+    if any(s.sample_rate >= TOO_SLOW * nominal for s in measured):
+        return measured
+    segment = (measured or recording.segments)[0]
+    why = segment.excluded or f"{segment.sample_rate:g} Hz is fewer than {TOO_SLOW} samples per cycle of {nominal:g} Hz"
+    found, remedy = _tone(recording, segment, nominal)
+    raise InputError(
+        f"nothing to measure: {why}{'; ' if found else ''}{found}",
+        path=recording.path,
+        expected=f"samples of a waveform; is the time column or the sample rate wrong? {remedy or '--rate HZ'}",
+    )
 
 
 def _instant(time: Time, recording: Recording, name: str) -> float | None:
@@ -256,16 +297,18 @@ def _measure(
             f"no channel is known as a voltage or current; channels: {names}", path=recording.path, expected="--map U_L1=NAME,I_L1=NAME,..."
         )
     notes = list(notes)
-    if settings.nominal_frequency is not None:  # else the analyzer detects it, and says so
-        frequency = detected(recording)
-        if frequency is not None and far_from_mains(frequency):
-            notes.append(f"the recording begins at {frequency:.5g} Hz, far from any mains frequency: a wrong sample rate or time column? (--rate)")
+    nominal = settings.nominal_frequency or 50.0
+    measured = _measured(recording, nominal)
+    frequency = detected(recording)
+    if frequency is None:
+        found, remedy = _tone(recording, measured[0], nominal)
+        if found:
+            notes.append(f"the recording begins without a fundamental; {found}: a wrong sample rate or time column? ({remedy})")
+    elif settings.nominal_frequency is not None and far_from_mains(frequency):  # else the analyzer says what it detects
+        notes.append(f"the recording begins at {frequency:.5g} Hz, far from any mains frequency: a wrong sample rate or time column? (--rate)")
     bounds = (_instant(limits[0], recording, "from"), _instant(limits[1], recording, "to"))
     if bounds[0] is not None and bounds[1] is not None and bounds[0] >= bounds[1]:
         raise SettingsError(f"from, to: {limits[0]} is not before {limits[1]}")
-    measured = [s for s in recording.segments if not s.excluded] or list(recording.segments)
-    if not measured:
-        raise InputError("no samples", path=recording.path)
     analyzer = Analyzer(settings, sample_rate=measured[0].sample_rate, channels=recording.channels, start=measured[0].start_ns, out=out, force=force)
     try:
         outside = drive(recording, analyzer, bounds, progress)

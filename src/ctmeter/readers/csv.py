@@ -100,6 +100,8 @@ class CsvReader:
             raise InputError("no rows of numbers", path=path, expected="a table of samples")
         start_ns, used, gaps = _timebase(path, layout, rate, stamps, clock, resolution, warnings)
         excluded = f"{used:g} Hz is too slow for a waveform" if used < TOO_SLOW * 50 else ""
+        if excluded:
+            warnings.append(f"{excluded}: rms values, or a wrong time column? (--rate)")
         segment = Segment(0, values.rows, used, start_ns, excluded)
         delimiter = {"\t": "tab", " ": "blanks", "": "none"}.get(layout.delimiter, layout.delimiter)
         metadata = {"delimiter": delimiter, "decimal": layout.decimal, "preamble": list(layout.preamble)}
