@@ -104,7 +104,7 @@ class Maxima:
     energies : sequence of str
         The ten total registers in their order.
     threshold : float, optional
-        Primary W; periods above it are counted.
+        Secondary W; periods whose mean import is above it are counted.
     allow_incomplete : bool
         Whether a period that is not covered in full may make a maximum.
     """
@@ -129,7 +129,7 @@ class Maxima:
             if tariff in (0, only) and power > self.largest.get(name, (0.0, 0))[0]:
                 self.largest[name] = (power, period.end_ns)
         self.last = period.power(0)
-        if self._threshold is not None and self.last > self._threshold:
+        if self._threshold is not None and period.secondary[0] * 1e6 > self._threshold * (period.end_ns - period.start_ns):
             self.above += 1
 
     def stop(self) -> None:

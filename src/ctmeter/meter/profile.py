@@ -16,17 +16,8 @@ import numpy as np
 from ..errors import SettingsError
 from ..quantity import QUANTITIES, Rule
 
-__all__ = ["CHANNELS", "MOST_REGISTERS", "Analysis", "capacity", "depth_days", "depth_of", "parse_register"]
+__all__ = ["MOST_REGISTERS", "Analysis", "capacity", "depth_days", "depth_of", "parse_register"]
 
-#: Channels of the load profile by the units digit of its code.
-CHANNELS: dict[int, tuple[str, ...]] = {
-    1: ("A+",),
-    2: ("A+", "A-"),
-    3: ("A+", "R+"),
-    4: ("A+", "A-", "R+", "R-"),
-    5: ("A+", "A-", "R1", "R2", "R3", "R4"),
-    6: ("A+", "A-", "R+", "R-", "R1", "R2", "R3", "R4"),
-}
 #: Memory of the profile, bytes, and what a record takes beside 4 bytes for each channel. The sheet gives days only;
 #: these are the only numbers (within 0.03 %) that make all eighteen of them.
 _MEMORY, _OVERHEAD = 587_700, 18
@@ -80,6 +71,16 @@ def depth_of(depth: str | int, channels: int, minutes: int, country: str = "") -
 
 
 _KINDS = ("min", "max")
+#: Import and export apart.
+_DIRECTED = {"P+": ("P", 1.0), "P-": ("P", -1.0), "Q+": ("Q", 1.0), "Q-": ("Q", -1.0)}
+#: Columns that may be logged, and how their means are made.
+_RULES = {
+    column: q.rule
+    for q in QUANTITIES
+    if "cycle" in q.tables or q.name in ("DPF", "U1", "I1", "u2", "u0", "i2", "i0")
+    for column in q.columns
+    if q.rule in (Rule.MEAN, Rule.RMS, Rule.PHASOR_MAGNITUDE)
+} | dict.fromkeys(_DIRECTED, Rule.MEAN)
 
 
 def parse_register(name: str) -> tuple[str, str]:
@@ -93,18 +94,15 @@ def parse_register(name: str) -> tuple[str, str]:
     head, _, tail = name.rpartition("_")
     column, kind = (head, tail) if tail in _KINDS else (name, "mean")
     if column not in _RULES:
-        raise SettingsError(f"analysis_registers: {name!r} is no quantity that the meter has, expected such as P, U_L1 or I_L1_max")
+        raise SettingsError(f"analysis_registers: {name!r} is no quantity that the meter has, expected such as P+, U_L1 or I_L1_max")
     return column, kind
 
 
-#: Columns that may be logged, and how their means are made.
-_RULES = {
-    column: q.rule
-    for q in QUANTITIES
-    if "cycle" in q.tables or q.name in ("DPF", "U1", "I1", "u2", "u0", "i2", "i0")
-    for column in q.columns
-    if q.rule in (Rule.MEAN, Rule.RMS, Rule.RATIO, Rule.PHASOR_MAGNITUDE) and q.name != "PF"
-}
+def _values(means: Mapping[str, np.ndarray], column: str) -> np.ndarray | None:
+    if column not in _DIRECTED:
+        return means.get(column)
+    source, sign = _DIRECTED[column]
+    return np.maximum(sign * means[source], 0.0) if source in means else None
 
 
 class Analysis:
@@ -136,7 +134,7 @@ class Analysis:
     def add(self, means: Mapping[str, np.ndarray], seconds: np.ndarray) -> None:
         """Rows of one part of the interval, and how long each is, s."""
         for k, (column, _) in enumerate(self._parsed):
-            values = means.get(column)
+            values = _values(means, column)
             if values is None:
                 continue
             there = np.isfinite(values)

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import StoreError
 from ..quantity import energy_keys
 
-__all__ = ["KEYS", "ROLL_OVER", "TARIFFED", "TARIFFS", "RatioEpoch", "Registers", "existing"]
+__all__ = ["KEYS", "ROLL_OVER", "TARIFFED", "TARIFFS", "RatioEpoch", "Registers", "existing", "roll_overs"]
 
 #: Every energy register: totals, then of L1, L2 and L3.
 KEYS = energy_keys()
@@ -38,6 +38,11 @@ _EXISTING = {1: ("A+", "E+"), 2: ("A+", "A-", "E+", "E-"), 3: ("A+", "R+", "R1",
 def existing(energy_type: int) -> tuple[str, ...]:
     """The total registers that a meter of this energy type has (1 A+, 2 A+/A-, 3 A+/R+, 4 all)."""
     return _EXISTING[energy_type]
+
+
+def roll_overs(units: int) -> int:
+    """How often a display of 10^7 kWh has begun again at so many mWs."""
+    return units // ROLL_OVER
 
 
 @dataclass(frozen=True)
@@ -135,27 +140,21 @@ class Registers:
         energies = tuple(k for k, there in zip(KEYS, self._exists, strict=True) if there)
         return energies + tuple(f"{name}_T{t}" for name in TARIFFED if name in energies for t in TARIFFS)
 
-    def secondary(self, name: str) -> int:
-        """mWs, mvars or mVAs of a register such as `A+`, `R2_L1` or `A+_T3`, on the secondary side."""
+    def value(self, name: str, side: str = "secondary") -> int:
+        """mWs, mvars or mVAs of a register such as `A+`, `R2_L1` or `A+_T3`.
+
+        On the primary side each unit counts times the ratio in force when it was added.
+        """
         head, _, tail = name.partition("_T")
-        return self._tariff[head][int(tail) - 1] if tail else self._value[KEYS.index(name)]
-
-    def primary(self, name: str) -> int:
-        """The same on the primary side: each unit times the ratio in force when it was added."""
+        units = self._tariff[head][int(tail) - 1] if tail else self._value[KEYS.index(name)]
+        if side == "secondary":
+            return units
         last = self._epochs[-1]
-        return last.primary.get(name, 0) + last.ratio * (self.secondary(name) - last.secondary.get(name, 0))
-
-    def on(self, side: str, name: str) -> int:
-        """A register on one side."""
-        return self.primary(name) if side == "primary" else self.secondary(name)
+        return last.primary.get(name, 0) + last.ratio * (units - last.secondary.get(name, 0))
 
     def remainder(self, name: str) -> float:
         """The fraction of a unit that is not in the register yet, secondary; of `R+` and `R-` the sum of their parts'."""
         return float(self._remainder[KEYS.index(name)])
-
-    def roll_overs(self, name: str, side: str = "primary") -> int:
-        """How often a display of 10^7 kWh has begun again."""
-        return self.on(side, name) // ROLL_OVER
 
     def unregistered(self) -> dict[str, int]:
         """mWs that registers which do not exist would have taken, by name; without those of which there is nothing."""
@@ -174,7 +173,7 @@ class Registers:
     def change_ratio(self, t_ns: int, ratio: int) -> RatioEpoch:
         """From now on another ratio; nothing that was added changes."""
         names = self.names()
-        epoch = RatioEpoch(t_ns, ratio, {n: self.secondary(n) for n in names}, {n: self.primary(n) for n in names})
+        epoch = RatioEpoch(t_ns, ratio, {n: self.value(n) for n in names}, {n: self.value(n, "primary") for n in names})
         self._epochs.append(epoch)
         return epoch
 
