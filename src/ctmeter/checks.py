@@ -12,7 +12,7 @@ from dataclasses import field
 from types import MappingProxyType
 from typing import Any, cast
 
-__all__ = ["Check", "FaultError", "boolean", "choice", "number", "ratio", "setting", "table", "text", "whole"]
+__all__ = ["Check", "FaultError", "boolean", "choice", "line", "number", "ratio", "setting", "table", "whole"]
 
 Check = Callable[[Any], Any]
 
@@ -21,8 +21,14 @@ class FaultError(ValueError):
     """One fault; its text is a sentence about the value."""
 
 
-def _is_number(value: Any) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, (bool, str))
+def _as_number(value: Any) -> float | None:
+    """The value as a float, infinite where it is too large for one; None where it is no number."""
+    if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def number(low: float, high: float, *, unit: str = "", optional: bool = True, open_low: bool = True) -> Check:
@@ -32,9 +38,9 @@ def number(low: float, high: float, *, unit: str = "", optional: bool = True, op
     def check(value: Any) -> float | None:
         if value is None and optional:
             return None
-        if not _is_number(value):
+        result = _as_number(value)
+        if result is None:
             raise FaultError(f"{value!r} is not a number, expected {wanted}")
-        result = float(value)
         if not math.isfinite(result) or result > high or result < low or (open_low and result == low):
             raise FaultError(f"{value!r} is out of range, expected {wanted}")
         return result
@@ -48,9 +54,10 @@ def whole(low: int, high: int, *, optional: bool = False) -> Check:
     def check(value: Any) -> int | None:
         if value is None and optional:
             return None
-        if not _is_number(value) or not math.isfinite(value) or int(value) != value or not low <= value <= high:
+        result = _as_number(value)
+        if result is None or not result.is_integer() or not low <= result <= high:
             raise FaultError(f"{value!r} is not a whole number from {low} to {high}")
-        return int(value)
+        return int(result)
 
     return check
 
@@ -91,7 +98,7 @@ def boolean(value: Any) -> bool:
     raise FaultError(f"{value!r} is not true or false")
 
 
-def text(limit: int) -> Check:
+def line(limit: int) -> Check:
     """One line of printable text, at most `limit` characters."""
 
     def check(value: Any) -> str:
@@ -102,9 +109,9 @@ def text(limit: int) -> Check:
     return check
 
 
-def setting(default: Any, check: Check, doc: str) -> Any:
-    """A dataclass field that carries its check and its meaning."""
-    return field(default=default, metadata={"check": check, "doc": doc})
+def setting(default: Any, check: Check, doc: str, *, hashed: bool = True) -> Any:
+    """A dataclass field that carries its check and its meaning; `hashed` false where a value may hold mappings."""
+    return field(default=default, metadata={"check": check, "doc": doc}, hash=None if hashed else False)
 
 
 def table(check: Check, doc: str) -> Any:
