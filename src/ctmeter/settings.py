@@ -8,15 +8,22 @@ line or keywords. Every fault of every layer is reported at once.
 from __future__ import annotations
 
 import difflib
-import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
+# underscored as what this module offers are settings, not checks
+from .checks import FaultError as _FaultError
+from .checks import boolean as _bool
+from .checks import choice as _choice
+from .checks import number as _number
+from .checks import ratio as _ratio
+from .checks import setting as _setting
+from .checks import table as _table
 from .errors import SettingsError
 
 __all__ = ["OPTIONS", "Settings", "from_environment", "layered", "read_toml", "sidecar"]
@@ -24,67 +31,6 @@ __all__ = ["OPTIONS", "Settings", "from_environment", "layered", "read_toml", "s
 #: Keys a TOML file may hold beside the settings: options of the command line.
 OPTIONS = ("rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose")
 _ROLE = re.compile(r"U_(L[123]|N|L12|L23|L31|L21|L32|L13)|I_(L[123]|N)")
-
-
-class _FaultError(ValueError):
-    """One fault; its text is a sentence about the value."""
-
-
-Check = Callable[[Any], Any]
-
-
-def _is_number(value: Any) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, (bool, str))
-
-
-def _number(low: float, high: float, *, unit: str = "", optional: bool = True, open_low: bool = True) -> Check:
-    wanted = f"a number {'above' if open_low else 'from'} {low:g} up to {high:g}" + (f" {unit}" if unit else "")
-
-    def check(value: Any) -> float | None:
-        if value is None and optional:
-            return None
-        if not _is_number(value):
-            raise _FaultError(f"{value!r} is not a number, expected {wanted}")
-        number = float(value)
-        if not math.isfinite(number) or number > high or number < low or (open_low and number == low):
-            raise _FaultError(f"{value!r} is out of range, expected {wanted}")
-        return number
-
-    return check
-
-
-def _ratio(value: Any) -> float | None:
-    """A transformer ratio: a number, or text such as "200/5"."""
-    if isinstance(value, str):
-        parts = [p.strip() for p in re.split("[/:]", value)]
-        try:
-            numbers = [float(p) for p in parts]
-        except ValueError:
-            numbers = []
-        if len(numbers) not in (1, 2) or (len(numbers) == 2 and numbers[1] == 0):
-            raise _FaultError(f"{value!r} is not a ratio, expected a number or text such as '200/5'")
-        value = numbers[0] / numbers[1] if len(numbers) == 2 else numbers[0]
-    return cast("float | None", _number(0, 1e6)(value))
-
-
-def _choice(*values: Any, optional: bool = False) -> Check:
-    wanted = "one of " + ", ".join(f'"{v}"' if isinstance(v, str) else f"{v:g}" for v in values)
-
-    def check(value: Any) -> Any:
-        if value is None and optional:
-            return None
-        for v in values:
-            if value == v and not isinstance(value, bool):
-                return v
-        raise _FaultError(f"{value!r} is not {wanted}")
-
-    return check
-
-
-def _bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise _FaultError(f"{value!r} is not true or false")
 
 
 def _synchronisation(value: Any) -> str:
@@ -111,14 +57,6 @@ def _points(value: Any) -> Mapping[str, Mapping[str, Any]]:
         if not isinstance(name, str) or not re.fullmatch(r"[\w][\w .-]*", name):
             raise _FaultError(f"{name!r} is no name of a point, expected letters, digits, '_', '-', '.' or blanks")
     return MappingProxyType({name: MappingProxyType(dict(table)) for name, table in value.items()})
-
-
-def _setting(default: Any, check: Check, doc: str) -> Any:
-    return field(default=default, metadata={"check": check, "doc": doc})
-
-
-def _table(check: Check, doc: str) -> Any:
-    return field(default_factory=lambda: MappingProxyType({}), metadata={"check": check, "doc": doc}, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
