@@ -228,7 +228,8 @@ class Engine:
             sync_period=sync,
             spectra=() if settings.spectra == "none" else interpolation_kernels(self._rate, 10 if self._nominal < 55 else 12),
             signalling=settings.signalling_frequency or 0.0,
-            flicker=self._flicker(),
+            # a meter has no use for it
+            flicker=self._flicker() if meter is None else None,
         )
 
     def feed(self, block: np.ndarray | Gap) -> int:

@@ -7,7 +7,7 @@ IEC 62053-31:1998
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,7 @@ class Output:
         self.given = self.lost = 0
         #: Since when pulses have been lost, ns; None where the last one found room.
         self.overrun_ns: int | None = None
+        self._lost_before = 0
 
     def feed(self, due_ns: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
         """Pulses that are due, ascending.
@@ -85,16 +86,16 @@ class Output:
     def _crowded(self, due_ns: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
         starts: list[int] = []
         overruns: list[tuple[int, int, int]] = []
-        began, lost_before = self.overrun_ns, self.lost
+        began = self.overrun_ns
         for due in due_ns.tolist():
             free = due if self._free_ns is None else max(self._free_ns, due)
             if (free - due) // self._step >= self._queue:
                 self.lost += 1
                 if began is None:
-                    began, lost_before = due, self.lost - 1
+                    began, self._lost_before = due, self.lost - 1
                 continue
             if began is not None and free <= due:
-                overruns.append((began, due, self.lost - lost_before))
+                overruns.append((began, due, self.lost - self._lost_before))
                 began = None
             starts.append(free)
             self._free_ns = free + self._step
@@ -104,8 +105,8 @@ class Output:
 
     def state(self) -> list[Any]:
         """Plain values, for `resume`."""
-        return [self._free_ns, self.given, self.lost, self.overrun_ns]
+        return [self._free_ns, self.given, self.lost, self.overrun_ns, self._lost_before]
 
-    def resume(self, state: list[Any] | Mapping[str, Any]) -> None:
+    def resume(self, state: Sequence[Any]) -> None:
         """Go on from `state`."""
-        self._free_ns, self.given, self.lost, self.overrun_ns = state
+        self._free_ns, self.given, self.lost, self.overrun_ns, self._lost_before = state
