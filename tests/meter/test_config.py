@@ -273,6 +273,15 @@ def test_austria():
     assert at_fault(country="XX") == {"country"}
 
 
+@feature("F6")
+def test_what_starts_a_load_profile_anew():
+    config = MeterConfig()
+    assert config.profile_breaks(MeterConfig(period=30)) == ("period",)
+    assert config.profile_breaks(MeterConfig(energy_type=2)) == ("energy_type", "profile_channels")
+    assert config.profile_breaks(MeterConfig(profile_side="secondary")) == ("profile_side",)
+    assert config.profile_breaks(MeterConfig(ct_ratio=40, profile_values="delta", decimals=2)) == ()
+
+
 @feature("H1", "Z21")
 def test_ratio():
     for value, ratio in ((1, 1), (600, 600), (40.0, 40), ("200/5", 40), ("600/1", 600), ("3000:5", 600)):

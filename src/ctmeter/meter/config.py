@@ -21,6 +21,8 @@ __all__ = ["MeterConfig", "describe"]
 _TOTALS = {"A+": "1.8.0", "A-": "2.8.0", "R+": "3.8.0", "R-": "4.8.0"}
 #: What the manual list shows after them: demand and its maximum, power, currents, voltages, frequency.
 _MANUAL = ("1.4.0", "1.6.0", "1.7.0", "31.7.0", "51.7.0", "71.7.0", "32.7.0", "52.7.0", "72.7.0", "14.7.0")
+#: What makes a record of the load profile what it is.
+_PROFILE = ("period", "energy_type", "profile_channels", "profile_side")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +183,10 @@ class MeterConfig(MeterFields):
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON and TOML, every field; `from_dict` gives the same configuration back."""
         return {f.name: checks.plain(getattr(self, f.name)) for f in fields(self)}
+
+    def profile_breaks(self, new: MeterConfig) -> tuple[str, ...]:
+        """Fields in which `new` differs so that load profile records of the two cannot stand in one logger."""
+        return tuple(name for name in _PROFILE if getattr(self, name) != getattr(new, name))
 
     def given(self) -> dict[str, Any]:
         """What differs from the defaults, as plain values."""
