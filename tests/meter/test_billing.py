@@ -184,14 +184,14 @@ def test_the_stop_counter_goes_up_by_one_and_never_back():
 #: The record as the sheet lists it, with its codes by hand.
 RECORD = {
     "various": [
-        ("RTC/Quality", "", "1-0:0.1.2"), ("Hour counter", "h", "0-0:96.8.0"), ("Debiting stop counter", "", "1-0:0.1.0"),
-        ("Power threshold counter A+", "", "1-0:1.36.0"), ("Pulse input", "", "1-0:82.8.0"), ("CT ratio", "", "1-0:0.4.2"),
+        ("RTC/Quality", "", "1-0:0.1.2"), ("hours", "h", "0-0:96.8.0"), ("billing stops", "", "1-0:0.1.0"),
+        ("P+ threshold", "", "1-0:1.36.0"), ("pulse input", "", "1-1:82.8.0"), ("ratio", "", "1-0:0.4.2"),
     ],
     "energy": [
         ("A+", "Wh", "1-0:1.8.0"), ("A-", "Wh", "1-0:2.8.0"), ("R+", "varh", "1-0:3.8.0"), ("R-", "varh", "1-0:4.8.0"),
         ("E+", "VAh", "1-0:9.8.0"), ("E-", "VAh", "1-0:10.8.0"),
-        ("A+ T1", "Wh", "1-0:1.8.1"), ("A+ T2", "Wh", "1-0:1.8.2"), ("A+ T3", "Wh", "1-0:1.8.3"), ("A+ T4", "Wh", "1-0:1.8.4"),
-        ("R+ T1", "varh", "1-0:3.8.1"), ("R+ T2", "varh", "1-0:3.8.2"), ("R+ T3", "varh", "1-0:3.8.3"), ("R+ T4", "varh", "1-0:3.8.4"),
+        ("A+_T1", "Wh", "1-0:1.8.1"), ("A+_T2", "Wh", "1-0:1.8.2"), ("A+_T3", "Wh", "1-0:1.8.3"), ("A+_T4", "Wh", "1-0:1.8.4"),
+        ("R+_T1", "varh", "1-0:3.8.1"), ("R+_T2", "varh", "1-0:3.8.2"), ("R+_T3", "varh", "1-0:3.8.3"), ("R+_T4", "varh", "1-0:3.8.4"),
     ],
     "power": [
         ("P+max", "W", "1-0:1.6.0"), ("P+max RTC", "ns", "1-0:1.6.0"),
@@ -224,8 +224,8 @@ def test_maxima_have_tariffs_one_and_two_only():
 
 def test_a_record_has_exactly_its_fields():
     values = {
-        "P+max": 1500.0, "A+": 3_600_000_123, "RTC/Quality": Stamp(5, 0, Quality.GAP), "CT ratio": 40, "P+max RTC": 7, "Hour counter": 1.5,
-        "Debiting stop counter": 3, "Pulse input": 12, "A-": None,
+        "P+max": 1500.0, "A+": 3_600_000_123, "RTC/Quality": Stamp(5, 0, Quality.GAP), "ratio": 40, "P+max RTC": 7, "hours": 1.5,
+        "billing stops": 3, "pulse input": 12, "A-": None,
     }  # fmt: skip
     made = record(values)
     assert list(made) == [f.name for f in RECORD_FIELDS]
@@ -242,9 +242,9 @@ def test_a_record_has_exactly_its_fields():
         ("P+max", "1"),
         ("P+max RTC", 1.0),
         ("RTC/Quality", 5),
-        ("Debiting stop counter", 1.0),
-        ("CT ratio", 40.0),
-        ("Hour counter", float("inf")),
+        ("billing stops", 1.0),
+        ("ratio", 40.0),
+        ("hours", float("inf")),
         ("a+", 1),
     ],
 )
@@ -255,7 +255,7 @@ def test_values_of_the_wrong_kind(name, value):
 
 @pytest.mark.feature("F8", "Z30")
 def test_contents_of_the_second_logger():
-    first = ["RTC/Quality", "Hour counter", "A+", "A-", "R+", "R-", *(f"A+ T{k}" for k in (1, 2, 3, 4)), *(f"R+ T{k}" for k in (1, 2, 3, 4))]
+    first = ["RTC/Quality", "hours", "A+", "A-", "R+", "R-", *(f"A+_T{k}" for k in (1, 2, 3, 4)), *(f"R+_T{k}" for k in (1, 2, 3, 4))]
     assert [f.name for f in LOGGER_2_FIELDS[1]] == first
     assert LOGGER_2_FIELDS[2] == RECORD_FIELDS and list(LOGGER_2_FIELDS) == [1, 2]
     assert list(record({"A+": 1, "P+max": 2.0}, LOGGER_2_FIELDS[1])) == first

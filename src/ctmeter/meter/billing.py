@@ -161,7 +161,7 @@ class RecordField:
     Attributes
     ----------
     name : str
-        As read out, for instance "P+max T1".
+        That of the register it comes from, such as "A+_T1" or "P+max T1", with " RTC" for the time of a maximum.
     unit : str
         Unit of the reading; "" where it has none, or where the pulse input's setting gives it.
     obis : str
@@ -195,7 +195,7 @@ _UNIT = {e.name: e.unit for e in ENERGIES}
 
 
 def _energy(name: str, tariff: int = 0) -> RecordField:
-    return RecordField(f"{name} T{tariff}" if tariff else name, _UNIT[name], f"1-0:{_C_GROUP[name]}.8.{tariff}", "energy", "energy")
+    return RecordField(f"{name}_T{tariff}" if tariff else name, _UNIT[name], f"1-0:{_C_GROUP[name]}.8.{tariff}", "energy", "energy")
 
 
 def _maximum(name: str, *, tariff: int = 0, accumulated: bool = False) -> RecordField:
@@ -214,11 +214,11 @@ def _timed(name: str, tariff: int = 0) -> tuple[RecordField, RecordField]:
 #: What is kept at the end of each billing period, in the order of the data sheet.
 RECORD_FIELDS: tuple[RecordField, ...] = (
     RecordField("RTC/Quality", "", "1-0:0.1.2", "various", "stamp"),
-    RecordField("Hour counter", "h", "0-0:96.8.0", "various", "hours"),
-    RecordField("Debiting stop counter", "", "1-0:0.1.0", "various", "count"),
-    RecordField("Power threshold counter A+", "", "1-0:1.36.0", "various", "count"),
-    RecordField("Pulse input", "", "1-0:82.8.0", "various", "pulses"),
-    RecordField("CT ratio", "", "1-0:0.4.2", "various", "ratio"),
+    RecordField("hours", "h", "0-0:96.8.0", "various", "hours"),
+    RecordField("billing stops", "", "1-0:0.1.0", "various", "count"),
+    RecordField("P+ threshold", "", "1-0:1.36.0", "various", "count"),
+    RecordField("pulse input", "", "1-1:82.8.0", "various", "pulses"),
+    RecordField("ratio", "", "1-0:0.4.2", "various", "ratio"),
     *(_energy(name) for name in ("A+", "A-", "R+", "R-", "E+", "E-")),
     *(_energy(name, tariff) for name in ("A+", "R+") for tariff in (1, 2, 3, 4)),
     *_timed("P+"),
@@ -230,7 +230,7 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     *_timed("S-"),
 )
 
-_PROFILE_01 = ("RTC/Quality", "Hour counter", "A+", "A-", "R+", "R-", *(f"{name} T{tariff}" for name in ("A+", "R+") for tariff in (1, 2, 3, 4)))
+_PROFILE_01 = ("RTC/Quality", "hours", "A+", "A-", "R+", "R-", *(f"{name}_T{tariff}" for name in ("A+", "R+") for tariff in (1, 2, 3, 4)))
 #: What the second logger keeps, by its profile. The data sheet does not list the contents: profile 1 is what sibling
 #: meters keep, profile 2 the whole record; both are this project's choice.
 LOGGER_2_FIELDS: dict[int, tuple[RecordField, ...]] = {
