@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import meter as meter
     from . import synth as synth
     from .errors import CtmeterError, CtmeterWarning, InputError, SettingsError, StoreError
     from .pipeline import Analyzer, Result, load, measure, measure_points
@@ -40,6 +41,7 @@ __all__ = [
     "load",
     "measure",
     "measure_points",
+    "meter",
     "read",
     "synth",
 ]
@@ -69,7 +71,7 @@ _HOME = {
     "measure_points": "pipeline",
     "read": "readers",
 }
-_MODULES = {"synth"}
+_MODULES = {"meter", "synth"}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .clock import Quality
+from .quality import GOOD, Quality
 
 __all__ = ["ACCUMULATED", "COVERED", "MAXIMA", "Maxima", "Period"]
 
@@ -57,7 +57,7 @@ class Period:
     primary: list[int] = field(default_factory=lambda: [0] * 10)
     covered_ns: int = 0
     tariffs: list[int] = field(default_factory=list)
-    quality: Quality = Quality(0)
+    quality: Quality = GOOD
     ratio: int = 1
 
     def add(self, grown: np.ndarray, covered_ns: int, *, tariff: int, ratio: int, quality: Quality) -> None:
@@ -92,8 +92,8 @@ class Period:
     @classmethod
     def restore(cls, state: list[Any]) -> Period:
         """A period that goes on from `state`."""
-        *values, quality, ratio = state
-        return cls(*values, Quality(quality), ratio)
+        start_ns, end_ns, secondary, primary, covered_ns, tariffs, quality, ratio = state
+        return cls(start_ns, end_ns, list(secondary), list(primary), covered_ns, list(tariffs), Quality(quality), ratio)
 
 
 class Maxima:

@@ -18,11 +18,12 @@ from ..errors import StoreError
 from ..pipeline.sides import on_side
 from ..recording import Block, Channel, Gap, Wiring
 from ..settings import Settings
-from .clock import Quality, retimed
+from .clock import retimed
 from .config import MeterConfig
 from .inputs import Change
 from .machine import Machine
 from .pulses import Output, Stream, quantum
+from .quality import GOOD, Quality
 from .watch import Event
 
 __all__ = ["Feeding", "Place", "streams"]
@@ -103,7 +104,7 @@ class Feeding:
         commit: Callable[[], None],
         *,
         every_s: float = 600.0,
-        quality: Quality = Quality(0),
+        quality: Quality = GOOD,
     ) -> None:
         self.machine, self.place = machine, place
         self._streams = streams(machine.config)
@@ -134,7 +135,7 @@ class Feeding:
             return
         if self._segment > self.place.segment:
             self.machine.begin(begins, self._changes if self._segment == 1 else (), self._quality)
-            self._quality = Quality(0)
+            self._quality = GOOD
             self.place = replace(self.place, segment=self._segment, rows=0, pulses=0)
         ratio = self.machine.registers.ratio if config.pulse_side == "primary" else 1
         sizes = [quantum(s.constant, ratio) for s in self._streams]

@@ -60,9 +60,8 @@ def changes(recording: Recording, module: Module, names: tuple[str, str], t0_ns:
     there = recording.status_channels
     for name in wanted:
         if name and name not in there:
-            raise InputError(
-                f"no status channel {name!r}", path=recording.path, expected="one of " + (", ".join(there) or "none: the recording has no status channels")
-            )
+            known = "one of " + ", ".join(there) if there else "a recording with status channels"
+            raise InputError(f"no status channel {name!r}", path=recording.path, expected=known)
     columns = [there.index(name) if name else -1 for name in wanted]
     found: list[Change] = []
     before: list[int | None] = [None, None]

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .billing import LOGGER_2_FIELDS, BillingSchedule, LoggerSchedule, StopCounter, record
-from .clock import LocalClock, Quality, gap_quality
+from .clock import LocalClock
 from .config import MeterConfig
 from .demand import COVERED, Maxima, Period
 from .inputs import FASTEST_PULSES, Change
-from .profile import Analysis
+from .profile import PROFILE_CHANNELS, Analysis
+from .quality import GOOD, Quality, gap_quality
 from .registers import KEYS, Registers
 from .stretch import Stretch
 from .tariff import TariffPlan
@@ -79,7 +80,7 @@ class Machine:
         self.last: dict[str, float | None] = {}
         self.tamper = ""
         self._period: Period | None = None
-        self._quality = Quality(0)
+        self._quality = GOOD
         self._changes: list[Change] = []
         self.out: dict[str, list[tuple[Any, ...]]] = {}
 
@@ -90,7 +91,7 @@ class Machine:
 
     # -- runs ---------------------------------------------------------------------------------------------
 
-    def begin(self, start_ns: int, changes: Iterable[Change] = (), quality: Quality = Quality(0)) -> None:
+    def begin(self, start_ns: int, changes: Iterable[Change] = (), quality: Quality = GOOD) -> None:
         """A run of samples begins; what is between it and the last one is a gap. `quality` marks the first period."""
         self._changes = sorted([*self._changes, *changes], key=lambda c: c.t_ns)
         if self.now_ns is None:
@@ -143,7 +144,7 @@ class Machine:
         covered = int((rows.end_ns - rows.start_ns).sum())
         period = self._running(int(rows.start_ns[0]))
         period.add(grown, covered, tariff=self.tariff, ratio=self.registers.ratio, quality=quality | self._quality)
-        self._quality = Quality(0)
+        self._quality = GOOD
         self.analysis.add(rows.means, (rows.end_ns - rows.start_ns) * 1e-9)
 
     def _running(self, t_ns: int) -> Period:
@@ -202,14 +203,14 @@ class Machine:
         # one of which nothing was measured has no record
         if period is None or not period.covered_ns:
             return
-        config, quality = self.config, period.closed() | (Quality.DST if self.clock.is_dst(b.t_ns) else Quality(0))
+        config, quality = self.config, period.closed() | (Quality.DST if self.clock.is_dst(b.t_ns) else GOOD)
         self.maxima.take(period)
         side = config.profile_side
         grown = period.primary if side == "primary" else period.secondary
         # the ring's columns stand for all channels there can be; those that are not kept are null
-        channels = [(name, KEYS.index(name)) if name in config.profile_energies else None for name in ("A+", "A-", "R+", "R-", "R1", "R2", "R3", "R4")]
-        values = [None if c is None else self.registers.value(c[0], side) for c in channels]
-        deltas = [None if c is None else grown[c[1]] for c in channels]
+        kept = [name if name in config.profile_energies else None for name in PROFILE_CHANNELS]
+        values = [None if name is None else self.registers.value(name, side) for name in kept]
+        deltas = [None if name is None else grown[KEYS.index(name)] for name in kept]
         stamp = period.end_ns if config.stamp == "end" else period.start_ns
         self._put("profile", (stamp, period.start_ns, period.end_ns, int(quality), period.covered_ns, period.ratio, *values, *deltas))
 
@@ -217,7 +218,7 @@ class Machine:
         values = self.analysis.close()
         if any(v is not None for v in values):
             step = self.config.analysis_interval * _MINUTE
-            quality = Quality(0) if measured else Quality.GAP
+            quality = GOOD if measured else Quality.GAP
             self._put("analysis", (b.t_ns, b.t_ns - step, int(quality), *values, *[None] * (24 - len(values))))
 
     def _stop(self, b: _Boundary, measured: bool) -> None:
@@ -225,7 +226,8 @@ class Machine:
         if self.stops.last_ns is not None and b.t_ns <= self.stops.last_ns:
             return
         self.stops = self.stops.after(b.t_ns)
-        self._put("billing", (b.t_ns, self.stops.count, b.kind, int(self._stamp(b.t_ns, measured).quality), _plain(record(self.values(b.t_ns, measured)))))
+        values = self.values(b.t_ns, measured)
+        self._put("billing", (b.t_ns, self.stops.count, b.kind, int(values["RTC/Quality"].quality), _plain(record(values))))
         self.maxima.stop()
 
     def _log(self, b: _Boundary, measured: bool) -> None:
@@ -254,7 +256,7 @@ class Machine:
     # -- values -------------------------------------------------------------------------------------------
 
     def _stamp(self, t_ns: int, measured: bool) -> Any:
-        return self.clock.stamp(t_ns, Quality(0) if measured else Quality.GAP | Quality.EXTRAPOLATED)
+        return self.clock.stamp(t_ns, GOOD if measured else Quality.GAP | Quality.EXTRAPOLATED)
 
     def values(self, t_ns: int, measured: bool = True) -> dict[str, Any]:
         """The fields of a billing record as they stand now."""

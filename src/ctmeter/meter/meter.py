@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import os
 import time
@@ -15,13 +16,12 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import InputError, SettingsError, StoreError
-from ..pipeline.describe import program
+from ..pipeline.describe import digest_of, files_of, program
 from ..pipeline.drive import Progress, drive
 from ..pipeline.run import Layers, detected, open_recording
 from ..pipeline.summary import nearest_mains
-from ..recording import Recording, nanoseconds
+from ..recording import Gap, Recording, Timebase, nanoseconds
 from ..store.ledger import Finding, Ledger
-from .clock import Quality
 from .config import MeterConfig
 from .feeding import Feeding, Place, streams
 from .inputs import Change, changes
@@ -29,6 +29,7 @@ from .legal import program_hash
 from .machine import Machine
 from .profile import depth_of
 from .pulses import Output
+from .quality import GOOD, Quality
 from .readings import Indicators, Reading
 from .tables import TABLES
 from .values import readings
@@ -69,25 +70,16 @@ def content_of(recording: Recording) -> str:
     InputError
         A file cannot be read.
     """
-    import hashlib
-
-    from ..pipeline.describe import files_of
-
-    digest = hashlib.sha256()
     files = files_of(recording)
-    if not files:
-        digest.update(repr([(c.name, c.scale, c.offset) for c in recording.channels]).encode())
-        digest.update(repr([recording.sample_rate, recording.start_ns]).encode())
-        for item in recording.blocks(1 << 16):
-            raw = getattr(item, "raw", None)
-            digest.update(repr(item).encode() if raw is None else np.ascontiguousarray(raw).tobytes())
-    for file in files:
+    if files:
         try:
-            with file.open("rb") as stream:
-                while data := stream.read(1 << 22):
-                    digest.update(data)
+            return digest_of(files)
         except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror or error}", path=file) from None
+            raise InputError(f"cannot be read: {error.strerror or error}", path=recording.path) from None
+    digest = hashlib.sha256(repr([(c.name, c.scale, c.offset) for c in recording.channels]).encode())
+    digest.update(repr([recording.sample_rate, recording.start_ns]).encode())
+    for item in recording.blocks(1 << 16):
+        digest.update(repr(item).encode() if isinstance(item, Gap) else np.ascontiguousarray(item.raw).tobytes())
     return digest.hexdigest()
 
 
@@ -280,7 +272,7 @@ class Meter:
         if any(sha == content for (sha,) in self.ledger.rows("recordings", columns=["sha256"])):
             return Fed(source, "duplicate", notes=("its content is in the registers already",))
         place = self._resumed(content, source)
-        low, quality, notes = (0.0, Quality(0), []) if place else self._overlap(recording, start_ns)
+        low, quality, notes = (0.0, GOOD, []) if place else self._overlap(recording, start_ns)
         if low >= recording.duration:
             return Fed(source, "skipped", notes=("all of its time is in the registers already",))
         layers.of_file(recording)
@@ -292,7 +284,7 @@ class Meter:
             place = Place(content, source, start_ns, carry=carry, running=self._running)
         names = (self.config.input_1, self.config.input_2)
         said = [*changes(recording, self.config.terminals, names, start_ns), *events] if not resumed else []
-        moved = replace(recording, start_ns=start_ns) if recording.start_ns != start_ns else recording
+        moved = _moved(recording, start_ns)
         feeding = Feeding(
             self.machine, self._outputs, settings, recording.channels, place, said, lambda: self._store(feeding.place),
             every_s=every_s, quality=quality,
@@ -327,7 +319,7 @@ class Meter:
         now = self.machine.now_ns
         # half a sample interval of the last recording, and one of this one, belong to neither
         if now is None or start_ns >= now - round(2 * _NS / recording.sample_rate):
-            return 0.0, Quality(0), []
+            return 0.0, GOOD, []
         over = (now - start_ns) / _NS
         if self.config.overlap == "first":
             return over, Quality.OVERLAP, [f"its first {over:.6g} s are in the registers already and were left out"]
@@ -449,6 +441,20 @@ def _config_of(config: MeterConfig | Mapping[str, Any] | str | os.PathLike[str] 
     if config is None:
         return MeterConfig()
     return MeterConfig.from_dict(config) if isinstance(config, Mapping) else MeterConfig.load(config)
+
+
+def _moved(recording: Recording, start_ns: int) -> Recording:
+    """The recording with its first sample at another time."""
+    if recording.start_ns == start_ns:
+        return recording
+    segments, at = [], start_ns
+    for s in recording.segments:
+        if s.start_ns is not None and recording.start_ns is not None:
+            at = s.start_ns - recording.start_ns + start_ns
+        segments.append(replace(s, start_ns=at))
+        missing = sum(gap.samples for row, gap in recording.gaps if s.start <= row < s.stop)
+        at = Timebase(at, s.sample_rate).ns(s.stop - s.start + missing)
+    return replace(recording, segments=tuple(segments))
 
 
 def _measuring(config: MeterConfig) -> dict[str, Any]:

@@ -16,8 +16,10 @@ import numpy as np
 from ..errors import SettingsError
 from ..quantity import QUANTITIES, Rule
 
-__all__ = ["MOST_REGISTERS", "Analysis", "capacity", "depth_days", "depth_of", "parse_register"]
+__all__ = ["MOST_REGISTERS", "PROFILE_CHANNELS", "Analysis", "capacity", "depth_days", "depth_of", "parse_register"]
 
+#: Channels a load profile can have, in the order of their columns.
+PROFILE_CHANNELS = ("A+", "A-", "R+", "R-", "R1", "R2", "R3", "R4")
 #: Memory of the profile, bytes, and what a record takes beside 4 bytes for each channel. The sheet gives days only;
 #: these are the only numbers (within 0.03 %) that make all eighteen of them.
 _MEMORY, _OVERHEAD = 587_700, 18

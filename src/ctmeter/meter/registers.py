@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..errors import StoreError
+from ..errors import InputError
 from ..quantity import energy_keys
 
 __all__ = ["KEYS", "ROLL_OVER", "TARIFFED", "TARIFFS", "RatioEpoch", "Registers", "existing", "roll_overs"]
@@ -110,11 +110,11 @@ class Registers:
 
         Raises
         ------
-        StoreError
+        InputError
             Energies beyond what 63 bits of mWs hold.
         """
         if not (np.abs(energy) < 9e15).all():
-            raise StoreError("energies too large for a register", expected="less than 9e15 Ws in one run")
+            raise InputError("energies too large for a register", expected="less than 9e15 Ws in one run")
         total = self._base + _MILLI * energy
         whole = np.floor(total).astype(np.int64)
         grown = np.diff(whole, axis=0, prepend=self._given[None])
@@ -157,7 +157,7 @@ class Registers:
         return float(self._remainder[KEYS.index(name)])
 
     def unregistered(self) -> dict[str, int]:
-        """mWs that registers which do not exist would have taken, by name; without those of which there is nothing."""
+        """MWs that registers which do not exist would have taken, by name; without those of which there is nothing."""
         return {k: n for k, n in zip(KEYS, self._unregistered, strict=True) if n}
 
     @property

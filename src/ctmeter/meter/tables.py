@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from ..store.ledger import TableSpec
+from .profile import PROFILE_CHANNELS
 
-__all__ = ["PROFILE_CHANNELS", "TABLES", "column_of"]
-
-#: Channels a load profile can have, in the order of their columns.
-PROFILE_CHANNELS = ("A+", "A-", "R+", "R-", "R1", "R2", "R3", "R4")
-
+__all__ = ["TABLES", "column_of"]
 
 def column_of(register: str) -> str:
     """Name of a register as a column: "A_plus" for A+."""
@@ -30,9 +27,10 @@ TABLES: tuple[TableSpec, ...] = (
     ),
     TableSpec(
         "profile",
-        (*_TIMES, ("start_ns", "INTEGER"), ("end_ns", "INTEGER"), ("quality", "INTEGER"), ("covered_ns", "INTEGER"), ("ratio", "INTEGER"))
-        + _CHANNELS
-        + _GROWN,
+        (
+            *_TIMES, ("start_ns", "INTEGER"), ("end_ns", "INTEGER"), ("quality", "INTEGER"), ("covered_ns", "INTEGER"),
+            ("ratio", "INTEGER"), *_CHANNELS, *_GROWN,
+        ),
     ),
     TableSpec("analysis", (*_TIMES, ("start_ns", "INTEGER"), ("quality", "INTEGER"), *_VALUES), legal=False),
     TableSpec("billing", (*_TIMES, ("stop", "INTEGER"), ("cause", "TEXT"), ("quality", "INTEGER"), ("record", "TEXT"))),

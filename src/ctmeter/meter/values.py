@@ -28,7 +28,7 @@ def readings(machine: Machine, side: str, errors: int = 0) -> list[Reading]:
     values = _demands(machine, side) | _various(machine, errors)
     found = []
     for d in REGISTERS:
-        if d.energy and d.energy not in energies or (d.tariff and not machine.uses_tariffs):
+        if (d.energy and d.energy not in energies) or (d.tariff and not machine.uses_tariffs):
             continue
         if d.form is Form.ENERGY:
             if d.name in energies:

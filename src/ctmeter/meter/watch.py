@@ -108,9 +108,9 @@ class Watch:
         if there:
             none = ~np.any(there, axis=0)
             self._edges(rows, none, "voltage-failure", "", events)
-            for k, state in enumerate(on):
-                if state is not None:
-                    self._edges(rows, ~state & ~none, "phase-loss", f"L{k + 1}", events)
+            for k, live in enumerate(on):
+                if live is not None:
+                    self._edges(rows, ~live & ~none, "phase-loss", f"L{k + 1}", events)
         return on
 
     def _loads(self, rows: Stretch, on: Sequence[np.ndarray | None], events: list[Event]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..recording import Channel, Recording
 
-__all__ = ["SCHEMA_VERSION", "describe", "iso", "plain", "program"]
+__all__ = ["SCHEMA_VERSION", "describe", "digest_of", "files_of", "iso", "plain", "program"]
 
 #: Of every JSON result.
 SCHEMA_VERSION = 1
@@ -81,8 +81,11 @@ def _small(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str, np.generic))
 
 
-def _files(path: Path) -> list[Path]:
-    """The file and, for a pair of COMTRADE, its data file."""
+def files_of(recording: Recording) -> list[Path]:
+    """The file and, for a pair of COMTRADE, its data file; none where it is no file."""
+    path = None if recording.path is None else Path(recording.path)
+    if path is None or not path.is_file():
+        return []
     if path.suffix.lower() != ".cfg":
         return [path]
     try:
@@ -90,6 +93,16 @@ def _files(path: Path) -> list[Path]:
     except OSError:
         beside = []
     return [path, *sorted(beside)]
+
+
+def digest_of(files: Sequence[Path]) -> str:
+    """SHA-256, in hexadecimal, of files one after the other."""
+    digest = hashlib.sha256()
+    for f in files:
+        with f.open("rb") as stream:
+            while data := stream.read(1 << 20):
+                digest.update(data)
+    return digest.hexdigest()
 
 
 def describe(recording: Recording, *, sha256: bool = False, channels: Sequence[Channel] | None = None) -> dict[str, Any]:
@@ -105,7 +118,7 @@ def describe(recording: Recording, *, sha256: bool = False, channels: Sequence[C
     """
     start = recording.start_ns
     path = recording.path
-    files = _files(Path(path)) if path is not None and Path(path).is_file() else []
+    files = files_of(recording)
     result: dict[str, Any] = {
         "source": None if path is None else os.fspath(path),
         "size": sum(f.stat().st_size for f in files) if files else None,
@@ -128,11 +141,6 @@ def describe(recording: Recording, *, sha256: bool = False, channels: Sequence[C
         "metadata": {k: v for k, v in recording.metadata.items() if _small(v)},
     }
     if sha256 and files:
-        digest = hashlib.sha256()
-        for f in files:
-            with f.open("rb") as stream:
-                while data := stream.read(1 << 20):
-                    digest.update(data)
-        result["sha256"] = digest.hexdigest()
+        result["sha256"] = digest_of(files)
     cleaned: dict[str, Any] = plain(result)
     return cleaned
