@@ -6,6 +6,7 @@ from typing import Any, final
 __all__ = ["Core", "instruction_set"]
 
 def instruction_set() -> str: ...
+
 @final
 class Core:
     def __new__(
@@ -33,6 +34,7 @@ class Core:
         sync_period: float = ...,
         spectra: Sequence[Any] = ...,
         signalling: float = ...,
+        groups: bool = ...,
         flicker: Any = ...,
         kernels: str = ...,
     ) -> Core: ...

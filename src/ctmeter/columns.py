@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .power import k_factor_of, power_sets, tdd_of
 from .quantity import LINES, PHASES, Flag
 from .settings import Settings
 
@@ -27,6 +28,11 @@ ROW, _OTHER, _MISSING, _KIND, _UNLOCKED, _SUMS, _EXTREMES, _PINST = 76, 6, 9, 17
 #: Rows of eight lanes in a spectrum: 51 sub-groups, 50 interharmonic sub-groups, and single ones.
 _SPECTRUM, _INTERHARMONICS = 108, 51
 _LINES, _LINE_1, _GROUPS, _GROUP_1, _WEIGHTED, _SIGNAL, _PEAK = range(101, 108)
+#: Further rows where groups are asked for: 51 groups, 50 interharmonic groups.
+_WHOLE_GROUPS = 101
+#: Rows of each list, by what its name begins with.
+_LISTS = {"H": slice(0, 51), "IH": slice(51, 101)}
+_GROUP_LISTS = {"G": slice(_SPECTRUM, _SPECTRUM + 51), "IG": slice(_SPECTRUM + 51, _SPECTRUM + 101)}
 _THD_ORDER = 40
 _TURN = np.exp(2j * np.pi / 3)
 
@@ -93,7 +99,10 @@ class Layout:
         out["kind"] = rows[:, _KIND].astype(np.int8)
         out["t1"] = self.times(rows[:, 1])
         if len(spectra):
-            self._spectra(out, _without(spectra.reshape(len(rows), -1, _SPECTRUM, 8), rows[:, 4].astype(np.int64)))
+            size = _SPECTRUM + (_WHOLE_GROUPS if self.settings.groups else 0)
+            self._spectra(out, _without(spectra.reshape(len(rows), -1, size, 8), rows[:, 4].astype(np.int64)))
+        if self.settings.power_sets:
+            out |= power_sets(out)
         return out
 
     def frequency_columns(self, rows: np.ndarray) -> Rows:
@@ -190,9 +199,7 @@ class Layout:
         square: np.ndarray = squares[:, 7] if self.here[7] else np.maximum(squares[:, 4:7].sum(1) + 2 * cross[:, 4:7].sum(1), 0.0)
         return square
 
-    def _powers(
-        self, out: Rows, other: np.ndarray, squares: np.ndarray, p: np.ndarray, cross: np.ndarray, phasors: np.ndarray, full: bool
-    ) -> None:
+    def _powers(self, out: Rows, other: np.ndarray, squares: np.ndarray, p: np.ndarray, cross: np.ndarray, phasors: np.ndarray, full: bool) -> None:
         powered = self.powered
         if not powered or (self.line and len(powered) < 3):
             return
@@ -211,11 +218,16 @@ class Layout:
                 out[f"P_{PHASES[k]}"], out[f"Q_{PHASES[k]}"], out[f"S_{PHASES[k]}"] = p[:, k], q[:, k], s[:, k]
                 out[f"PF_{PHASES[k]}"] = _ratio(p[:, k], s[:, k])
                 if full:
-                    out[f"DPF_{PHASES[k]}"] = _ratio(complex_power[:, k].real, np.abs(complex_power[:, k]))
+                    self._fundamental_powers(out, complex_power[:, k], f"_{PHASES[k]}")
         out["P"], out["Q"], out["S"], out["PF"] = total_p, total_q, total_s, _ratio(total_p, total_s)
         if full:
-            total = complex_power[:, powered].sum(1)
-            out["DPF"] = _ratio(total.real, np.abs(total))
+            self._fundamental_powers(out, complex_power[:, powered].sum(1), "")
+
+    @staticmethod
+    def _fundamental_powers(out: Rows, power: np.ndarray, phase: str) -> None:
+        apparent = np.abs(power)
+        out[f"P1{phase}"], out[f"Q1{phase}"], out[f"S1{phase}"] = power.real, power.imag, apparent
+        out[f"DPF{phase}"] = _ratio(power.real, apparent)
 
     def _apparent(self, s: np.ndarray, squares: np.ndarray, cross: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
         """Total apparent power by the method of the settings."""
@@ -284,38 +296,52 @@ class Layout:
         return result + ([(LINES[k], 3 + k) for k in self.lines] if self._line_twins else [])
 
     def _spectra(self, out: Rows, spectra: np.ndarray) -> None:
-        """Harmonics, interharmonics, distortion, signalling; spectra of shape (n, 1 or 2, 108, 8), mean squares."""
+        """Harmonics, interharmonics, groups, distortion, signalling; spectra of shape (n, 1 or 2, rows, 8), mean squares."""
         carried = np.isfinite(spectra[:, 0, : _THD_ORDER + 1]).any(axis=2).sum(1) - 1
         out["thd_order"] = np.where(carried >= 2, carried, np.nan).astype(float)
         low = np.where((carried >= 2) & (carried < _THD_ORDER), np.uint32(Flag.LOW_RATE), np.uint32(0)).astype(np.uint32)
         for name in ("flags", *(f"flags_{p}" for p in PHASES)):
             out[name] = out[name] | low
-        for name, place in self._voltages():
-            self._spectrum(out, "U", name, spectra[:, place // 3, :, place % 3])
-            if self.settings.signalling_frequency:
-                out[f"MSV_{name}"] = np.sqrt(spectra[:, place // 3, _SIGNAL, place % 3]).astype(float)
-        for k in range(3):
-            if self.here[4 + k]:
-                self._spectrum(out, "I", PHASES[k], spectra[:, 0, :, 4 + k])
+        voltages = [("U", name, *divmod(place, 3)) for name, place in self._voltages()]
+        lanes = [*voltages, *(("I", PHASES[k], 0, 4 + k) for k in range(3) if self.here[4 + k])]
+        # lane by lane, so that each step is taken once for all of them: (lanes, n, rows)
+        squares = spectra[:, [lane[2] for lane in lanes], :, [lane[3] for lane in lanes]]
+        roots = np.sqrt(squares)
+        lists = {**_LISTS, **_GROUP_LISTS} if self.settings.groups else _LISTS
+        for k, (kind, name, *_) in enumerate(lanes):
+            for prefix, entries in lists.items():
+                out[f"{prefix}{kind}_{name}"] = roots[k, :, entries]
+            if kind == "U" and self.settings.signalling_frequency:
+                out[f"MSV_{name}"] = roots[k, :, _SIGNAL].astype(float)
+        self._distortion(out, [f"{kind}_{name}" for kind, name, *_ in lanes], len(voltages), squares)
 
-    def _spectrum(self, out: Rows, kind: str, name: str, squares: np.ndarray) -> None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out[f"H{kind}_{name}"] = np.sqrt(squares[:, :_INTERHARMONICS])
-            out[f"IH{kind}_{name}"] = np.sqrt(squares[:, _INTERHARMONICS : _INTERHARMONICS + 50])
-            distortion = np.nansum(squares[:, 2 : _THD_ORDER + 1], axis=1, dtype=float)
-            thd = 100 * np.sqrt(distortion / squares[:, 1])
-            single = {
-                "THDG": 100 * np.sqrt(squares[:, _GROUPS] / squares[:, _GROUP_1]),
-                "THDL": 100 * np.sqrt(squares[:, _LINES] / squares[:, _LINE_1]),
-                "PWHD": 100 * np.sqrt(squares[:, _WEIGHTED] / squares[:, _LINE_1]),
-                "CF": squares[:, _PEAK] / out[f"{kind}_{name}"],
-            }
-        there = (squares[:, 1] > 0) & np.isfinite(squares[:, 2])
-        out[f"THD_{kind}_{name}"] = np.where(there, thd, np.nan)
+    def _distortion(self, out: Rows, names: list[str], voltages: int, squares: np.ndarray) -> None:
+        """Factors of distortion of the lanes of these names, the first of them voltages; squares of shape (lanes, n, rows)."""
+        orders = squares[:, :, :_INTERHARMONICS].astype(float)
+        carried = np.isfinite(orders[..., 2])
+        there = carried & (orders[..., 1] > 0)
         # no order from 14 on, no distortion of them
-        single["PWHD"] = np.where(np.isfinite(squares[:, 14]), single["PWHD"], np.nan)
-        for quantity, values in single.items():
-            out[f"{quantity}_{kind}_{name}"] = np.where(there & np.isfinite(values), values, np.nan).astype(float)
+        weighted = there & np.isfinite(orders[..., 14])
+        null = np.isnan(orders)
+        if null.any():
+            orders[null] = 0.0
+        currents = orders[voltages:]
+        peak = squares[..., _PEAK]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = {
+                "THD": (there, 100 * np.sqrt(orders[..., 2 : _THD_ORDER + 1].sum(2) / orders[..., 1])),
+                "THDG": (there, 100 * np.sqrt(squares[..., _GROUPS] / squares[..., _GROUP_1])),
+                "THDL": (there, 100 * np.sqrt(squares[..., _LINES] / squares[..., _LINE_1])),
+                "PWHD": (weighted, 100 * np.sqrt(squares[..., _WEIGHTED] / squares[..., _LINE_1])),
+                "CF": (there, np.stack([peak[k] / out[name] for k, name in enumerate(names)]) if names else peak),
+            }
+        for quantity, (valid, values) in found.items():
+            kept = np.where(valid & np.isfinite(values), values, np.nan).astype(float)
+            out |= {f"{quantity}_{name}": kept[k] for k, name in enumerate(names)}
+        out |= {f"K_{name}": v for name, v in zip(names[voltages:], np.where(there[voltages:], k_factor_of(currents), np.nan), strict=True)}
+        if self.settings.nominal_current is not None:
+            demand = np.where(carried[voltages:], tdd_of(currents, self.settings.nominal_current), np.nan)
+            out |= {f"TDD_{name}": v for name, v in zip(names[voltages:], demand, strict=True)}
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -349,7 +375,7 @@ def _order(x: np.ndarray) -> np.ndarray:
 
 
 def _without(spectra: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Spectra (n, 1 or 2, 108, 8) without those of lanes of which samples are missing, given as bits."""
+    """Spectra (n, 1 or 2, rows, 8) without those of lanes of which samples are missing, given as bits."""
     if not missing.any():
         return spectra
     lost = ((missing[:, None] >> np.arange(8)) & 1) > 0

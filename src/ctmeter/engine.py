@@ -172,6 +172,7 @@ class Engine:
             sync_period=sync,
             spectra=() if settings.spectra == "none" else interpolation_kernels(self._rate, 10 if self._nominal < 55 else 12),
             signalling=settings.signalling_frequency or 0.0,
+            groups=settings.groups,
             flicker=self._flicker(),
         )
 

@@ -12,6 +12,7 @@ cdef extern from "_kernels/convert.h" nogil:
         SUB
         TAPS
         VEC
+        WHOLE_GROUPS
     ctypedef struct kernels_t:
         const char *name
         void (*sub_block)(const double *, const double *, const double *, const double *, double *) noexcept nogil
@@ -28,6 +29,7 @@ cdef extern from "_kernels/convert.h" nogil:
         void (*gains)(const double *, double, double, int, float *) noexcept nogil
         void (*bin_power)(const float *, const float *, int, float *) noexcept nogil
         void (*groups)(const float *, int, int, int, float *) noexcept nogil
+        void (*whole_groups)(const float *, int, int, float *) noexcept nogil
         void (*flicker)(const flicker_t *, flicker_bank_t *, const double *, long, int, long, long) noexcept nogil
     ctypedef enum raw_t:
         RAW_I16
@@ -135,6 +137,8 @@ ctypedef struct core_t:
     float *power
     float *gain
     double signalling           # Hz, 0 for none
+    int want_groups
+    int spectrum_rows           # rows of 8 lanes in a spectrum: SPECTRUM, and WHOLE_GROUPS where they are wanted; twice with line voltages
     flicker_t flick             # coefficients
     flicker_state_t *flicker    # NULL where flicker is not wanted
     # only where channels are skewed
@@ -163,7 +167,7 @@ ctypedef struct out_t:          # completed rows; the capacity is seen to before
     double *phasors             # SYNC_ROW values each
     double *frequencies         # start of the interval, cycles, their samples, flags
     double *psts                # start of the interval, flags, Pst of L1 L2 L3 L12 L23 L31
-    float *spectra              # SPECTRUM rows of 8 lanes for each window, twice with line voltages
+    float *spectra              # rows of 8 lanes, spectrum_rows for each window
     long n_windows, n_cycles, n_halves, n_spectra, n_frequencies, n_phasors, n_psts
 
 ctypedef struct state_t:
