@@ -304,44 +304,65 @@ class Layout:
             out[name] = out[name] | low
         voltages = [("U", name, *divmod(place, 3)) for name, place in self._voltages()]
         lanes = [*voltages, *(("I", PHASES[k], 0, 4 + k) for k in range(3) if self.here[4 + k])]
-        # lane by lane, so that each step is taken once for all of them: (lanes, n, rows)
-        squares = spectra[:, [lane[2] for lane in lanes], :, [lane[3] for lane in lanes]]
-        roots = np.sqrt(squares)
         lists = {**_LISTS, **_GROUP_LISTS} if self.settings.groups else _LISTS
-        for k, (kind, name, *_) in enumerate(lanes):
+        distortion = Distortion(len(lanes), len(spectra), self.settings.nominal_current)
+        for number, (kind, name, row, lane) in enumerate(lanes):
+            # one lane at a time, so that what is worked on stays in the cache
+            squares = np.ascontiguousarray(spectra[:, row, :, lane])
+            roots = np.sqrt(squares)
             for prefix, entries in lists.items():
-                out[f"{prefix}{kind}_{name}"] = roots[k, :, entries]
+                out[f"{prefix}{kind}_{name}"] = roots[:, entries]
             if kind == "U" and self.settings.signalling_frequency:
-                out[f"MSV_{name}"] = roots[k, :, _SIGNAL].astype(float)
-        self._distortion(out, [f"{kind}_{name}" for kind, name, *_ in lanes], len(voltages), squares)
+                out[f"MSV_{name}"] = roots[:, _SIGNAL].astype(float)
+            distortion.take(number, squares, out[f"{kind}_{name}"], kind == "I")
+        out |= distortion.columns([f"{kind}_{name}" for kind, name, *_ in lanes])
 
-    def _distortion(self, out: Rows, names: list[str], voltages: int, squares: np.ndarray) -> None:
-        """Factors of distortion of the lanes of these names, the first of them voltages; squares of shape (lanes, n, rows)."""
-        orders = squares[:, :, :_INTERHARMONICS].astype(float)
-        carried = np.isfinite(orders[..., 2])
-        there = carried & (orders[..., 1] > 0)
+
+class Distortion:
+    """Factors of distortion of some lanes: what they are made of is taken lane by lane, the factors are made of all lanes at once."""
+
+    def __init__(self, lanes: int, n: int, nominal_current: float | None) -> None:
+        self._nominal_current = nominal_current
+        self._single = np.empty((lanes, n, _SPECTRUM - _LINES), np.float32)
+        self._rms, self._first, self._rest = np.empty((3, lanes, n))
+        self._carried, self._weighted = np.empty((2, lanes, n), bool)
+        self._currents: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
+
+    def take(self, lane: int, squares: np.ndarray, rms: np.ndarray, current: bool) -> None:
+        """Take a lane's spectra of shape (n, rows), mean squares, and its rms."""
+        self._rms[lane], self._single[lane] = rms, squares[:, _LINES:_SPECTRUM]
+        orders = squares[:, :_INTERHARMONICS].astype(float)
+        self._carried[lane] = np.isfinite(orders[:, 2])
         # no order from 14 on, no distortion of them
-        weighted = there & np.isfinite(orders[..., 14])
+        self._weighted[lane] = np.isfinite(orders[:, 14])
         null = np.isnan(orders)
         if null.any():
             orders[null] = 0.0
-        currents = orders[voltages:]
-        peak = squares[..., _PEAK]
+        self._first[lane], self._rest[lane] = orders[:, 1], orders[:, 2 : _THD_ORDER + 1].sum(1)
+        if current:
+            self._currents[lane] = k_factor_of(orders), None if self._nominal_current is None else tdd_of(orders, self._nominal_current)
+
+    def columns(self, names: list[str]) -> Rows:
+        """The columns of the lanes, of these names."""
+        there = self._carried & (self._first > 0)
+        line, first_line, groups, first_group, weighted, _, peak = np.moveaxis(self._single, 2, 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             found = {
-                "THD": (there, 100 * np.sqrt(orders[..., 2 : _THD_ORDER + 1].sum(2) / orders[..., 1])),
-                "THDG": (there, 100 * np.sqrt(squares[..., _GROUPS] / squares[..., _GROUP_1])),
-                "THDL": (there, 100 * np.sqrt(squares[..., _LINES] / squares[..., _LINE_1])),
-                "PWHD": (weighted, 100 * np.sqrt(squares[..., _WEIGHTED] / squares[..., _LINE_1])),
-                "CF": (there, np.stack([peak[k] / out[name] for k, name in enumerate(names)]) if names else peak),
+                "THD": (there, 100 * np.sqrt(self._rest / self._first)),
+                "THDG": (there, 100 * np.sqrt(groups / first_group)),
+                "THDL": (there, 100 * np.sqrt(line / first_line)),
+                "PWHD": (there & self._weighted, 100 * np.sqrt(weighted / first_line)),
+                "CF": (there, peak / self._rms),
             }
+        out: Rows = {}
         for quantity, (valid, values) in found.items():
             kept = np.where(valid & np.isfinite(values), values, np.nan).astype(float)
             out |= {f"{quantity}_{name}": kept[k] for k, name in enumerate(names)}
-        out |= {f"K_{name}": v for name, v in zip(names[voltages:], np.where(there[voltages:], k_factor_of(currents), np.nan), strict=True)}
-        if self.settings.nominal_current is not None:
-            demand = np.where(carried[voltages:], tdd_of(currents, self.settings.nominal_current), np.nan)
-            out |= {f"TDD_{name}": v for name, v in zip(names[voltages:], demand, strict=True)}
+        for k, (factor, demand) in self._currents.items():
+            out[f"K_{names[k]}"] = np.where(there[k], factor, np.nan)
+            if demand is not None:
+                out[f"TDD_{names[k]}"] = np.where(self._carried[k], demand, np.nan)
+        return out
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
