@@ -253,11 +253,13 @@ class Layout:
         voltages = {PHASES[k]: turned[:, k] for k in self.phases}
         if self._line_twins:
             voltages |= {LINES[k]: turned[:, k] - turned[:, (k + 1) % 3] for k in self.lines}
-        for name, phasor in voltages.items():
-            out[f"U1_{name}"], out[f"phi_U_{name}"] = np.abs(phasor), _angle(phasor, turned[:, :3])
-        for k in range(3):
-            if self.here[4 + k]:
-                out[f"I1_{PHASES[k]}"], out[f"phi_I_{PHASES[k]}"] = np.abs(turned[:, 4 + k]), _angle(turned[:, 4 + k], turned[:, 4:7])
+        currents = {PHASES[k]: turned[:, 4 + k] for k in range(3) if self.here[4 + k]}
+        for kind, channels, beside in (("U", voltages, u), ("I", currents, phasors[:, 4:7])):
+            noise = 1e-9 * np.fmax.reduce(np.abs(beside), axis=1)
+            for name, phasor in channels.items():
+                out[f"{kind}1_{name}"] = size = np.abs(phasor)
+                # no angle where there is nothing but rounding beside the other phasors
+                out[f"phi_{kind}_{name}"] = np.where(size > noise, np.degrees(np.angle(phasor)), np.nan)
         if len(self.phases) == 3 or (self.line and self.here[0]):
             zero, positive, negative = _sequences(u)
             out["u2"] = 100 * _ratio(negative, positive)
@@ -297,7 +299,8 @@ class Layout:
 
     def _spectra(self, out: Rows, spectra: np.ndarray) -> None:
         """Harmonics, interharmonics, groups, distortion, signalling; spectra of shape (n, 1 or 2, rows, 8), mean squares."""
-        carried = np.isfinite(spectra[:, 0, : _THD_ORDER + 1]).any(axis=2).sum(1) - 1
+        # an order is there where it is in any of the eight lanes, looked at together
+        carried = (np.isfinite(spectra[:, 0, : _THD_ORDER + 1]).view(np.uint64)[..., 0] != 0).sum(1) - 1
         out["thd_order"] = np.where(carried >= 2, carried, np.nan).astype(float)
         low = np.where((carried >= 2) & (carried < _THD_ORDER), np.uint32(Flag.LOW_RATE), np.uint32(0)).astype(np.uint32)
         for name in ("flags", *(f"flags_{p}" for p in PHASES)):
@@ -378,12 +381,6 @@ def _sequences(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     positive = np.abs(a + _TURN * b + _TURN**2 * c) / 3
     positive = np.where(positive > 1e-6 * np.abs(x).max(axis=1), positive, 0.0)
     return np.abs(a + b + c) / 3, positive, np.abs(a + _TURN**2 * b + _TURN * c) / 3
-
-
-def _angle(x: np.ndarray, beside: np.ndarray) -> np.ndarray:
-    """Angle in degrees, NaN where there is nothing but rounding beside the other phasors."""
-    angle: np.ndarray = np.where(np.abs(x) > 1e-9 * np.nan_to_num(np.abs(beside)).max(axis=1), np.degrees(np.angle(x)), np.nan)
-    return angle
 
 
 def _order(x: np.ndarray) -> np.ndarray:
