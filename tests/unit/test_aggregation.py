@@ -116,7 +116,14 @@ def test_power_sets_are_of_the_aggregates():
     """Balanced three wires, currents 30 degrees behind the star voltages: the effective voltage is of the rms values."""
     given = {"P": [3000], "Q": [3000 / 3**0.5], "S": [3464.1]}
     for k, (p, line) in enumerate(zip(("L1", "L2", "L3"), LINES, strict=True)):
-        given |= {f"U_{line}": [300, 400], f"U1_{line}": [350], f"phi_U_{line}": [-120 * k], f"I_{p}": [5], f"I1_{p}": [5], f"phi_I_{p}": [-60 - 120 * k]}
+        given |= {
+            f"U_{line}": [300, 400],
+            f"U1_{line}": [350],
+            f"phi_U_{line}": [-120 * k],
+            f"I_{p}": [5],
+            f"I1_{p}": [5],
+            f"phi_I_{p}": [-60 - 120 * k],
+        }
     table = run(windows(seconds=2.0, **given), wiring="3P3W", power_sets=True)["3s"]
     assert table["Ue"][0] == pytest.approx(math.sqrt((300**2 + 400**2) / 2 / 3)) and table["Ie"][0] == pytest.approx(5)
     assert table["P1_pos"][0] == pytest.approx(3 * 350 / 3**0.5 * 5 * math.cos(math.radians(30)), rel=1e-12)
