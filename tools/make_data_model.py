@@ -92,7 +92,7 @@ settling for the other quantities; that the flickermeter began within the row is
 OPTIONAL = """
 Columns are counted without those of the settings named below; where a setting is off its columns are absent, not null.
 
-- `basic` has spectral lists only with `spectra = "basic"`, and K_I and THD without them too.
+- `basic` has spectral lists only with `spectra = "basic"`; THD, K_I and the like stand there without the lists too.
 - `groups = true` adds the lists GU, GI, IGU, IGI to the tables that carry spectral lists.
 - `power_sets = true` adds the sets of IEEE 1459 and DIN 40110 to `basic`, `3s`, `10min` and `2h`; they are null without three
   voltages and three currents. Each row's set is computed from the columns of that row: of an interval from its aggregated rms
