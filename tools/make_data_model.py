@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ctmeter.measurements import schema
-from ctmeter.quantity import ENERGIES, PHASES, QUANTITIES, TABLES, Column, Flag, Quantity, Rule, columns
+from ctmeter.quantity import ENERGIES, EXTRAS, PHASES, QUANTITIES, TABLES, Column, Flag, Quantity, Rule, columns
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "data-model.md"
@@ -48,10 +48,11 @@ RULES = {
     Rule.MIN: "smallest",
     Rule.MAX: "largest",
     Rule.RATIO: "aggregated P over aggregated S",
-    Rule.DISPLACEMENT: "aggregated P1 over aggregated S1, of the phasors",
+    Rule.DISPLACEMENT: "aggregated P1 over aggregated S1; the total over the root of P1² + Q1²",
     Rule.PHASOR_MAGNITUDE: "magnitude of the complex mean, by duration",
     Rule.PHASOR_ANGLE: "angle of the complex mean, by duration",
     Rule.CUBIC: "cube root of the mean of the cubes",
+    Rule.DERIVED: "from the aggregated values of the row",
     Rule.NONE: "not aggregated: measured anew, or stands in one table alone",
 }
 
@@ -88,6 +89,20 @@ settling for the other quantities; that the flickermeter began within the row is
 """
 
 
+OPTIONAL = """
+Columns are counted without those of the settings named below; where a setting is off its columns are absent, not null.
+
+- `basic` has spectral lists only with `spectra = "basic"`; THD, K_I and the like stand there without the lists too.
+- `groups = true` adds the lists GU, GI, IGU, IGI to the tables that carry spectral lists.
+- `power_sets = true` adds the sets of IEEE 1459 and DIN 40110 to `basic`, `3s`, `10min` and `2h`; they are null without three
+  voltages and three currents. Each row's set is computed from the columns of that row: of an interval from its aggregated rms
+  values, phasors and powers.
+- `smoothing = true` smooths the spectral lists of `basic` by a first-order low pass of 1.5 s, which starts anew after missing
+  time and after null values. Distortion, K_I and TDD_I, and everything that is aggregated, are of values that are not smoothed.
+- TDD_I is null without `nominal_current`.
+"""
+
+
 def names(found: list[Column]) -> str:
     """Column names in code type."""
     return " ".join(f"`{c.name}`" for c in found)
@@ -95,7 +110,7 @@ def names(found: list[Column]) -> str:
 
 def type_of(table: str, name: str) -> str:
     """Arrow type of a column, without the name of its items."""
-    text = str(schema(table, spectra=True).field(name).type)
+    text = str(schema(table, spectra=True, extras=EXTRAS).field(name).type)
     return (
         text.replace("item: ", "")
         .replace("fixed_size_list<float>", "list<float>")
@@ -107,7 +122,7 @@ def grouped(table: str) -> Iterator[tuple[Quantity, str, list[Column]]]:
     """Quantity, "", "min" or "max", and the columns of a table that belong to it."""
     for extreme in ("", "min", "max"):
         for q in QUANTITIES:
-            found = [c for c in columns(table, True) if c.quantity is q and c.extreme == extreme]
+            found = [c for c in columns(table, True, EXTRAS) if c.quantity is q and c.extreme == extreme]
             if found:
                 yield q, extreme, found
 
@@ -122,7 +137,8 @@ def rows(tables: tuple[str, ...]) -> Iterator[str]:
             if key in seen:
                 continue
             seen.add(key)
-            where = " ".join(f"`{t}`" for t in tables if key[0] in {c.name for c in columns(t, True)})
+            where = " ".join(f"`{t}`" for t in tables if key[0] in {c.name for c in columns(t, True, EXTRAS)})
+            where += f", with `{q.extra}`" if q.extra else ""
             meaning = f"{'smallest' if extreme == 'min' else 'largest'} basic value of {q.name}" if extreme else q.meaning
             rule = OWN_RULES.get(q.name, RULES[found[0].rule])
             cells = [names(found), meaning, q.unit, type_of(table, key[0]), q.side, rule, *([where] if several else []), q.clause]
@@ -164,7 +180,7 @@ def page() -> str:
     """The text of the page."""
     text = HEAD + "\n## Tables\n\n| table | rows | columns |\n|---|---|---|\n"
     text += "".join(f"| `{t}` | {ROWS[t]} | {len(columns(t, True))} |\n" for t in TABLES)
-    text += '\n`basic` has the spectral lists (HU, HI, IHU, IHI) only with `spectra = "basic"`.\n'
+    text += OPTIONAL
     shared = ("basic", "3s", "10min", "2h")
     text += "\n## Windows and intervals\n\n`basic`, `3s`, `10min` and `2h` share their columns.\n" + AGGREGATION + "\n" + section(shared)
     for table in TABLES:

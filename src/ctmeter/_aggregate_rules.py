@@ -12,18 +12,18 @@ IEC 61000-4-30:2015, annex D
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 
-from .quantity import LIST_LENGTH, PHASES, QUANTITIES, Rule, columns
+from .quantity import LIST_LENGTH, QUANTITIES, Rule, columns
 
 __all__ = ["Plan", "Rows", "add_up", "moved"]
 
 #: Rows of one table: column name to array; NaN is null.
 Rows = dict[str, np.ndarray]
 
-_KNOWN = {c.name: c for c in columns("basic") if c.dtype in ("f8", *LIST_LENGTH) and c.name != "duration"}
+_KNOWN = {c.name: c for c in columns("basic", extras=("groups",)) if c.dtype in ("f8", *LIST_LENGTH) and c.name != "duration"}
 #: Name of the angle that goes with each fundamental, for instance phi_U_L1 of U1_L1.
 _ANGLES = {name: f"phi_{q.name[0]}{name.removeprefix(q.name)}" for q in QUANTITIES if q.rule is Rule.PHASOR_MAGNITUDE for name in q.columns}
 
@@ -91,8 +91,8 @@ class Plan:
     Notes
     -----
     Rows of `x` are, in this order: rms values, fundamentals, their angles, maxima, rms values that have extremes,
-    means, minima. Terms are squares of the first and fifth, squares limited by `u_din` from above and below, and then,
-    times duration: means, phasors (real, imaginary, magnitude), fundamental powers.
+    means that have, minima, other means. Terms are squares of the first and fifth, squares limited by `u_din` from above and
+    below, and then, times duration: means (those with extremes first), phasors (real, imaginary, magnitude).
     """
 
     def __init__(self, present: Iterable[str], u_din: Mapping[str, float]) -> None:
@@ -104,40 +104,30 @@ class Plan:
         self.phasors = tuple(c.name for c in scalars if c.rule is Rule.PHASOR_MAGNITUDE)
         self.high = tuple(c.name for c in scalars if c.rule is Rule.MAX)
         self.spread = tuple(c.name for c in scalars if c.rule is Rule.RMS and c.quantity.extremes)
-        self.mean = tuple(c.name for c in scalars if c.rule is Rule.MEAN)
+        self.mean = tuple(c.name for c in scalars if c.rule is Rule.MEAN and c.quantity.extremes)
+        self.plain = tuple(c.name for c in scalars if c.rule is Rule.MEAN and not c.quantity.extremes)
         self.low = tuple(c.name for c in scalars if c.rule is Rule.MIN)
         self.angles = tuple(_ANGLES[name] for name in self.phasors)
         ratios = (c.name for c in scalars if c.rule is Rule.RATIO)
         self._ratio_names = tuple(n for n in ratios if {n.replace("PF", "P"), n.replace("PF", "S")} <= self.present)
-        self.x = (*self.rms, *self.phasors, *self.angles, *self.high, *self.spread, *self.mean, *self.low)
-        edges = list(accumulate(map(len, (self.rms, self.phasors, self.angles, self.high, self.spread, self.mean, self.low)), initial=0))
-        self._rms, self._phasors, self._angles, _, self._spread, self._mean, _ = (slice(a, b) for a, b in pairwise(edges))
+        displacements = (c.name for c in scalars if c.rule is Rule.DISPLACEMENT)
+        self._displacement_names = tuple(n for n in displacements if {n.replace("DPF", f"{kind}1") for kind in "PQS"} <= self.present)
+        parts = (self.rms, self.phasors, self.angles, self.high, self.spread, self.mean, self.low, self.plain)
+        self.x = tuple(chain.from_iterable(parts))
+        edges = list(accumulate(map(len, parts), initial=0))
+        self._rms, self._phasors, self._angles, _, self._spread, self._mean, _, self._plain = (slice(a, b) for a, b in pairwise(edges))
         #: Rows of `x` of which the smallest and the largest value are kept.
         self.smallest, self.largest = slice(edges[4], edges[7]), slice(edges[3], edges[6])
         self.extremes = (*self.spread, *self.mean)
         self._deviating = {p: self.x.index(f"U_{p}") for p in self.u_din if f"U_{p}" in self.present}
-        self._plan_powers()
         self._plan_terms()
         self.lists = {c.name: LIST_LENGTH[c.dtype] for c in lists}
         #: One name for each entry of the lists.
         self.entries = tuple(f"{name}.{k}" for name, length in self.lists.items() for k in range(length))
 
-    def _plan_powers(self) -> None:
-        """Which fundamentals give power together."""
-        place = {name: k for k, name in enumerate(self.phasors)}
-        self._powered = tuple(p for p in PHASES if f"U1_{p}" in place and f"I1_{p}" in place)
-        self._pairs = ([place[f"U1_{p}"] for p in self._powered], [place[f"I1_{p}"] for p in self._powered])
-        self._two_wattmeters: tuple[list[int], list[int]] | None = None
-        if not self._powered and {"U1_L12", "U1_L23", "I1_L1", "I1_L3"} <= place.keys():
-            self._two_wattmeters = [place["U1_L12"], place["U1_L23"]], [place["I1_L1"], place["I1_L3"]]
-
     def _plan_terms(self) -> None:
         squares = [*self.rms, *self.spread, *(f"{kind}_{p}" for kind in ("under", "over") for p in self._deviating)]
-        weighted = [*self.mean, *(f"{name}.{part}" for part in ("re", "im", "abs") for name in self.phasors)]
-        weighted += [f"{kind}1_{p}" for kind in "PQ" for p in self._powered]
-        weighted += [f"S1_{p}" for p in self._powered]
-        if self._two_wattmeters:
-            weighted += ["P1", "Q1"]
+        weighted = [*self.mean, *self.plain, *(f"{name}.{part}" for part in ("re", "im", "abs") for name in self.phasors)]
         self.terms = (*squares, *(f"{name}/s" for name in weighted))
         #: How many of the terms are squares, and for each term 0 where it is one, else 1.
         self.squares = len(squares)
@@ -156,15 +146,7 @@ class Plan:
                 at += 1
         magnitude, angle = x[self._phasors], np.radians(x[self._angles])
         re, im = magnitude * np.cos(angle), magnitude * np.sin(angle)
-        parts = [x[self._mean], re, im, magnitude]
-        if self._powered:
-            u, i = self._pairs
-            parts += [re[u] * re[i] + im[u] * im[i], im[u] * re[i] - re[u] * im[i], magnitude[u] * magnitude[i]]
-        if self._two_wattmeters:
-            u, i = self._two_wattmeters
-            p, q = re[u] * re[i] + im[u] * im[i], im[u] * re[i] - re[u] * im[i]
-            parts += [p[:1] - p[1:], q[:1] - q[1:]]
-        for part in parts:
+        for part in (x[self._mean], x[self._plain], re, im, magnitude):
             np.multiply(part, duration, out=terms[at : at + len(part)])
             at += len(part)
         return terms
@@ -179,8 +161,8 @@ class Plan:
             at, count = len(self.rms) + len(self.spread) + k, len(self._deviating)
             out[f"under_{p}"] = 100 * np.maximum(1 - root[at] / self.u_din[p], 0.0)
             out[f"over_{p}"] = 100 * np.maximum(root[at + count] / self.u_din[p] - 1, 0.0)
-        out |= dict(zip(self.mean, rest, strict=False))
-        at, count = len(self.mean), len(self.phasors)
+        out |= dict(zip((*self.mean, *self.plain), rest, strict=False))
+        at, count = len(self.mean) + len(self.plain), len(self.phasors)
         re, im, magnitude = (rest[at + k * count : at + (k + 1) * count] for k in range(3))
         size = np.hypot(re, im)
         angle = np.where(size > 0, np.degrees(np.arctan2(im, re)), np.nan)
@@ -190,20 +172,10 @@ class Plan:
         if self._ratio_names:
             above, below = (np.array([out[name.replace("PF", kind)] for name in self._ratio_names]) for kind in "PS")
             out |= dict(zip(self._ratio_names, _over(above, below), strict=True))
-        self._displacement(out, rest[at + 3 * count :])
+        for name in self._displacement_names:
+            active, reactive, apparent = (out[name.replace("DPF", f"{kind}1")] for kind in "PQS")
+            out[name] = _over(active, np.hypot(active, reactive) if name == "DPF" else apparent)
         return out
-
-    def _displacement(self, out: Rows, powers: np.ndarray) -> None:
-        """Displacement factors from P1, Q1, S1 of the phases, or the P1, Q1 of two wattmeters."""
-        if self._two_wattmeters:
-            p, q = powers
-        elif self._powered:
-            each, reactive, apparent = powers.reshape(3, len(self._powered), -1)
-            out |= dict(zip((f"DPF_{phase}" for phase in self._powered), _over(each, apparent), strict=True))
-            p, q = (np.where(np.isnan(x).all(0), np.nan, np.nansum(x, axis=0)) for x in (each, reactive))
-        else:
-            return
-        out["DPF"] = _over(p, np.hypot(p, q))
 
     def read_extremes(self, smallest: np.ndarray, largest: np.ndarray, spread: bool) -> Rows:
         """Columns of smallest and largest values; with `spread` also those named X_min and X_max."""

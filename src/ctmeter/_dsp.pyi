@@ -8,6 +8,7 @@ __all__ = ["LARGEST", "Core", "instruction_set"]
 LARGEST: float
 
 def instruction_set() -> str: ...
+
 @final
 class Core:
     def __new__(
@@ -39,6 +40,7 @@ class Core:
         pulses: Sequence[tuple[int, float, float]] = ...,
         spectra: Sequence[Any] = ...,
         signalling: float = ...,
+        groups: bool = ...,
         flicker: Any = ...,
         kernels: str = ...,
     ) -> Core: ...
@@ -50,7 +52,7 @@ class Core:
     def ready(self) -> int: ...
     def pending(self, last: bool = False) -> tuple[bytes, bytes]: ...
     def lock(
-        self, frequency: float, phases: Sequence[float] | None = None, measured: bool = True, floor: float = 0.0, blind: bool = False
+        self, frequency: float, phases: Sequence[float] | None = None, measured: bool = True, least: float = 0.0, blind: bool = False
     ) -> None: ...
     def feed(self, block: Any, start: int = 0) -> int: ...
     def gap(self, samples: int) -> None: ...

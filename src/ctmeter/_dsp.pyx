@@ -28,12 +28,15 @@ from ctmeter._kernels.flicker cimport PST_ROW, begin_flicker, close_interval, fl
 from ctmeter._kernels.flicker_state cimport flicker_state_t
 from ctmeter._kernels.references cimport set_angle, set_period
 from ctmeter._kernels.register cimport energy_row, enter
+from ctmeter._kernels.routines cimport (
+    choose_kernels, convert, derive_lanes, fetch, LARGEST as _LARGEST, plan, POINTS_FFT, RAW_F32, RAW_F64, RAW_I16, RAW_I32, raw_t, SPECTRUM, SUB,
+    TAPS, VEC, WHOLE_GROUPS,
+)
 from ctmeter._kernels.skew cimport REACH, move, set_delay
 from ctmeter._kernels.spans cimport clear, join, look_at_marks
 from ctmeter._kernels.spectra cimport keep_floats
 from ctmeter._kernels.state cimport (
-    CHUNK, DEC_RING, ENERGY_ROW, GRIDS, LARGEST as _LARGEST, PHASES, POINTS, POINTS_FFT, SPECTRUM, RAW_F32, RAW_F64, RAW_I16, RAW_I32, ROW,
-    STAGE, SUB, SYNC_ROW, TAPS, TICK, VEC, choose_kernels, convert, core_t, derive_lanes, fetch, out_t, plan, raw_t, span_t, state_t,
+    CHUNK, DEC_RING, ENERGY_ROW, GRIDS, PHASES, POINTS, ROW, STAGE, SYNC_ROW, TICK, core_t, out_t, span_t, state_t,
 )
 from ctmeter._kernels.synchro cimport synchrophasors
 from ctmeter._kernels.tracker cimport keep_angles, measure_hop
@@ -117,6 +120,8 @@ cdef class Core:
         a pulse, and the Ws since the last one.
     signalling : float
         Hz of the mains signalling voltage, 0 for none.
+    groups : bool
+        Whether spectra have groups and interharmonic groups too.
     flicker : ndarray, float64
         Coefficients of the flickermeter, see `ctmeter.flicker`; none for no flicker.
     kernels : str
@@ -138,7 +143,8 @@ cdef class Core:
                   int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
                   double next_tick=INFINITY, double tick_period=INFINITY, double next_f=INFINITY, double f_period=INFINITY,
                   bint cycles=False, bint halves=False, bint lines=False, double next_sync=INFINITY,
-                  double sync_period=0.0, double next_energy=INFINITY, double energy_period=0.0, limits=(0.0, 0.0, False), pulses=(), spectra=(), double signalling=0.0, flicker=None, str kernels=""):
+                  double sync_period=0.0, double next_energy=INFINITY, double energy_period=0.0, limits=(0.0, 0.0, False), pulses=(),
+                  spectra=(), double signalling=0.0, bint groups=False, flicker=None, str kernels=""):
         cdef long ring = 1024
         cdef int k
         if not 10.0 <= sample_rate <= 20e6 or len(lanes) != 8 or tables.shape[0] != 2 or tables.shape[1] != PHASES + 1 or tables.shape[2] != TAPS:
@@ -170,6 +176,8 @@ cdef class Core:
         self._set_pulses(pulses)
         self.c.want_cycles, self.c.want_halves = cycles, halves
         self.c.lines = line or lines
+        self.c.want_groups = groups
+        self.c.spectrum_rows = (SPECTRUM + (WHOLE_GROUPS if groups else 0)) * (2 if self.c.lines else 1)
         self._allocate(ring)
         for k in range((PHASES + 1) * TAPS):
             self.c.edge_table[k] = tables[0, k // TAPS, k % TAPS]
@@ -390,7 +398,7 @@ cdef class Core:
 
     cdef int _reserve(self) except -1 nogil:
         """See to it that SPARE rows of each kind can be made."""
-        cdef int width = SPECTRUM * 4 * (2 if self.c.lines else 1)
+        cdef int width = 4 * self.c.spectrum_rows
         # a spectrum has so many floats, and a window takes so long, that a few are enough
         if self.c.floats:
             self.out.spectra = <float *>self._grown(<double *>self.out.spectra, self.out.n_spectra + 8, width, 3)
@@ -480,7 +488,7 @@ cdef class Core:
         cdef long n = min(self.s.frames, self.c.mask + 1)
         return PyBytes_FromStringAndSize(<char *>self.c.U, n * 32), PyBytes_FromStringAndSize(<char *>self.c.I, n * 32)
 
-    def lock(self, double frequency, phases=None, bint measured=True, double floor=0.0, bint blind=False) -> None:
+    def lock(self, double frequency, phases=None, bint measured=True, double least=0.0, bint blind=False) -> None:
         """Start tracking.
 
         Parameters
@@ -492,7 +500,7 @@ cdef class Core:
             u1, u2, u3, u12, u23, u31; the frequency is then taken as exact.
         measured : bool
             Whether that frequency was measured at all.
-        floor : float, optional
+        least : float, optional
             Amplitude (V, or A where currents are the reference) that a fundamental must exceed in this run.
         blind : bool
             Whether values of Urms(1/2) mean nothing until one is: they are NaN then.
@@ -506,7 +514,7 @@ cdef class Core:
         turn_reference(s, s.omega)
         s.hop = s.half + 2
         s.locked = 1
-        s.trust, s.lost, s.floor, s.blind = 0, not measured, floor, blind
+        s.trust, s.lost, s.floor, s.blind = 0, not measured, least, blind
         if phases is not None:
             # the common grid starts with the run, so that every whole cycle that is there counts
             s.locked = 2
@@ -727,7 +735,7 @@ cdef class Core:
             energy_row(&self.c, s, &self.out, end, s.energy, 0.0)
 
     cdef long _spectrum_bytes(self) noexcept:
-        return SPECTRUM * 32 * (2 if self.c.lines else 1)
+        return 32 * self.c.spectrum_rows
 
     def take(self) -> tuple:
         """Rows completed since the last call: windows, cycles, halves, spectra (float32), frequencies, synchrophasors, Pst, registers, pulses.
@@ -819,7 +827,8 @@ cdef class Core:
     cdef long _options(self) noexcept:
         """What decides which parts a snapshot has."""
         return (self.c.skewed | self.c.want_cycles << 1 | self.c.want_halves << 2 | self.c.lines << 3
-                | (self.c.sync_period > 0.0) << 4 | (self.c.flicker != NULL) << 5 | (self.c.energy_period > 0.0) << 6 | self.c.pulses << 8)
+                | (self.c.sync_period > 0.0) << 4 | (self.c.flicker != NULL) << 5 | self.c.want_groups << 6
+                | (self.c.energy_period > 0.0) << 7 | self.c.pulses << 8)
 
     def restore(self, bytes state) -> None:
         """Take over a snapshot of a core made with the same arguments.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .power import k_factor_of, power_sets, tdd_of
 from .quantity import LINES, PHASES, Flag
 from .settings import Settings
 
@@ -29,6 +30,11 @@ REGISTER_ROW = ROW + 42
 #: Rows of eight lanes in a spectrum: 51 sub-groups, 50 interharmonic sub-groups, and single ones.
 _SPECTRUM, _INTERHARMONICS = 108, 51
 _LINES, _LINE_1, _GROUPS, _GROUP_1, _WEIGHTED, _SIGNAL, _PEAK = range(101, 108)
+#: Further rows where groups are asked for: 51 groups, 50 interharmonic groups.
+_WHOLE_GROUPS = 101
+#: Rows of each list, by what its name begins with.
+_LISTS = {"H": slice(0, 51), "IH": slice(51, 101)}
+_GROUP_LISTS = {"G": slice(_SPECTRUM, _SPECTRUM + 51), "IG": slice(_SPECTRUM + 51, _SPECTRUM + 101)}
 _THD_ORDER = 40
 _TURN = np.exp(2j * np.pi / 3)
 
@@ -95,7 +101,10 @@ class Layout:
         out["kind"] = rows[:, _KIND].astype(np.int8)
         out["t1"] = self.times(rows[:, 1])
         if len(spectra):
-            self._spectra(out, _without(spectra.reshape(len(rows), -1, _SPECTRUM, 8), rows[:, 4].astype(np.int64)))
+            size = _SPECTRUM + (_WHOLE_GROUPS if self.settings.groups else 0)
+            self._spectra(out, _without(spectra.reshape(len(rows), -1, size, 8), rows[:, 4].astype(np.int64)))
+        if self.settings.power_sets:
+            out |= power_sets(out)
         return out
 
     def frequency_columns(self, rows: np.ndarray) -> Rows:
@@ -213,9 +222,7 @@ class Layout:
         square: np.ndarray = squares[:, 7] if self.here[7] else np.maximum(squares[:, 4:7].sum(1) + 2 * cross[:, 4:7].sum(1), 0.0)
         return square
 
-    def _powers(
-        self, out: Rows, other: np.ndarray, squares: np.ndarray, p: np.ndarray, cross: np.ndarray, phasors: np.ndarray, full: bool
-    ) -> None:
+    def _powers(self, out: Rows, other: np.ndarray, squares: np.ndarray, p: np.ndarray, cross: np.ndarray, phasors: np.ndarray, full: bool) -> None:
         powered = self.powered
         if not powered or (self.line and len(powered) < 3):
             return
@@ -234,11 +241,16 @@ class Layout:
                 out[f"P_{PHASES[k]}"], out[f"Q_{PHASES[k]}"], out[f"S_{PHASES[k]}"] = p[:, k], q[:, k], s[:, k]
                 out[f"PF_{PHASES[k]}"] = _ratio(p[:, k], s[:, k])
                 if full:
-                    out[f"DPF_{PHASES[k]}"] = _ratio(complex_power[:, k].real, np.abs(complex_power[:, k]))
+                    self._fundamental_powers(out, complex_power[:, k], f"_{PHASES[k]}")
         out["P"], out["Q"], out["S"], out["PF"] = total_p, total_q, total_s, _ratio(total_p, total_s)
         if full:
-            total = complex_power[:, powered].sum(1)
-            out["DPF"] = _ratio(total.real, np.abs(total))
+            self._fundamental_powers(out, complex_power[:, powered].sum(1), "")
+
+    @staticmethod
+    def _fundamental_powers(out: Rows, power: np.ndarray, phase: str) -> None:
+        apparent = np.abs(power)
+        out[f"P1{phase}"], out[f"Q1{phase}"], out[f"S1{phase}"] = power.real, power.imag, apparent
+        out[f"DPF{phase}"] = _ratio(power.real, apparent)
 
     def _apparent(self, s: np.ndarray, squares: np.ndarray, cross: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
         """Total apparent power by the method of the settings."""
@@ -264,11 +276,13 @@ class Layout:
         voltages = {PHASES[k]: turned[:, k] for k in self.phases}
         if self._line_twins:
             voltages |= {LINES[k]: turned[:, k] - turned[:, (k + 1) % 3] for k in self.lines}
-        for name, phasor in voltages.items():
-            out[f"U1_{name}"], out[f"phi_U_{name}"] = np.abs(phasor), _angle(phasor, turned[:, :3])
-        for k in range(3):
-            if self.here[4 + k]:
-                out[f"I1_{PHASES[k]}"], out[f"phi_I_{PHASES[k]}"] = np.abs(turned[:, 4 + k]), _angle(turned[:, 4 + k], turned[:, 4:7])
+        currents = {PHASES[k]: turned[:, 4 + k] for k in range(3) if self.here[4 + k]}
+        for kind, channels, beside in (("U", voltages, u), ("I", currents, phasors[:, 4:7])):
+            noise = 1e-9 * np.fmax.reduce(np.abs(beside), axis=1)
+            for name, phasor in channels.items():
+                out[f"{kind}1_{name}"] = size = np.abs(phasor)
+                # no angle where there is nothing but rounding beside the other phasors
+                out[f"phi_{kind}_{name}"] = np.where(size > noise, np.degrees(np.angle(phasor)), np.nan)
         if len(self.phases) == 3 or (self.line and self.here[0]):
             zero, positive, negative = _sequences(u)
             out["u2"] = 100 * _ratio(negative, positive)
@@ -307,38 +321,74 @@ class Layout:
         return result + ([(LINES[k], 3 + k) for k in self.lines] if self._line_twins else [])
 
     def _spectra(self, out: Rows, spectra: np.ndarray) -> None:
-        """Harmonics, interharmonics, distortion, signalling; spectra of shape (n, 1 or 2, 108, 8), mean squares."""
-        carried = np.isfinite(spectra[:, 0, : _THD_ORDER + 1]).any(axis=2).sum(1) - 1
+        """Harmonics, interharmonics, groups, distortion, signalling; spectra of shape (n, 1 or 2, rows, 8), mean squares."""
+        # an order is there where it is in any of the eight lanes, looked at together
+        carried = (np.isfinite(spectra[:, 0, : _THD_ORDER + 1]).view(np.uint64)[..., 0] != 0).sum(1) - 1
         out["thd_order"] = np.where(carried >= 2, carried, np.nan).astype(float)
         low = np.where((carried >= 2) & (carried < _THD_ORDER), np.uint32(Flag.LOW_RATE), np.uint32(0)).astype(np.uint32)
         for name in ("flags", *(f"flags_{p}" for p in PHASES)):
             out[name] = out[name] | low
-        for name, place in self._voltages():
-            self._spectrum(out, "U", name, spectra[:, place // 3, :, place % 3])
-            if self.settings.signalling_frequency:
-                out[f"MSV_{name}"] = np.sqrt(spectra[:, place // 3, _SIGNAL, place % 3]).astype(float)
-        for k in range(3):
-            if self.here[4 + k]:
-                self._spectrum(out, "I", PHASES[k], spectra[:, 0, :, 4 + k])
+        voltages = [("U", name, *divmod(place, 3)) for name, place in self._voltages()]
+        lanes = [*voltages, *(("I", PHASES[k], 0, 4 + k) for k in range(3) if self.here[4 + k])]
+        lists = {**_LISTS, **_GROUP_LISTS} if self.settings.groups else _LISTS
+        distortion = Distortion(len(lanes), len(spectra), self.settings.nominal_current)
+        for number, (kind, name, row, lane) in enumerate(lanes):
+            # one lane at a time, so that what is worked on stays in the cache
+            squares = np.ascontiguousarray(spectra[:, row, :, lane])
+            roots = np.sqrt(squares)
+            for prefix, entries in lists.items():
+                out[f"{prefix}{kind}_{name}"] = roots[:, entries]
+            if kind == "U" and self.settings.signalling_frequency:
+                out[f"MSV_{name}"] = roots[:, _SIGNAL].astype(float)
+            distortion.take(number, squares, out[f"{kind}_{name}"], kind == "I")
+        out |= distortion.columns([f"{kind}_{name}" for kind, name, *_ in lanes])
 
-    def _spectrum(self, out: Rows, kind: str, name: str, squares: np.ndarray) -> None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out[f"H{kind}_{name}"] = np.sqrt(squares[:, :_INTERHARMONICS])
-            out[f"IH{kind}_{name}"] = np.sqrt(squares[:, _INTERHARMONICS : _INTERHARMONICS + 50])
-            distortion = np.nansum(squares[:, 2 : _THD_ORDER + 1], axis=1, dtype=float)
-            thd = 100 * np.sqrt(distortion / squares[:, 1])
-            single = {
-                "THDG": 100 * np.sqrt(squares[:, _GROUPS] / squares[:, _GROUP_1]),
-                "THDL": 100 * np.sqrt(squares[:, _LINES] / squares[:, _LINE_1]),
-                "PWHD": 100 * np.sqrt(squares[:, _WEIGHTED] / squares[:, _LINE_1]),
-                "CF": squares[:, _PEAK] / out[f"{kind}_{name}"],
-            }
-        there = (squares[:, 1] > 0) & np.isfinite(squares[:, 2])
-        out[f"THD_{kind}_{name}"] = np.where(there, thd, np.nan)
+
+class Distortion:
+    """Factors of distortion of some lanes: what they are made of is taken lane by lane, the factors are made of all lanes at once."""
+
+    def __init__(self, lanes: int, n: int, nominal_current: float | None) -> None:
+        self._nominal_current = nominal_current
+        self._single = np.empty((lanes, n, _SPECTRUM - _LINES), np.float32)
+        self._rms, self._first, self._rest = np.empty((3, lanes, n))
+        self._carried, self._weighted = np.empty((2, lanes, n), bool)
+        self._currents: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
+
+    def take(self, lane: int, squares: np.ndarray, rms: np.ndarray, current: bool) -> None:
+        """Take a lane's spectra of shape (n, rows), mean squares, and its rms."""
+        self._rms[lane], self._single[lane] = rms, squares[:, _LINES:_SPECTRUM]
+        orders = squares[:, :_INTERHARMONICS].astype(float)
+        self._carried[lane] = np.isfinite(orders[:, 2])
         # no order from 14 on, no distortion of them
-        single["PWHD"] = np.where(np.isfinite(squares[:, 14]), single["PWHD"], np.nan)
-        for quantity, values in single.items():
-            out[f"{quantity}_{kind}_{name}"] = np.where(there & np.isfinite(values), values, np.nan).astype(float)
+        self._weighted[lane] = np.isfinite(orders[:, 14])
+        null = np.isnan(orders)
+        if null.any():
+            orders[null] = 0.0
+        self._first[lane], self._rest[lane] = orders[:, 1], orders[:, 2 : _THD_ORDER + 1].sum(1)
+        if current:
+            self._currents[lane] = k_factor_of(orders), None if self._nominal_current is None else tdd_of(orders, self._nominal_current)
+
+    def columns(self, names: list[str]) -> Rows:
+        """The columns of the lanes, of these names."""
+        there = self._carried & (self._first > 0)
+        line, first_line, groups, first_group, weighted, _, peak = np.moveaxis(self._single, 2, 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = {
+                "THD": (there, 100 * np.sqrt(self._rest / self._first)),
+                "THDG": (there, 100 * np.sqrt(groups / first_group)),
+                "THDL": (there, 100 * np.sqrt(line / first_line)),
+                "PWHD": (there & self._weighted, 100 * np.sqrt(weighted / first_line)),
+                "CF": (there, peak / self._rms),
+            }
+        out: Rows = {}
+        for quantity, (valid, values) in found.items():
+            kept = np.where(valid & np.isfinite(values), values, np.nan).astype(float)
+            out |= {f"{quantity}_{name}": kept[k] for k, name in enumerate(names)}
+        for k, (factor, demand) in self._currents.items():
+            out[f"K_{names[k]}"] = np.where(there[k], factor, np.nan)
+            if demand is not None:
+                out[f"TDD_{names[k]}"] = np.where(self._carried[k], demand, np.nan)
+        return out
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -356,12 +406,6 @@ def _sequences(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.abs(a + b + c) / 3, positive, np.abs(a + _TURN**2 * b + _TURN * c) / 3
 
 
-def _angle(x: np.ndarray, beside: np.ndarray) -> np.ndarray:
-    """Angle in degrees, NaN where there is nothing but rounding beside the other phasors."""
-    angle: np.ndarray = np.where(np.abs(x) > 1e-9 * np.nan_to_num(np.abs(beside)).max(axis=1), np.degrees(np.angle(x)), np.nan)
-    return angle
-
-
 def _order(x: np.ndarray) -> np.ndarray:
     """Order of three phasors: 1 for 123 and -1 for 132, each within 30 degrees of its place; NaN otherwise."""
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -372,7 +416,7 @@ def _order(x: np.ndarray) -> np.ndarray:
 
 
 def _without(spectra: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Spectra (n, 1 or 2, 108, 8) without those of lanes of which samples are missing, given as bits, or that single precision cannot hold."""
+    """Spectra (n, 1 or 2, rows, 8) without those of lanes of which samples are missing, given as bits, or that single precision cannot hold."""
     endless = np.isinf(spectra).any(axis=2, keepdims=True)
     if endless.any():
         spectra = np.where(endless, np.float32(np.nan), spectra)

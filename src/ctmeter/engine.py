@@ -228,6 +228,7 @@ class Engine:
             sync_period=sync,
             spectra=() if settings.spectra == "none" else interpolation_kernels(self._rate, 10 if self._nominal < 55 else 12),
             signalling=settings.signalling_frequency or 0.0,
+            groups=settings.groups,
             # a meter has no use for it
             flicker=self._flicker() if meter is None else None,
         )
@@ -284,7 +285,7 @@ class Engine:
         else:
             # what leaks from DC or drift through the tracker's kernel is steady, and no fundamental
             largest = math.sqrt(2 * float(np.max(np.mean(np.square(np.nan_to_num(values)), axis=0), initial=0.0)))
-            self._core.lock(frequency, measured=False, floor=_LEAST * largest, blind=blind)
+            self._core.lock(frequency, measured=False, least=_LEAST * largest, blind=blind)
         if found is None:
             log.info("no fundamental found at the start of a run; starting from %g Hz", frequency)
 

@@ -7,7 +7,7 @@ table, with `unit` and `side` in the metadata of each field.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ def _arrow_type(dtype: str) -> pa.DataType:
     }[dtype]
 
 
-def schema(table: str, *, spectra: bool = False, sides: Mapping[str, str] | None = None) -> pa.Schema:
+def schema(table: str, *, spectra: bool = False, extras: Collection[str] = frozenset(), sides: Mapping[str, str] | None = None) -> pa.Schema:
     """The Arrow schema of a table.
 
     Parameters
@@ -63,6 +63,8 @@ def schema(table: str, *, spectra: bool = False, sides: Mapping[str, str] | None
         One of `quantity.TABLES`.
     spectra : bool
         Whether the `basic` table carries the spectral lists.
+    extras : collection of str
+        The settings of `quantity.EXTRAS` that are on.
     sides : mapping, optional
         What "U", "I" and "P" stand for: "primary", "secondary" or "as-recorded".
 
@@ -70,15 +72,15 @@ def schema(table: str, *, spectra: bool = False, sides: Mapping[str, str] | None
     -------
     pyarrow.Schema
     """
-    return _schema(table, spectra, tuple(sorted((sides or {}).items())))
+    return _schema(table, spectra, frozenset(extras), tuple(sorted((sides or {}).items())))
 
 
 @lru_cache(maxsize=256)
-def _schema(table: str, spectra: bool, sides: tuple[tuple[str, str], ...]) -> pa.Schema:
+def _schema(table: str, spectra: bool, extras: frozenset[str], sides: tuple[tuple[str, str], ...]) -> pa.Schema:
     import pyarrow as pa
 
     fields, known = [], dict(sides)
-    for c in columns(table, spectra):
+    for c in columns(table, spectra, extras):
         metadata = {"unit": c.unit}
         if c.side:
             metadata["side"] = known.get(c.side, "as-recorded")
@@ -108,7 +110,14 @@ def _array(column: Column, values: np.ndarray | None, n: int) -> pa.Array:
     return pa.array(np.asarray(values), kind)
 
 
-def record_batch(table: str, rows: Mapping[str, np.ndarray], *, spectra: bool = False, sides: Mapping[str, str] | None = None) -> pa.RecordBatch:
+def record_batch(
+    table: str,
+    rows: Mapping[str, np.ndarray],
+    *,
+    spectra: bool = False,
+    extras: Collection[str] = frozenset(),
+    sides: Mapping[str, str] | None = None,
+) -> pa.RecordBatch:
     """Rows as an Arrow batch: NaN and missing columns become null.
 
     Parameters
@@ -116,7 +125,7 @@ def record_batch(table: str, rows: Mapping[str, np.ndarray], *, spectra: bool = 
     table : str
     rows : mapping of str to ndarray, shape (n,), lists (n, 51) or (n, 50)
         Columns that the table does not have are an error.
-    spectra, sides
+    spectra, extras, sides
         As in `schema`.
 
     Raises
@@ -126,20 +135,20 @@ def record_batch(table: str, rows: Mapping[str, np.ndarray], *, spectra: bool = 
     """
     import pyarrow as pa
 
-    known = columns(table, spectra)
+    known = columns(table, spectra, frozenset(extras))
     n = len(next(iter(rows.values()))) if rows else 0
     strange = set(rows) - {c.name for c in known}
     if strange:
         raise ValueError(f"table {table} has no column {', '.join(sorted(strange))}")
     arrays = [_array(c, rows.get(c.name), n) for c in known]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema(table, spectra=spectra, sides=sides))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema(table, spectra=spectra, extras=extras, sides=sides))
 
 
-def no_rows(table: str, *, spectra: bool = False, sides: Mapping[str, str] | None = None) -> pa.RecordBatch:
+def no_rows(table: str, *, spectra: bool = False, extras: Collection[str] = frozenset(), sides: Mapping[str, str] | None = None) -> pa.RecordBatch:
     """A batch of a table without rows."""
     import pyarrow as pa
 
-    made = schema(table, spectra=spectra, sides=sides)
+    made = schema(table, spectra=spectra, extras=extras, sides=sides)
     return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in made], schema=made)
 
 

@@ -1,6 +1,7 @@
-"""Power quantities that follow from what a table holds: IEEE 1459 and DIN 40110 sets, and factors of distortion.
+"""Power quantities that follow from what a table holds: IEEE 1459 and DIN 40110 sets, factors of distortion, smoothing.
 
-They are functions of the columns of any table with windows in it, so a result need not store them.
+They are functions of the columns of any table with windows in it. A measurement calls the same functions: always for the
+K factor, and where the settings `nominal_current`, `power_sets` and `smoothing` ask for TDD, the sets and smoothed spectra.
 
 References
 ----------
@@ -34,15 +35,21 @@ def _four_wires(table: Mapping[str, np.ndarray]) -> bool:
     return "U_L1" in table and not np.isnan(np.asarray(table["U_L1"], float)).all()
 
 
-def _phasors(table: Mapping[str, np.ndarray], kind: str) -> np.ndarray:
-    """Fundamental phasors of the three phases, shape (3, n); of line voltages with three wires their star voltages."""
-    if kind == "U" and not _four_wires(table):
-        rms, angle = _columns(table, [f"U1_{p}" for p in LINES]), _columns(table, [f"phi_U_{p}" for p in LINES])
-        line = np.stack([r * np.exp(1j * np.radians(a)) for r, a in zip(rms, angle, strict=True)])
-        star: np.ndarray = (line - np.roll(line, 1, axis=0)) / 3
-        return star
-    rms, angle = _columns(table, [f"{kind}1_{p}" for p in PHASES]), _columns(table, [f"phi_{kind}_{p}" for p in PHASES])
-    return np.stack([r * np.exp(1j * np.radians(a)) for r, a in zip(rms, angle, strict=True)])
+def _phasors(table: Mapping[str, np.ndarray], kind: str, names: tuple[str, ...]) -> np.ndarray:
+    """Fundamental phasors of three channels, shape (3, n)."""
+    rms, angle = (np.stack(_columns(table, [f"{part}_{p}" for p in names])) for part in (f"{kind}1", f"phi_{kind}"))
+    # a fundamental without an angle is nothing but rounding
+    result: np.ndarray = rms * np.exp(1j * np.radians(np.nan_to_num(angle)))
+    return result
+
+
+def _star(table: Mapping[str, np.ndarray], four_wires: bool) -> np.ndarray:
+    """Fundamental phasors of the phase voltages, shape (3, n); with three wires those whose differences the line voltages are."""
+    if four_wires:
+        return _phasors(table, "U", PHASES)
+    line = _phasors(table, "U", LINES)
+    star: np.ndarray = (line - np.roll(line, 1, axis=0)) / 3
+    return star
 
 
 def _effective(u: np.ndarray, lines: np.ndarray, i: np.ndarray, neutral: np.ndarray | float, four_wires: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -72,14 +79,17 @@ def ieee1459(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     InputError
         Columns are missing.
     """
-    four = _four_wires(table)
+    return _ieee1459(table, _four_wires(table))
+
+
+def _ieee1459(table: Mapping[str, np.ndarray], four: bool) -> dict[str, np.ndarray]:
     (p,) = _columns(table, ["P"])
     lines = np.square(_columns(table, [f"U_{x}" for x in LINES])).sum(0)
     i = np.square(_columns(table, [f"I_{x}" for x in PHASES])).sum(0)
     u = np.square(_columns(table, [f"U_{x}" for x in PHASES])).sum(0) if four else np.zeros_like(lines)
     neutral = np.square(_columns(table, ["I_N"])[0]) if four else 0.0
     ue, ie = _effective(u, lines, i, neutral, four)
-    a, b = _phasors(table, "U"), _phasors(table, "I")
+    a, b = _star(table, four), _phasors(table, "I", PHASES)
     lines1 = np.square(np.abs(a - np.roll(a, -1, axis=0))).sum(0)
     ue1, ie1 = _effective(np.square(np.abs(a)).sum(0), lines1, np.square(np.abs(b)).sum(0), np.square(np.abs(b.sum(0))), four)
     up, ip = (np.abs(x[0] + _TURN * x[1] + _TURN**2 * x[2]) / 3 for x in (a, b))
@@ -122,10 +132,14 @@ def din40110(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     InputError
         Columns are missing.
     """
+    return _din40110(table, _four_wires(table))
+
+
+def _din40110(table: Mapping[str, np.ndarray], four: bool) -> dict[str, np.ndarray]:
     (p,) = _columns(table, ["P"])
     lines = np.square(_columns(table, [f"U_{x}" for x in LINES])).sum(0)
     i = np.square(_columns(table, [f"I_{x}" for x in PHASES])).sum(0)
-    if _four_wires(table):
+    if four:
         u = np.sqrt(lines + np.square(_columns(table, [f"U_{x}" for x in PHASES])).sum(0)) / 2
         i = i + np.square(_columns(table, ["I_N"])[0])
     else:
@@ -135,6 +149,26 @@ def din40110(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = np.where(s > 0, p / s, np.nan)
     return {"U_sum": u, "I_sum": np.sqrt(i), "S_sum": s, "Q_sum": np.sqrt(np.maximum(s**2 - p**2, 0.0)), "PF_sum": factor}
+
+
+def power_sets(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Both sets, for a table whose columns are those that were measured.
+
+    Parameters
+    ----------
+    table : mapping of column name to ndarray, shape (n,)
+        As for `ieee1459`; whether there are three wires or four is told by the columns, not by their values.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+        Those of `ieee1459` and `din40110`; nothing without three voltages and three currents.
+    """
+    four = "U_L1" in table
+    phased = ["I", "I1", "phi_I"] + ["U", "U1", "phi_U", "S"] * four
+    needed = {"P", "Q", *(f"{q}_{p}" for q in phased for p in PHASES), *(f"U_{x}" for x in LINES)}
+    needed |= {"I_N"} if four else {f"{q}_{x}" for q in ("U1", "phi_U") for x in LINES}
+    return _ieee1459(table, four) | _din40110(table, four) if needed <= table.keys() else {}
 
 
 def k_factor(harmonics: np.ndarray) -> np.ndarray:
@@ -150,11 +184,15 @@ def k_factor(harmonics: np.ndarray) -> np.ndarray:
     ndarray, shape (n,)
         1 for a sine; NaN without current.
     """
-    squares = np.square(np.nan_to_num(np.asarray(harmonics, float)[:, 1:]))
-    orders = np.arange(1, squares.shape[1] + 1)
-    total = squares.sum(1)
+    return k_factor_of(np.square(np.nan_to_num(np.asarray(harmonics, float))))
+
+
+def k_factor_of(squares: np.ndarray) -> np.ndarray:
+    """`k_factor` of squares of shape (..., orders from 0), orders without a value being 0."""
+    total = squares[..., 1:].sum(-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(total > 0, (squares * orders**2).sum(1) / total, np.nan)
+        factor: np.ndarray = np.where(total > 0, (squares * np.arange(float(squares.shape[-1])) ** 2).sum(-1) / total, np.nan)
+    return factor
 
 
 def tdd(harmonics: np.ndarray, nominal_current: float) -> np.ndarray:
@@ -170,7 +208,7 @@ def tdd(harmonics: np.ndarray, nominal_current: float) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n,)
-        Percent.
+        Percent; NaN where not even order 2 has a value.
 
     Raises
     ------
@@ -179,8 +217,14 @@ def tdd(harmonics: np.ndarray, nominal_current: float) -> np.ndarray:
     """
     if not nominal_current > 0:
         raise InputError(f"nominal current {nominal_current}", expected="a positive number of A")
-    squares = np.square(np.nan_to_num(np.asarray(harmonics, float)[:, 2:]))
-    result: np.ndarray = 100 * np.sqrt(squares.sum(1)) / nominal_current
+    harmonics = np.asarray(harmonics, float)
+    result: np.ndarray = np.where(np.isfinite(harmonics[:, 2]), tdd_of(np.square(np.nan_to_num(harmonics)), nominal_current), np.nan)
+    return result
+
+
+def tdd_of(squares: np.ndarray, nominal_current: float) -> np.ndarray:
+    """`tdd` of squares of shape (..., orders from 0), orders without a value being 0."""
+    result: np.ndarray = 100 * np.sqrt(squares[..., 2:].sum(-1)) / nominal_current
     return result
 
 

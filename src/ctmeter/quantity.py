@@ -11,13 +11,13 @@ up in it without NumPy.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from typing import Literal
 
 __all__ = [
-    "ENERGIES", "LINES", "PHASES", "QUANTITIES", "TABLES", "Column", "Energy", "Flag", "Quantity", "Rule", "Table",
+    "ENERGIES", "EXTRAS", "LINES", "PHASES", "QUANTITIES", "TABLES", "Column", "Energy", "Flag", "Quantity", "Rule", "Table",
     "columns", "energy_keys", "quantity",
 ]  # fmt: skip
 
@@ -72,6 +72,7 @@ class Rule(enum.StrEnum):
     PHASOR_MAGNITUDE = "phasor magnitude"  #: of the complex mean
     PHASOR_ANGLE = "phasor angle"  #: of the complex mean
     CUBIC = "cubic"  #: cube root of the mean of the cubes
+    DERIVED = "derived"  #: computed from the aggregated columns of its own row
     NONE = "none"  #: computed anew for each interval from finer data
 
 
@@ -98,6 +99,8 @@ _CYCLES = ("cycle", *_WINDOWS)
 Dtype = Literal["f8", "i8", "u4", "time", "orders", "interorders", "text", "label", "phases", "detail"]
 #: Number of values in the list columns.
 LIST_LENGTH = {"orders": 51, "interorders": 50}
+#: Settings that add columns to the tables.
+EXTRAS = ("groups", "power_sets")
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,8 @@ class Quantity:
         With which transformer ratios it changes when the side does: none, VT, CT, both.
     extremes : bool
         Whether the smallest and largest basic value stand beside it in the 10-min and 2-h tables.
+    extra : str
+        The setting without which it has no column, one of `EXTRAS`; "" where it always has.
     obis : tuple of str
         Codes in the order of `phases`, "" where there is none.
     clause : str
@@ -140,6 +145,7 @@ class Quantity:
     dtype: Dtype = "f8"
     side: Literal["", "U", "I", "P"] = ""
     extremes: bool = False
+    extra: str = ""
     obis: tuple[str, ...] = ()
     clause: str = ""
 
@@ -203,6 +209,32 @@ _T415 = "IEC 61000-4-15:2010"
 _VOLTAGES = (*PHASES, *LINES)
 _TOTALLED = (*PHASES, "")
 
+_KINDS: tuple[tuple[Literal["U", "I"], str, str, tuple[str, ...]], ...] = (("U", "voltage", "V", _VOLTAGES), ("I", "current", "A", PHASES))
+_GROUPS: tuple[tuple[str, str, tuple[str, str], Dtype], ...] = (
+    ("G", "g", ("harmonic group", "orders 0-50; entry 0 is the magnitude of DC"), "orders"),
+    ("IG", "ig", ("interharmonic group", "entry h between h and h+1"), "interorders"),
+)
+_SIDES: dict[str, Literal["", "U", "I", "P"]] = {"V": "U", "A": "I", "W": "P", "var": "P", "VA": "P", "1": ""}
+#: Of the three phases together, by clause: name, unit, meaning.
+_POWER_SETS = {
+    "IEEE 1459:2010": (
+        ("Ue", "V", "effective voltage"), ("Ie", "A", "effective current"), ("Se", "VA", "effective apparent power"),
+        ("Ue1", "V", "effective voltage of the fundamental"), ("Ie1", "A", "effective current of the fundamental"),
+        ("Se1", "VA", "effective apparent power of the fundamental"),
+        ("U1_pos", "V", "positive sequence of the fundamental voltages"), ("I1_pos", "A", "positive sequence of the fundamental currents"),
+        ("P1_pos", "W", "active power of the positive sequence"), ("Q1_pos", "var", "reactive power of the positive sequence"),
+        ("S1_pos", "VA", "apparent power of the positive sequence"), ("SU1", "VA", "unbalance power of the fundamental"),
+        ("SeN", "VA", "non-fundamental effective apparent power"), ("DeI", "var", "current distortion power"),
+        ("DeV", "var", "voltage distortion power"), ("SeH", "VA", "harmonic apparent power"), ("DeH", "var", "harmonic distortion power"),
+        ("HP", "1", "harmonic pollution, SeN over Se1"), ("S_vector", "VA", "vector apparent power, of P and Q"),
+        ("S_arithmetic", "VA", "sum of the phases' apparent powers"),
+    ),
+    "DIN 40110-2": (
+        ("U_sum", "V", "collective voltage"), ("I_sum", "A", "collective current"), ("S_sum", "VA", "collective apparent power"),
+        ("Q_sum", "var", "collective non-active power, never negative"), ("PF_sum", "1", "P over S_sum"),
+    ),
+}  # fmt: skip
+
 QUANTITIES: tuple[Quantity, ...] = (
     # where and how good
     Quantity("type", "event_type", "", "what kind of event", tables=("events",), dtype="text", clause=_T430),
@@ -259,6 +291,18 @@ QUANTITIES: tuple[Quantity, ...] = (
         clause="IEEE 1459:2010",
     ),
     Quantity(
+        "P1", "p1", "W", "active power of the fundamental; the total is their sum", phases=_TOTALLED, rule=Rule.MEAN, side="P",
+        clause="IEEE 1459:2010",
+    ),
+    Quantity(
+        "Q1", "q1", "var", "reactive power of the fundamental; the total is their sum", phases=_TOTALLED, rule=Rule.MEAN, side="P",
+        clause="IEEE 1459:2010",
+    ),
+    Quantity(
+        "S1", "s1", "VA", "apparent power of the fundamental; the total is the root of P1^2 + Q1^2", phases=_TOTALLED, rule=Rule.MEAN,
+        side="P", clause="IEEE 1459:2010",
+    ),
+    Quantity(
         "U1", "u1", "V", "fundamental voltage, rms", phases=_VOLTAGES, rule=Rule.PHASOR_MAGNITUDE, side="U",
         obis=_obis((32, 52, 72, 124, 125, 126), 7, 1), clause=_T47,
     ),
@@ -298,6 +342,14 @@ QUANTITIES: tuple[Quantity, ...] = (
         "IHI", "i_isg", "A", "interharmonic centred sub-group current, entry h between h and h+1", phases=PHASES, rule=Rule.RMS,
         dtype="interorders", side="I", clause=_T47,
     ),
+    *(
+        Quantity(
+            f"{name}{kind}", f"{kind.lower()}_{symbol}", unit, f"{meaning[0]} {noun}, {meaning[1]}", phases=phases, rule=Rule.RMS, dtype=dtype,
+            side=kind, extra="groups", clause=_T47,
+        )
+        for name, symbol, meaning, dtype in _GROUPS
+        for kind, noun, unit, phases in _KINDS
+    ),
     Quantity(
         "THD_U", "thds_u", "%", "total harmonic distortion of the voltage from sub-groups, orders 2-40", phases=_VOLTAGES,
         rule=Rule.RMS, extremes=True, obis=_obis((32, 52, 72, 124, 125, 126), 7, 124), clause=f"{_T47}, 3.3.1",
@@ -318,6 +370,20 @@ QUANTITIES: tuple[Quantity, ...] = (
             ("CF", "crest_factor", "1", "crest factor, largest magnitude over rms,", Rule.MAX, ""),
         )
         for kind, noun, phases in (("U", "voltage", _VOLTAGES), ("I", "current", PHASES))
+    ),
+    Quantity(
+        "K_I", "k_factor", "1", "K factor of the current, orders 1-50 or as many as the sample rate carries, by sub-groups", phases=PHASES,
+        rule=Rule.RMS,
+    ),
+    Quantity(
+        "TDD_I", "tdd_i", "%", "total demand distortion, orders 2-50 or as many as the sample rate carries, of the nominal current", phases=PHASES,
+        rule=Rule.RMS, obis=_obis((31, 51, 71), 7, 125),
+    ),
+    # sets of power quantities
+    *(
+        Quantity(name, name.lower(), unit, meaning, rule=Rule.DERIVED, side=_SIDES[unit], extra="power_sets", clause=clause)
+        for clause, parts in _POWER_SETS.items()
+        for name, unit, meaning in parts
     ),
     # flicker
     Quantity(
@@ -404,7 +470,7 @@ def quantity(name: str) -> Quantity:
 
 
 @cache
-def columns(table: str, spectra: bool = True) -> tuple[Column, ...]:
+def columns(table: str, spectra: bool = True, extras: Collection[str] = frozenset()) -> tuple[Column, ...]:
     """The columns of a table, in order.
 
     Parameters
@@ -413,6 +479,8 @@ def columns(table: str, spectra: bool = True) -> tuple[Column, ...]:
         One of `TABLES`.
     spectra : bool
         Whether the `basic` table carries the spectral lists; the others always do.
+    extras : collection of str
+        Those of `EXTRAS` that are on; hashable.
 
     Examples
     --------
@@ -421,12 +489,12 @@ def columns(table: str, spectra: bool = True) -> tuple[Column, ...]:
     """
     if table not in TABLES:
         raise KeyError(table)
-    return tuple(_columns(table, spectra))
+    return tuple(_columns(table, spectra, extras))
 
 
-def _columns(table: str, spectra: bool) -> Iterator[Column]:
+def _columns(table: str, spectra: bool, extras: Collection[str]) -> Iterator[Column]:
     for q in QUANTITIES:
-        if table not in q.tables or (table == "basic" and q.dtype in LIST_LENGTH and not spectra):
+        if table not in q.tables or (q.extra and q.extra not in extras) or (table == "basic" and q.dtype in LIST_LENGTH and not spectra):
             continue
         for name, phase in zip(q.columns, q.phases, strict=True):
             yield Column(name, q, phase)

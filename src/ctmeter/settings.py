@@ -86,7 +86,7 @@ class Settings:
         None, _number(0, 2e6, unit="V"), "V on the side of the results; phase-to-neutral for 3P4W and 1P2W, line-to-line for 3P3W"
     )
     nominal_frequency: float | None = _setting(None, _choice(50.0, 60.0, optional=True), "50 or 60 Hz; from the file or detected where not given")
-    nominal_current: float | None = _setting(None, _number(0, 1e7, unit="A"), "A on the side of the results, for TDD")
+    nominal_current: float | None = _setting(None, _number(0, 1e7, unit="A"), "A on the side of the results, for TDD; not measured where not given")
     ct_ratio: float | None = _setting(None, _ratio, "current transformer, primary over secondary: 40 or 200/5; the file's where not given")
     vt_ratio: float | None = _setting(None, _ratio, "voltage transformer, primary over secondary; the file's where not given")
     side: str = _setting("as-recorded", _choice("as-recorded", "primary", "secondary"), "side of the transformers on which values come out")
@@ -104,6 +104,9 @@ class Settings:
     flicker_lamp: int = _setting(230, _choice(230, 120), "reference lamp of the flickermeter, 230 or 120 V")
     synchronisation: str = _setting("auto", _synchronisation, "auto: by all voltages; or a channel such as U_L1 as the one strict reference")
     spectra: str = _setting("3s", _choice("3s", "basic", "none"), "shortest table with spectral lists, or none")
+    groups: bool = _setting(False, _bool, "add groups and interharmonic groups of IEC 61000-4-7 to the spectral lists")
+    smoothing: bool = _setting(False, _bool, 'smooth the spectral lists of the table basic by 1.5 s; needs spectra = "basic"')
+    power_sets: bool = _setting(False, _bool, "add the sets of IEEE 1459 and DIN 40110 to the tables of windows; three phases")
     half_cycle: bool = _setting(False, _bool, "keep the table of Urms(1/2)")
     cycle: bool = _setting(False, _bool, "keep the table of cycles; always kept for recordings shorter than one 10/12-cycle window")
     synchrophasor_rate: float | None = _setting(None, _number(0, 400, unit="frames/s"), "frames per second; no synchrophasors where not given")
@@ -131,6 +134,10 @@ class Settings:
             yield f"hysteresis: {self.hysteresis:g} lets dip {self.dip:g} and swell {self.swell:g} overlap"
         if self.wiring == "1P2W" and self.voltages == "line":
             yield 'voltages: "line" needs three phases, wiring is 1P2W'
+        if self.smoothing and self.spectra != "basic":
+            yield f'smoothing: it is for the spectral lists of the table basic, spectra is "{self.spectra}"'
+        if self.groups and self.spectra == "none":
+            yield 'groups: they are spectral lists, spectra is "none"'
         for name, table in self.points.items():
             if "points" in table:
                 yield f"points.{name}.points: points cannot be nested"

@@ -26,6 +26,7 @@ class Reference:
         truth = recording.metadata["truth"]
         self.f = float(truth["values"]["f"])
         self.cycles = 10 if (case.settings.get("nominal_frequency") or 50) < 55 else 12
+        self.nominal_current = float(case.settings.get("nominal_current") or 0)
         fs = float(case.signal["sample_rate"])
         margin = 150 / fs
         phase = truth["spectra"]["U_L1"]["harmonics"].get(1, {"angle": 0.0})["angle"] / 360
@@ -62,7 +63,17 @@ class Reference:
             if kind[0] == "I" and len(kind) == 3:
                 return float(ref.interharmonic_subgroups(lines, self.cycles, order + 1)[order]) if len(lines) >= self.cycles * (order + 1) else None
             return float(ref.subgroups(np.append(lines, 0.0), self.cycles, order)[order])
+        if kind in ("GU", "GI", "IGU", "IGI") and order is not None:
+            lines = self.bins(f"{kind[-1]}_{phase}", order)
+            which = ref.groups if kind[0] == "G" else ref.interharmonic_groups
+            return float(which(lines, self.cycles, order + (kind[0] == "I"))[order])
+        if kind in ("K", "TDD"):
+            return self._factor(kind, phase)
         return self._fundamental(kind, phase) if kind in ("U1", "I1") else self._power(kind, phase)
+
+    def _factor(self, kind: str, channel: str) -> float:
+        orders = ref.subgroups(self.bins(channel, 50), self.cycles, 50)
+        return ref.k_factor(orders) if kind == "K" else ref.tdd(orders, self.nominal_current)
 
     def _fundamental(self, kind: str, phase: str) -> float | None:
         channel = f"{kind[0]}_{phase}"
@@ -76,12 +87,15 @@ class Reference:
             u, i = self.x.get(f"U_{phase}"), self.x.get(f"I_{phase}")
             if u is None or i is None:
                 return None
+            if kind in ("P1", "Q1", "S1"):
+                power = ref.fundamental(u, i, self.f, self.window)
+                return {"P1": power.real, "Q1": power.imag, "S1": abs(power)}[kind]
             if kind == "P":
                 return ref.power(u, i, self.window)
             if kind == "Q":
                 return ref.reactive(u, i, self.f, self.window)
             return ref.dpf(u, i, self.f, self.window) if kind == "DPF" else None
-        if kind in ("P", "Q") and all(f"{c}_{p}" in self.x for c in "UI" for p in PHASES):
+        if kind in ("P", "Q", "P1", "Q1") and all(f"{c}_{p}" in self.x for c in "UI" for p in PHASES):
             return sum(self._power(kind, p) or 0.0 for p in PHASES)
         if kind == "P" and {"U_L12", "U_L23", "I_L1", "I_L3"} <= self.x.keys():
             return ref.power(self.x["U_L12"], self.x["I_L1"], self.window) - ref.power(self.x["U_L23"], self.x["I_L3"], self.window)

@@ -56,6 +56,7 @@ CASES: dict[str, dict[str, Any]] = {
     "quarter shift": {"reactive": "quarter-shift", "apparent": "effective"},
     "budeanu": {"reactive": "budeanu", "summation": "per-phase"},
     "three wires": {"wiring": "3P3W"},
+    "groups": {"groups": True, "voltages": "line"},
 }
 
 

@@ -17,7 +17,9 @@ from ctmeter.recording import Channel, Gap
 
 FS = 3.2e3
 NAMES = VOLTAGES + CURRENTS
-GIVEN: dict[str, Any] = {"cycle": True, "half_cycle": True, "reactive": "quarter-shift"}
+GIVEN: dict[str, Any] = {
+    "cycle": True, "half_cycle": True, "reactive": "quarter-shift", "groups": True, "power_sets": True, "nominal_current": 10.0,
+}  # fmt: skip
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Part = np.ndarray | Gap

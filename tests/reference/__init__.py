@@ -6,9 +6,9 @@ the edges. Phasors are rms with the angle of a sine: u = sqrt(2) U sin(2 pi f t 
 """
 
 from reference.energy import quadrant, registers
-from reference.power import budeanu, dpf, effective_1459, fryze, power, quarter_shift, reactive
+from reference.power import budeanu, dpf, effective_1459, fryze, fundamental, power, quarter_shift, reactive, set_1459, set_40110
 from reference.signal import Grid, Sampled
-from reference.spectra import bins, groups, interharmonic_groups, interharmonic_subgroups, phasor, subgroups, thd
+from reference.spectra import bins, groups, interharmonic_groups, interharmonic_subgroups, k_factor, low_pass, phasor, subgroups, tdd, thd
 from reference.unbalance import sequence_ratios, u2_of_line_voltages
 
 __all__ = [
@@ -19,9 +19,12 @@ __all__ = [
     "dpf",
     "effective_1459",
     "fryze",
+    "fundamental",
     "groups",
     "interharmonic_groups",
     "interharmonic_subgroups",
+    "k_factor",
+    "low_pass",
     "phasor",
     "power",
     "quadrant",
@@ -29,7 +32,10 @@ __all__ = [
     "reactive",
     "registers",
     "sequence_ratios",
+    "set_1459",
+    "set_40110",
     "subgroups",
+    "tdd",
     "thd",
     "u2_of_line_voltages",
 ]

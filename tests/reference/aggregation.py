@@ -84,24 +84,14 @@ def phasors(windows: list[Window], magnitude: str, angle: str) -> list[complex |
     return [None if m is None or a is None else cmath.rect(m, math.radians(a)) for m, a in pairs]
 
 
-def fundamental_power(windows: list[Window], phase: str) -> tuple[complex | None, float | None]:
-    """P1 + jQ1 and S1 of one phase."""
-    seconds = [w["duration"] for w in windows]
-    u, i = phasors(windows, f"U1_{phase}", f"phi_U_{phase}"), phasors(windows, f"I1_{phase}", f"phi_I_{phase}")
-    power = [None if a is None or b is None else a * b.conjugate() for a, b in zip(u, i, strict=True)]
-    sizes = [(w.get(f"U1_{phase}"), w.get(f"I1_{phase}")) for w in windows]
-    apparent = [None if a is None or b is None else a * b for a, b in sizes]
-    return mean(power, seconds), mean(apparent, seconds)
-
-
 def displacement(windows: list[Window], phase: str) -> float | None:
-    """Of one phase, or of all."""
+    """Of one phase P1 / S1; of all P1 over the root of P1^2 + Q1^2."""
+    seconds = [w["duration"] for w in windows]
+    names = [f"{kind}1_{phase}" if phase else f"{kind}1" for kind in "PQS"]
+    p, q, s = (mean([w.get(name) for w in windows], seconds) for name in names)
     if phase:
-        power, apparent = fundamental_power(windows, phase)
-        return over(None if power is None else power.real, apparent)
-    each = [fundamental_power(windows, p)[0] for p in ("L1", "L2", "L3")]
-    here = [p for p in each if p is not None]
-    return over(sum(here).real, abs(sum(here))) if here else None
+        return over(p, s)
+    return None if p is None or q is None else over(p, math.hypot(p, q))
 
 
 def combine(windows: list[Window], rules: Rules) -> dict[str, Any]:

@@ -53,3 +53,23 @@ def interharmonic_groups(c: np.ndarray, cycles: int, highest: int) -> np.ndarray
 def thd(y: np.ndarray, highest: int = 40) -> float:
     """Distortion in %, orders 2 to `highest` over order 1."""
     return 100 * math.sqrt(float(np.sum(y[2 : highest + 1] ** 2))) / float(y[1])
+
+
+def k_factor(y: np.ndarray) -> float:
+    """Sum of squares of order times rms over the sum of squares, orders from 1."""
+    return math.fsum((h * v) ** 2 for h, v in enumerate(y)) / math.fsum(v * v for v in y[1:])
+
+
+def tdd(y: np.ndarray, nominal: float) -> float:
+    """Demand distortion in %, orders from 2 over a nominal current."""
+    return 100 * math.sqrt(math.fsum(v * v for v in y[2:])) / nominal
+
+
+def low_pass(values: list[float | None], seconds: list[float], tau: float = 1.5) -> list[float | None]:
+    """Z = (Y + beta Z') / alpha with alpha = 1 / (1 - exp(-T / tau)) and beta = alpha - 1; begins with the first value after a None."""
+    result: list[float | None] = []
+    for value, t in zip(values, seconds, strict=True):
+        last = result[-1] if result else None
+        alpha = 1 / (1 - math.exp(-t / tau))
+        result.append(value if value is None or last is None else (value + (alpha - 1) * last) / alpha)
+    return result

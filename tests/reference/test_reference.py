@@ -120,6 +120,44 @@ def test_effective_quantities_of_the_stated_vector():
     assert ref.effective_1459(u, i) == pytest.approx((229.6762, 10.0709, 6939.166), abs=2e-3)
 
 
+def test_the_whole_sets_of_a_distorted_balanced_load():
+    """100 V with 10 % of 5th, 5 A with 40 % of 7th at unity: balanced, so that each square splits into fundamental and rest."""
+    star = [cmath.rect(100, -2 * math.pi / 3 * k) for k in range(3)]
+    current = [x / 20 for x in star]
+    u_rms, i_rms = 100 * math.sqrt(1.01), 5 * math.sqrt(1.16)
+    u = dict.fromkeys(("L1", "L2", "L3"), u_rms) | dict.fromkeys(("L12", "L23", "L31"), u_rms * math.sqrt(3))
+    i = dict.fromkeys(("L1", "L2", "L3"), i_rms)
+    for wires in (u | {}, {k: v for k, v in u.items() if len(k) == 3}):
+        got = ref.set_1459(wires, i | {"N": 0.0}, star, current, 1500.0)
+        wanted = {
+            "Ue": u_rms,
+            "Ie": i_rms,
+            "Se1": 1500,
+            "P1_pos": 1500,
+            "Q1_pos": 0,
+            "SU1": 0,
+            "DeI": 3 * 100 * 2,
+            "DeV": 3 * 10 * 5,
+            "SeH": 60,
+            "DeH": 60,
+        }
+        wanted |= {"SeN": math.sqrt(600**2 + 150**2 + 60**2), "HP": math.sqrt(600**2 + 150**2 + 60**2) / 1500, "U1_pos": 100, "I1_pos": 5}
+        assert {n: got[n] for n in wanted} == pytest.approx(wanted, rel=1e-9, abs=1e-4)
+        collective = ref.set_40110(wires, i | {"N": 0.0}, 1500.0)
+        s = 3 * u_rms * i_rms
+        assert (collective["U_sum"], collective["I_sum"], collective["S_sum"]) == pytest.approx((math.sqrt(3) * u_rms, math.sqrt(3) * i_rms, s))
+        assert (collective["PF_sum"], collective["Q_sum"]) == pytest.approx((1500 / s, math.sqrt(s * s - 1500**2)))
+
+
+def test_factors_and_low_pass():
+    y = np.zeros(51)
+    y[[0, 1, 5, 7]] = 3, 10, 2, 1
+    assert ref.k_factor(y) == pytest.approx((100 + 100 + 49) / 105) and ref.tdd(y, 20.0) == pytest.approx(100 * math.sqrt(5) / 20)
+    z = ref.low_pass([0, 1, 1, None, 5, 5], [0.2] * 6)
+    assert z[3] is None and z[:3] + z[4:] == pytest.approx([0, 1 / 8.0111, 1 - (7.0111 / 8.0111) ** 2, 5, 5], rel=1e-4)
+    assert ref.fundamental(U, I, F, TEN) == pytest.approx(cmath.rect(1150, math.radians(60)), rel=1e-9)
+
+
 @pytest.mark.parametrize(("p", "q", "k"), [(1, 1, 1), (-1, 1, 2), (-1, -1, 3), (1, -1, 4), (0, 0, 1), (0, -1, 4), (-1, 0, 2)])
 def test_quadrants(p, q, k):
     assert ref.quadrant(p, q) == k

@@ -59,7 +59,7 @@ def everything(rows: dict[str, np.ndarray], seed: int, null: Callable[[str], flo
     """Rows with every column the table `basic` can have, at random; `null` gives the share of nulls of a column."""
     rng, n = np.random.default_rng(seed), len(rows["t"])
     result = flagged(rows)
-    for c in columns("basic"):
+    for c in columns("basic", extras=("groups",)):
         if c.name in result:
             continue
         if c.dtype == "u4":

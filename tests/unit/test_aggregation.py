@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ctmeter.aggregation import Aggregator
 from ctmeter.errors import InputError
-from ctmeter.quantity import LIST_LENGTH, Flag, Rule, columns
+from ctmeter.quantity import EXTRAS, LINES, LIST_LENGTH, Flag, Rule, columns
 from ctmeter.recording import Wiring
 from ctmeter.settings import Settings
 from reference import aggregation as slow
@@ -83,10 +83,17 @@ def test_power_factor_without_apparent_power_is_null():
 
 
 def test_fundamentals_are_complex_means():
-    table = run(windows(seconds=2.0, U1_L1=[230], phi_U_L1=[0], I1_L1=[1, 1], phi_I_L1=[0, 90]))["3s"]
+    table = run(windows(seconds=2.0, I1_L1=[1, 1], phi_I_L1=[0, 90]))["3s"]
     assert table["n"][0] == 10 and table["flags"][0] == Flag.INCOMPLETE
     assert table["I1_L1"][0] == pytest.approx(math.sqrt(0.5), rel=1e-14) and table["phi_I_L1"][0] == pytest.approx(45)
-    # P1 half of S1, Q1 as much, negative: cos phi of the phase 1/2, of the sum cos 45 degrees
+
+
+def test_displacement_is_of_the_aggregates():
+    """P1 half of S1, Q1 as much, negative: cos phi of the phase 1/2, of the sum cos 45 degrees; DPF of a window says nothing."""
+    given = {f"{name}{p}": values for p in ("", "_L1") for name, values in {"P1": [230, 0], "Q1": [0, -230], "S1": [230], "DPF": [7]}.items()}
+    table = run(windows(seconds=2.0, **given))["3s"]
+    for p in ("", "_L1"):
+        assert (table[f"P1{p}"][0], table[f"Q1{p}"][0], table[f"S1{p}"][0]) == pytest.approx((115, -115, 230))
     assert table["DPF_L1"][0] == pytest.approx(0.5) and table["DPF"][0] == pytest.approx(0.5**0.5)
 
 
@@ -100,12 +107,28 @@ def test_a_fundamental_without_any_angle_is_a_plain_mean():
     assert table["I1_L1"][0] == pytest.approx(2) and np.isnan(table["phi_I_L1"][0])
 
 
-def test_three_wire_displacement_from_two_line_voltages():
-    """Balanced three wires, currents 30 degrees behind the phase voltages, which lag U12 by 30 degrees."""
-    given = {"U1_L12": [400], "phi_U_L12": [0], "U1_L23": [400], "phi_U_L23": [-120], "U1_L31": [400], "phi_U_L31": [120]}
-    given |= {"I1_L1": [5], "phi_I_L1": [-60], "I1_L2": [5], "phi_I_L2": [180], "I1_L3": [5], "phi_I_L3": [60]}
-    table = run(windows(**given), wiring="3P3W")["3s"]
-    assert table["DPF"][0] == pytest.approx(math.cos(math.radians(30)), rel=1e-12) and "DPF_L1" not in table
+def test_three_wire_displacement_is_of_the_total_alone():
+    table = run(windows(seconds=2.0, P1=[3, 1], Q1=[3, 3], S1=[18**0.5, 10**0.5], DPF=[0]), wiring="3P3W")["3s"]
+    assert table["DPF"][0] == pytest.approx(2 / 13**0.5, rel=1e-12) and "DPF_L1" not in table
+
+
+def test_power_sets_are_of_the_aggregates():
+    """Balanced three wires, currents 30 degrees behind the star voltages: the effective voltage is of the rms values."""
+    given = {"P": [3000], "Q": [3000 / 3**0.5], "S": [3464.1]}
+    for k, (p, line) in enumerate(zip(("L1", "L2", "L3"), LINES, strict=True)):
+        given |= {
+            f"U_{line}": [300, 400],
+            f"U1_{line}": [350],
+            f"phi_U_{line}": [-120 * k],
+            f"I_{p}": [5],
+            f"I1_{p}": [5],
+            f"phi_I_{p}": [-60 - 120 * k],
+        }
+    table = run(windows(seconds=2.0, **given), wiring="3P3W", power_sets=True)["3s"]
+    assert table["Ue"][0] == pytest.approx(math.sqrt((300**2 + 400**2) / 2 / 3)) and table["Ie"][0] == pytest.approx(5)
+    assert table["P1_pos"][0] == pytest.approx(3 * 350 / 3**0.5 * 5 * math.cos(math.radians(30)), rel=1e-12)
+    assert table["S_sum"][0] == pytest.approx(3 * table["Ue"][0] * 5) and "S_arithmetic" not in table
+    assert "Ue" not in run(windows(seconds=2.0, **given), wiring="3P3W")["3s"]
 
 
 def test_null_values_are_left_out_and_stay_null_where_nothing_is_left():
@@ -372,7 +395,8 @@ def test_nothing_fed_nothing_comes():
 
 # every column by its rule, against plain loops
 
-RULES = {c.name: str(c.rule) for c in columns("basic") if c.rule not in (Rule.NONE, Rule.START, Rule.SUM)}
+RULES = {c.name: str(c.rule) for c in columns("basic", extras=("groups",)) if c.rule not in (Rule.NONE, Rule.START, Rule.SUM)}
+LISTS = ("HU", "HI", "IHU", "IHI", "GU", "GI", "IGU", "IGI")
 
 
 def close(name: str, value: Any, expected: Any) -> bool:
@@ -383,7 +407,7 @@ def close(name: str, value: Any, expected: Any) -> bool:
         return all(close(name, v, e) for v, e in zip(value.tolist(), expected, strict=True))
     if expected is None:
         return bool(np.isnan(value).all())
-    tolerance = 2e-7 if name.startswith(("HU", "HI", "IH")) else 1e-11
+    tolerance = 2e-7 if name.startswith(LISTS) else 1e-11
     return math.isclose(float(value), float(expected), rel_tol=tolerance, abs_tol=1e-9)
 
 
@@ -412,7 +436,7 @@ def test_every_column_of_three_seconds(stream: Rows):
         expected = slow.combine(group, RULES)
         assert not faults(table, k, expected)
         assert bool(table["flags"][k] & Flag.INCOMPLETE) >= (len(group) < 15)
-    known = {c.name for c in columns("3s")}
+    known = {c.name for c in columns("3s", extras=("groups",))}
     assert set(table) - {"seen"} == known
 
 
@@ -439,11 +463,11 @@ def test_every_column_of_ten_minutes_and_two_hours(stream: Rows):
         assert bool(table["flags"][k] & Flag.INCOMPLETE) >= slow.incomplete(group, slot, 10)
         assert not faults(table, k, row)
         tens.append({**row, "slot": slot, "windows": group, "flags": int(table["flags"][k])})
-    assert set(tables["10min"]) - {"seen"} == {c.name for c in columns("10min")}
+    assert set(tables["10min"]) - {"seen"} == {c.name for c in columns("10min", extras=("groups",))}
     assert len(tables["2h"]["t"]) == 2
     for k, slot in enumerate(sorted({t["slot"] // 12 for t in tens})):
         mine = [t for t in tens if t["slot"] // 12 == slot]
-        row = {name: slow.rms([t[name] for t in mine]) for name, rule in RULES.items() if rule == "rms" and not name.startswith(("HU", "HI", "IH"))}
+        row = {name: slow.rms([t[name] for t in mine]) for name, rule in RULES.items() if rule == "rms" and not name.startswith(LISTS)}
         row |= slow.combine([w for t in mine for w in t["windows"]], {n: r for n, r in RULES.items() if r not in ("rms", "or")})
         for n in (n for n in spread if mine[0][f"{n}_min"] is not None):
             row[f"{n}_min"], row[f"{n}_max"] = min(t[f"{n}_min"] for t in mine), max(t[f"{n}_max"] for t in mine)
@@ -452,7 +476,7 @@ def test_every_column_of_ten_minutes_and_two_hours(stream: Rows):
             row[f"under_{p}"] = 100 - slow.rms([100 - t[f"under_{p}"] for t in mine])
             row[f"over_{p}"] = slow.rms([100 + t[f"over_{p}"] for t in mine]) - 100
         assert not faults(tables["2h"], k, row)
-        for name in ("HU_L1", "HI_L2", "IHI_L3"):
+        for name in ("HU_L1", "HI_L2", "IHI_L3", "GU_L31", "IGI_L2"):
             for h in (0, 7, 49):
                 assert close(name, tables["2h"][name][k, h], slow.rms([t[name][h] for t in mine]))
         assert tables["2h"]["flags"][k] & Flag.INCOMPLETE
@@ -461,7 +485,7 @@ def test_every_column_of_ten_minutes_and_two_hours(stream: Rows):
 def test_every_rule_stands_in_a_column_of_the_tables():
     """No column of the quantity table is left without a way to be aggregated."""
     for table in ("3s", "10min", "2h"):
-        for c in columns(table):
+        for c in columns(table, extras=EXTRAS):
             assert c.rule is not Rule.NONE or c.quantity.name in ("under", "over", "Plt"), c.name
             assert c.dtype in ("f8", "i8", "u4", "time", *LIST_LENGTH)
 

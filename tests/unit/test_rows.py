@@ -34,12 +34,34 @@ def test_null_values_are_left_out_not_zero():
 
 def test_fundamental_is_averaged_as_phasors():
     s = Statistics()
-    s.add(two_windows(U1_L1=[10, 10], phi_U_L1=[-170, 170], I1_L1=[1, 1], phi_I_L1=[130, 110]))
+    s.add(two_windows(U1_L1=[10, 10], phi_U_L1=[-170, 170]))
     mean = s.mean()
     z = (10 * np.exp(-1j * np.radians(170)) + 3 * 10 * np.exp(1j * np.radians(170))) / 4
     assert mean["U1_L1"] == pytest.approx(abs(z)) and mean["phi_U_L1"] == pytest.approx(np.degrees(np.angle(z)))
-    assert mean["DPF_L1"] == pytest.approx(0.5)  # both windows lag by 60 degrees
-    assert mean["DPF"] == pytest.approx(0.5)
+
+
+def test_displacement_is_of_the_means():
+    s = Statistics()
+    s.add(two_windows(P1_L1=[10, -2], Q1_L1=[0, 4], S1_L1=[10, 5], P1=[8, 0], Q1=[0, 4], S1=[8, 4]))
+    mean = s.mean()
+    assert (mean["P1_L1"], mean["Q1_L1"], mean["S1_L1"]) == (1.0, 3.0, 6.25)
+    assert mean["DPF_L1"] == pytest.approx(1 / 6.25)
+    assert (mean["P1"], mean["Q1"], mean["S1"]) == (2.0, 3.0, 5.0) and mean["DPF"] == pytest.approx(2 / 13**0.5)
+
+
+def test_power_sets_are_of_the_means():
+    """Balanced: two windows of 100 and 200 V, 10 A, at unity; rms of the voltage by duration, 3 s of the second."""
+    s = Statistics(frozenset(["power_sets"]))
+    columns = {"I_N": [0, 0], "P": [3000, 6000], "Q": [0, 0]}
+    for k, (p, line) in enumerate(zip(("L1", "L2", "L3"), ("L12", "L23", "L31"), strict=True)):
+        columns |= {f"U_{p}": [100, 200], f"U_{line}": [100 * 3**0.5, 200 * 3**0.5], f"I_{p}": [10, 10], f"S_{p}": [1000, 2000]}
+        columns |= {f"U1_{p}": [100, 200], f"I1_{p}": [10, 10], f"phi_U_{p}": [-120 * k] * 2, f"phi_I_{p}": [-120 * k] * 2}
+    s.add(two_windows(**columns))
+    mean = s.mean()
+    assert mean["Ue"] == pytest.approx((130_000 / 4) ** 0.5) and mean["Ue1"] == pytest.approx(175.0)
+    assert mean["S_arithmetic"] == pytest.approx(5250) and mean["PF_sum"] == pytest.approx(5250 / (3 * mean["Ue"] * 10))
+    assert Statistics.of(unpack(pack(s.state())), frozenset(["power_sets"])).mean() == mean
+    assert "Ue" not in Statistics().mean()
 
 
 def test_zero_apparent_power_has_no_power_factor():

@@ -7,10 +7,11 @@ from ctmeter._kernels.energy cimport powers
 from ctmeter._kernels.flicker cimport flicker_of
 from ctmeter._kernels.reactive cimport other_reactive
 from ctmeter._kernels.register cimport enter
+from ctmeter._kernels.routines cimport TAPS
 from ctmeter._kernels.spans cimport clear, join, look_at_marks, put_row
 from ctmeter._kernels.spectra cimport spectrum
 from ctmeter._kernels.state cimport (
-    BUDEANU, GRIDS, GROUP, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, SETTLING, TAPS, core_t, out_t, span_t, state_t,
+    BUDEANU, GRIDS, GROUP, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, SETTLING, core_t, out_t, span_t, state_t,
 )
 
 

@@ -21,7 +21,8 @@ enum { /* rows of a spectrum, 8 lanes each: 51 sub-groups, 50 interharmonic sub-
     SPECTRUM_WEIGHTED,    /* sum of order times single bin, 14-40 */
     SPECTRUM_SIGNAL,      /* four bins nearest to the signalling frequency */
     SPECTRUM_PEAK,        /* largest magnitude, not squared */
-    SPECTRUM
+    SPECTRUM,
+    WHOLE_GROUPS = 101    /* rows behind them where groups are wanted: 51 groups, 50 interharmonic groups */
 };
 
 #ifdef CTMETER_DEBUG
@@ -90,6 +91,7 @@ typedef struct {
     void (*gains)(const double *, double, double, int, float *);
     void (*bin_power)(const float *, const float *, int, float *);
     void (*groups)(const float *, int, int, int, float *);
+    void (*whole_groups)(const float *, int, int, float *);
     void (*flicker)(const flicker_t *, flicker_bank_t *, const double *, long, int, long, long);
     void (*convert_near)(const char *, ptrdiff_t, long, const signed char *, const double *, const double *, double *, double *, short *, short *);
     rows_t rows_i32, rows_f32, rows_f64;
@@ -97,7 +99,7 @@ typedef struct {
 } kernels_t;
 
 #define TABLE(s, ...) {#s, sub_block_##s, add_blocks_##s, edge_weights_##s, edge_##s, edge_square_##s, decimate_##s, demodulate_##s, \
-    append_##s, resample_##s, transform_##s, bins_##s, gains_##s, bin_power_##s, groups_##s, flicker_##s, __VA_ARGS__}
+    append_##s, resample_##s, transform_##s, bins_##s, gains_##s, bin_power_##s, groups_##s, whole_groups_##s, flicker_##s, __VA_ARGS__}
 static const kernels_t ALL_KERNELS[] = {
 #ifdef CTMETER_X86
     TABLE(avx512, convert_near_avx512, rows_i32_avx512, rows_f32_avx512, rows_f64_avx512,

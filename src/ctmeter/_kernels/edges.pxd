@@ -7,7 +7,8 @@ the difference of two such values, so atoms telescope and no sample is lost or c
 
 from libc.math cimport cos, fabs, floor, sin
 
-from ctmeter._kernels.state cimport GRIDS, PHASES, SUB, TAPS, VEC, core_t, state_t
+from ctmeter._kernels.routines cimport SUB, TAPS, VEC
+from ctmeter._kernels.state cimport GRIDS, PHASES, core_t, state_t
 
 
 cdef inline void turn_reference(state_t *s, double omega) noexcept nogil:

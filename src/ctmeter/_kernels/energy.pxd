@@ -2,9 +2,7 @@
 
 from libc.math cimport fabs, sqrt
 
-from ctmeter._kernels.state cimport (
-    ABSOLUTE, BUDEANU, EFFECTIVE, FRYZE, PER_PHASE, QUARTER_SHIFT, VECTOR_S, core_t, span_t, state_t,
-)
+from ctmeter._kernels.state cimport ABSOLUTE, BUDEANU, EFFECTIVE, FRYZE, PER_PHASE, QUARTER_SHIFT, VECTOR_S, core_t, span_t, state_t
 
 
 cdef inline double apparent(const core_t *c, const span_t *v, const double *u2, const double *i2, const double *sk,

@@ -21,6 +21,29 @@ static void FN(bin_power)(const float *br, const float *bi, int count, float *re
     for (int k = 0; k < 8 * count; k++) power[k] = br[k] * br[k] + bi[k] * bi[k];
 }
 
+/* The group around the bin p of an order: all bins to half way to the next orders, those half way by half of their square. */
+static inline __attribute__((always_inline)) void FN(group)(const float *p, int per, float *restrict g)
+{
+    const float *a = p - 4 * per, *b = p + 4 * per;
+    for (int l = 0; l < 8; l++) g[l] = 0.5f * (a[l] + b[l]);
+    for (const float *q = a + 8; q < b; q += 8)
+        for (int l = 0; l < 8; l++) g[l] += q[l];
+}
+
+/* Rows of 8 lanes: groups of orders 0-50, interharmonic groups 0-49. */
+static void FN(whole_groups)(const float *power, int per, int top, float *restrict out)
+{
+    for (int k = 0; k < 8 * WHOLE_GROUPS; k++) out[k] = NAN;
+    memcpy(out, power, 32);
+    for (int h = 1; h <= top; h++) FN(group)(power + 8 * per * h, per, out + 8 * h);
+    for (int h = 0; h < top && h < 50; h++) {
+        float sum[8] = {0};
+        for (int k = per * h + 1; k < per * (h + 1); k++)
+            for (int l = 0; l < 8; l++) sum[l] += power[8 * k + l];
+        memcpy(out + 8 * (51 + h), sum, 32);
+    }
+}
+
 /* Rows of 8 lanes: sub-groups of orders 0-50, centred interharmonic sub-groups 0-49, then what SPECTRUM_* names.
  * top: highest order that the sample rate carries; nearest: first of the four bins of the signalling voltage, or -1. */
 static void FN(groups)(const float *power, int per, int top, int nearest, float *restrict out)
@@ -40,10 +63,8 @@ static void FN(groups)(const float *power, int per, int top, int nearest, float 
     float line[8] = {0}, group[8] = {0}, weighted[8] = {0}, first[8];
     for (int h = 1; h <= top && h <= 40; h++) {
         float g[8];
-        const float *p = power + 8 * per * h, *a = p - 4 * per, *b = p + 4 * per;
-        for (int l = 0; l < 8; l++) g[l] = 0.5f * (a[l] + b[l]);
-        for (const float *q = a + 8; q < b; q += 8)
-            for (int l = 0; l < 8; l++) g[l] += q[l];
+        const float *p = power + 8 * per * h;
+        FN(group)(p, per, g);
         if (h == 1) {
             memcpy(first, g, 32);
             memcpy(out + 8 * SPECTRUM_LINE_1, p, 32);

@@ -3,7 +3,8 @@
 from libc.math cimport M_PI, cos, floor, sin
 
 from ctmeter._kernels.edges cimport edge_weights
-from ctmeter._kernels.state cimport BUDEANU, PHASES, TAPS, core_t, span_t, state_t
+from ctmeter._kernels.routines cimport TAPS
+from ctmeter._kernels.state cimport BUDEANU, PHASES, core_t, span_t, state_t
 
 cdef enum:
     ORDERS = 50       # harmonic orders of Budeanu's sum, as far as the sample rate carries them

@@ -6,7 +6,8 @@ Raw frames wait in a ring of their own until the samples that a delay needs have
 from libc.math cimport floor
 from libc.stdint cimport uint16_t
 
-from ctmeter._kernels.state cimport PHASES, STAGE, TAPS, core_t, state_t
+from ctmeter._kernels.routines cimport TAPS
+from ctmeter._kernels.state cimport PHASES, STAGE, core_t, state_t
 
 cdef enum:
     REACH = 48        # frames on either side that a lane's delay may need

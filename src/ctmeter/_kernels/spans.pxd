@@ -3,7 +3,8 @@
 from libc.math cimport INFINITY, NAN, ceil, floor
 from libc.string cimport memset
 
-from ctmeter._kernels.state cimport NOT_FINITE, SATURATED, TAPS, core_t, span_t, state_t
+from ctmeter._kernels.routines cimport TAPS
+from ctmeter._kernels.state cimport NOT_FINITE, SATURATED, core_t, span_t, state_t
 
 
 cdef inline void clear(span_t *v, double t) noexcept nogil:

@@ -8,7 +8,8 @@ IEC 61000-4-7:2002, 3.2
 from libc.math cimport NAN, floor
 from libc.string cimport memcpy, memset
 
-from ctmeter._kernels.state cimport POINTS_FFT, SPECTRUM, SPECTRUM_PEAK, TAPS, core_t, out_t, span_t, state_t
+from ctmeter._kernels.routines cimport POINTS_FFT, SPECTRUM, SPECTRUM_PEAK, TAPS
+from ctmeter._kernels.state cimport core_t, out_t, span_t, state_t
 
 cdef enum:
     MARGIN = 8        # frames beyond half the taps
@@ -48,12 +49,12 @@ cdef inline void spectrum(const core_t *c, state_t *s, out_t *out, const span_t 
     """The spectrum of a window as the next row; lines after lanes where line voltages are wanted."""
     cdef double length = v.t1 - v.t0
     cdef int kernel = kernel_for(c, length), per = c.cycles_per_window, top, count, nearest = -1, k
-    cdef long rows = SPECTRUM * 8 * (2 if c.lines else 1)
-    cdef float *row = out.spectra + rows * out.n_spectra
+    cdef long size = 8 * c.spectrum_rows
+    cdef float *row = out.spectra + size * out.n_spectra
     cdef float peak[8]
     out.n_spectra += 1
     if kernel < 0 or length > c.float_mask - 2 * c.longest_taps or v.cycles != per:
-        for k in range(rows):
+        for k in range(size):
             row[k] = NAN
         return
     # the highest order whose group lies where the kernel is good
@@ -72,9 +73,13 @@ cdef inline void spectrum(const core_t *c, state_t *s, out_t *out, const span_t 
             nearest = -1
     c.K.bin_power(c.bins_re, c.bins_im, count, c.power)
     c.K.groups(c.power, per, top, nearest, row)
+    if c.want_groups:
+        c.K.whole_groups(c.power, per, top, row + 8 * SPECTRUM)
     memcpy(row + 8 * SPECTRUM_PEAK, peak, 32)
     if c.lines:
         line_differences(c.bins_re, count)
         line_differences(c.bins_im, count)
         c.K.bin_power(c.bins_re, c.bins_im, count, c.power)
-        c.K.groups(c.power, per, top, nearest, row + SPECTRUM * 8)
+        c.K.groups(c.power, per, top, nearest, row + size // 2)
+        if c.want_groups:
+            c.K.whole_groups(c.power, per, top, row + size // 2 + 8 * SPECTRUM)

@@ -32,7 +32,7 @@ _DETECT, _GIVE_UP = 0.5, 10.0
 _HOLD = 1.0
 #: A longer gap is a mistake, s: a century.
 _LONGEST_GAP = 100 * 365.25 * 86_400.0
-_VERSION = 2
+_VERSION = 3
 _BLIND = "a voltage without a fundamental at the start: no Urms(1/2) and no events until one is found"
 #: What snapshots begin with, before the digest of the rest.
 _MAGIC = b"ctmeter snapshot\n"

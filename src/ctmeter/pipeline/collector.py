@@ -11,12 +11,13 @@ import numpy as np
 from ..engine import Engine
 from ..events.columns import concatenate, rows_of
 from ..measurements import Columns, event_table, no_rows, record_batch
-from ..quantity import TABLES
+from ..quantity import EXTRAS, TABLES
 from ..recording import Channel, Recording, scaled
 from ..settings import Settings
 from ..store.results import SNIPPETS, Sink, Tables
 from .result import MemoryTables, Result, schemas
 from .rows import Buffer, Statistics, intake
+from .smoothing import SPECTRAL, Smoothing
 from .snippets import snippet_of, snippet_state, write_snippet
 from .stages import Stages
 
@@ -52,13 +53,13 @@ class Completed(Mapping[str, "pa.RecordBatch"]):
     def __getitem__(self, table: str) -> pa.RecordBatch:
         if table not in TABLES:
             raise KeyError(table)
-        spectra, sides = self._collector.spectra, self._collector.sides
+        form = self._collector.form
         if self.rows is None:
             self._collector.gather()
         rows = (self.rows or {}).get(table)
         if rows is not None and len(rows["t"]):
-            return record_batch(table, rows, spectra=spectra, sides=sides)
-        return no_rows(table, spectra=spectra, sides=sides)
+            return record_batch(table, rows, **form)
+        return no_rows(table, **form)
 
     def __iter__(self) -> Iterator[str]:
         return iter(TABLES)
@@ -80,8 +81,11 @@ class Collector:
     def __init__(self, settings: Settings, sides: Mapping[str, str]) -> None:
         self._cycle, self._half_cycle = settings.cycle, settings.half_cycle
         self._synchrophasor = settings.synchrophasor_rate is not None
-        self.spectra, self.sides = settings.spectra == "basic", sides
-        self._windows, self._cycles = Statistics(), Statistics()
+        extras = frozenset(name for name in EXTRAS if getattr(settings, name))
+        #: What decides the columns of the tables: arguments of `measurements.schema`.
+        self.form: dict[str, Any] = {"spectra": settings.spectra == "basic", "extras": extras, "sides": sides}
+        self._smoothing = Smoothing() if settings.smoothing else None
+        self._windows, self._cycles = Statistics(extras), Statistics(extras)
         self._events: list[dict[str, Any]] = []
         self._chunks: dict[str, list[Columns]] = {}
         self._buffers = {t: Buffer(t, self._emit) for t in TABLES if t != "events"}
@@ -104,7 +108,7 @@ class Collector:
         self._later: dict[str, Columns] = {}
 
     def _schemas(self, tables: Sequence[str]) -> dict[str, pa.Schema]:
-        return schemas(tables, self.spectra, self.sides)
+        return schemas(tables, self.form)
 
     def write_to(self, out: Any, force: bool) -> None:
         """From now on write rows to a result directory."""
@@ -148,12 +152,8 @@ class Collector:
     def _windows_stored(self, rows: Columns) -> Columns:
         """What of the engine's windows becomes rows of `basic`; the rest is for further stages."""
         normal = rows["kind"] < 2
-        spectral = ("HU_", "HI_", "IHU_", "IHI_")
-        return {
-            name: column if normal.all() else column[normal]
-            for name, column in rows.items()
-            if name not in ("kind", "t1") and (self.spectra or not name.startswith(spectral))
-        }
+        left_out = {"kind", "t1"} if self.form["spectra"] else {"kind", "t1", *SPECTRAL}
+        return {name: column if normal.all() else column[normal] for name, column in rows.items() if name not in left_out}
 
     def gather(self) -> None:
         """Take in the rows that wait in the engine, and keep what was promised."""
@@ -197,6 +197,8 @@ class Collector:
         if self._stages is not None:
             others = {**others, **self._stages.aggregate(windows, pst)}
         if windows:
+            if self._smoothing is not None:
+                windows = self._smoothing.feed(windows)
             self.add({"basic": self._windows_stored(windows)})
         self.add(others)
         self._keep_promises(windows, others)
@@ -258,7 +260,7 @@ class Collector:
         if table in ("basic", "cycle"):
             (self._windows if table == "basic" else self._cycles).add(chunk)
         if self._sink is not None:
-            self._sink.write(table, record_batch(table, chunk, spectra=self.spectra, sides=self.sides))
+            self._sink.write(table, record_batch(table, chunk, **self.form))
         else:
             self._chunks.setdefault(table, []).append(chunk)
 
@@ -277,9 +279,9 @@ class Collector:
         tables = [t for t in TABLES if optional.get(t, True)]
         extract = self._waveform(roles)
         if self._sink is None:
-            kept = MemoryTables(self._chunks, tables, spectra=self.spectra, sides=self.sides, events=self._events)
+            kept = MemoryTables(self._chunks, tables, self.form, events=self._events)
             return Result(summary, kept, None, extract, self._snippets)
-        for batch in event_table(self._events, self.sides).to_batches():
+        for batch in event_table(self._events, self.form["sides"]).to_batches():
             self._sink.write("events", batch)
         self._sink.schemas = self._schemas(tables)
         path = self._sink.commit(summary, Result(summary, {}, None, extract).fill)
@@ -313,6 +315,7 @@ class Collector:
             "extract": self._extract,
             "extract_rate": self._extract_rate,
             "taken": [self._taken, self._released, self._completed, self._free, self._reached, self._later],
+            "smoothing": None if self._smoothing is None else self._smoothing.state(),
             "stages": None if self._stages is None else self._stages.state(),
             "snippets": [[name, snippet_state(r)] for name, r in self._snippets.items()],
             "sink": sink,
@@ -320,13 +323,15 @@ class Collector:
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`."""
-        self._windows, self._cycles = Statistics.of(state["windows"]), Statistics.of(state["cycles"])
+        self._windows, self._cycles = (Statistics.of(state[part], self.form["extras"]) for part in ("windows", "cycles"))
         self._events, self._chunks = state["events"], state["chunks"]
         self._extract, self._extract_rate = state["extract"], state["extract_rate"]
         self._taken, self._released, self._completed, self._free, self._reached, self._later = state["taken"]
         self._snippets = {name: snippet_of(s) for name, s in state["snippets"]}
         for table, rows in state["buffers"].items():
             self._buffers[table].add(rows)
+        if self._smoothing is not None:
+            self._smoothing.resume(state["smoothing"])
         if state["sink"] is not None:
             self._sink = Sink.resume(state["sink"], self._schemas(TABLES))
 

@@ -25,9 +25,9 @@ __all__ = ["MemoryTables", "Result", "load", "schemas"]
 _EXTRACT = "start.parquet"
 
 
-def schemas(tables: Sequence[str], spectra: bool, sides: Mapping[str, str]) -> dict[str, pa.Schema]:
-    """The Arrow schema of each table."""
-    return {t: schema(t, spectra=spectra, sides=sides) for t in tables}
+def schemas(tables: Sequence[str], form: Mapping[str, Any]) -> dict[str, pa.Schema]:
+    """The Arrow schema of each table; `form` are the arguments of `measurements.schema`."""
+    return {t: schema(t, **form) for t in tables}
 
 
 class MemoryTables(Mapping[str, "pa.Table"]):
@@ -37,15 +37,13 @@ class MemoryTables(Mapping[str, "pa.Table"]):
         self,
         chunks: Mapping[str, Sequence[Columns]],
         tables: Sequence[str],
+        form: Mapping[str, Any],
         *,
-        spectra: bool = False,
-        sides: Mapping[str, str] | None = None,
         events: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self._chunks = chunks
         self._names = tuple(t for t in TABLES if t in tables)
-        self._spectra = spectra
-        self._sides = dict(sides or {})
+        self._form = form
         self._events = events
         self._made: dict[str, pa.Table] = {}
 
@@ -56,10 +54,10 @@ class MemoryTables(Mapping[str, "pa.Table"]):
             import pyarrow as pa
 
             if table == "events":
-                self._made[table] = event_table(self._events, self._sides)
+                self._made[table] = event_table(self._events, self._form["sides"])
             else:
-                batches = [record_batch(table, c, spectra=self._spectra, sides=self._sides) for c in self._chunks.get(table, ())]
-                self._made[table] = pa.Table.from_batches(batches, schema(table, spectra=self._spectra, sides=self._sides))
+                batches = [record_batch(table, c, **self._form) for c in self._chunks.get(table, ())]
+                self._made[table] = pa.Table.from_batches(batches, schema(table, **self._form))
         return self._made[table]
 
     def __iter__(self) -> Iterator[str]:

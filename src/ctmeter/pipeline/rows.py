@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..measurements import LABELS, Columns
-from ..quantity import PHASES, QUANTITIES, Flag, Rule, columns
+from ..power import power_sets
+from ..quantity import QUANTITIES, Flag, Rule, columns
 
 __all__ = ["Buffer", "Statistics", "intake", "pack", "unpack"]
 
@@ -115,17 +116,22 @@ class Statistics:
     """Mean, extremes and flag counts of a table in memory that does not grow with its rows.
 
     The rules are those of the quantity table; means are weighted by duration.
+
+    Parameters
+    ----------
+    extras : frozenset of str
+        The settings of `quantity.EXTRAS` that are on.
     """
 
-    def __init__(self) -> None:
-        known = [c for c in columns("basic", False) if c.dtype == "f8" and c.name != "duration"]
+    def __init__(self, extras: frozenset[str] = frozenset()) -> None:
+        known = [c for c in columns("basic", False, extras) if c.dtype == "f8" and c.name != "duration"]
         self._rule = {c.name: c.rule for c in known}
         self._extremes = {c.name for c in known if c.quantity.extremes}
         self.rows = 0
         #: Length of the rows together, s.
         self.seconds = 0.0
         self.flags: dict[str, int] = {}
-        self._sum: dict[str, list[float]] = {}  # column -> [sum, weight]; also P1, Q1, S1 and phasors
+        self._sum: dict[str, list[float]] = {}  # column -> [sum, weight]; also phasors
         self._low: dict[str, list[float]] = {}  # column -> [value, t]
         self._high: dict[str, list[float]] = {}
 
@@ -173,7 +179,7 @@ class Statistics:
             self._high[name] = [float(values[high]), int(t[high])]
 
     def _add_fundamental(self, rows: Columns, weight: np.ndarray) -> None:
-        """Phasors, and P1, Q1, S1 for the displacement factor."""
+        """Phasors."""
         for kind in "UI":
             for q in QUANTITIES:
                 if q.name != f"{kind}1":
@@ -183,14 +189,6 @@ class Statistics:
                     if size is not None and angle is not None:
                         self._add(f"{kind}1_{p}.re", size * np.cos(np.radians(angle)), weight)
                         self._add(f"{kind}1_{p}.im", size * np.sin(np.radians(angle)), weight)
-        for p in PHASES:
-            parts = [rows.get(f"{name}_{p}") for name in ("U1", "I1", "phi_U", "phi_I")]
-            if all(part is not None for part in parts):
-                u, i, phi_u, phi_i = (np.asarray(part, np.float64) for part in parts)
-                phi = np.radians(phi_u - phi_i)
-                self._add(f"P1_{p}", u * i * np.cos(phi), weight)
-                self._add(f"Q1_{p}", u * i * np.sin(phi), weight)
-                self._add(f"S1_{p}", u * i, weight)
 
     def _mean(self, name: str) -> float | None:
         total, weight = self._sum.get(name, (0.0, 0.0))
@@ -220,6 +218,9 @@ class Statistics:
             elif rule in (Rule.PHASOR_MAGNITUDE, Rule.PHASOR_ANGLE):
                 value = self._phasor(f"{kind.removeprefix('phi_')[0]}1_{phase}", rule)
             result[name] = value
+        if Rule.DERIVED in self._rule.values():
+            sets = power_sets({name: np.array([value]) for name, value in result.items() if value is not None})
+            result |= {name: float(value[0]) if np.isfinite(value[0]) else None for name, value in sets.items()}
         return result
 
     def _phasor(self, key: str, rule: Rule) -> float | None:
@@ -232,8 +233,8 @@ class Statistics:
         if phase:
             p, s = self._mean(f"P1_{phase}"), self._mean(f"S1_{phase}")
         else:
-            sums = {k: [v for x in PHASES if (v := self._mean(f"{k}1_{x}")) is not None] for k in "PQ"}
-            p, s = (sum(sums["P"]), float(np.hypot(sum(sums["P"]), sum(sums["Q"])))) if sums["P"] else (None, None)
+            p, q = self._mean("P1"), self._mean("Q1")
+            s = None if p is None or q is None else float(np.hypot(p, q))
         return p / s if p is not None and s else None
 
     def extremes(self) -> dict[str, dict[str, Any] | None]:
@@ -250,9 +251,9 @@ class Statistics:
         return {"rows": self.rows, "seconds": self.seconds, "flags": self.flags, "sum": self._sum, "low": self._low, "high": self._high}
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Statistics:
+    def of(cls, state: Mapping[str, Any], extras: frozenset[str] = frozenset()) -> Statistics:
         """The inverse of `state`."""
-        made = cls()
+        made = cls(extras)
         made.rows, made.seconds, made.flags = state["rows"], state["seconds"], dict(state["flags"])
         made._sum, made._low, made._high = ({k: list(v) for k, v in state[part].items()} for part in ("sum", "low", "high"))
         return made

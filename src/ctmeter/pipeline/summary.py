@@ -150,6 +150,9 @@ def _left_out(settings: Settings, mean: Mapping[str, Any]) -> list[dict[str, str
         ("harmonics", settings.spectra == "none", "spectra are switched off"),
         ("mains signalling", settings.signalling_frequency is None, "no signalling frequency"),
         ("mains signalling", settings.signalling_frequency is not None and settings.spectra == "none", "spectra are switched off"),
+        ("TDD", settings.nominal_current is None, "no nominal current"),
+        ("TDD", settings.nominal_current is not None and settings.spectra == "none", "spectra are switched off"),
+        ("power sets", settings.power_sets and mean.get("Ue") is None, "they need windows of three voltages and three currents"),
         ("flicker", not any(k.startswith("Pinst") and v is not None for k, v in mean.items()), "too short, too slowly sampled, or no voltage"),
     )
     return [{"what": what, "why": why} for what, absent, why in reasons if absent]
