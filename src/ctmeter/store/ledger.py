@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from ._ledger_book import Book, Draft, Head
-from ._ledger_check import APPLICATION, DAMAGE, Finding, check, load, read_heads, read_meta
+from ._ledger_check import DAMAGE, Finding, check, load, read_heads, read_meta
 from ._ledger_file import StoreFile, connect, guard
 from ._ledger_make import MIGRATIONS, SCHEMA_VERSION, Migration, make, migrate, number_of
-from ._ledger_schema import COMMITS, STATE, TableSpec, _json, named, specs_of
+from ._ledger_schema import COMMITS, STATE, TableSpec, json_text, named, specs_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ Steps = Mapping[int, Callable[[Migration], None]]
 
 
 class Ledger:
-    """A register store; made by `create` or `open`, and a context manager that closes it.
+    """A register store; made by `create` or `open`, and a context manager that closes it. It belongs to the thread that made it.
 
     Attributes
     ----------
@@ -138,11 +138,7 @@ class Ledger:
         return ledger
 
     def _begin(self, version: int, migrations: Steps) -> None:
-        with guard(self.path):
-            db = self._file.db
-            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
-                raise StoreError(errno.EIO, "is no register store of ctmeter, or its header is damaged", self.path)
-            number = number_of(self.meta, self.path)
+        number = number_of(self.meta, self.path)
         if number > version:
             raise StoreError(errno.ENOTSUP, f"has schema version {number}, this program knows {version}: a newer one is needed", self.path)
         if self.readonly:
@@ -251,7 +247,7 @@ class Ledger:
 
     def _json(self, key: str, value: Any) -> str:
         try:
-            return _json(value)
+            return json_text(value)
         except (TypeError, ValueError) as error:
             raise StoreError(errno.EINVAL, f"state {key!r}: {error}", self.path) from None
 
@@ -324,6 +320,9 @@ class Ledger:
 
     def check(self) -> list[Finding]:
         """Prove the whole store as of the last commit; empty where every row is as it was committed.
+
+        After a crash, commits wait in the write-ahead log beside the file; one that is damaged there is dropped by SQLite with all after it,
+        as if it had never been finished. A `last_commit` that was kept elsewhere tells.
 
         Raises
         ------
