@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ..errors import StoreError
-from ._ledger_schema import COMMITS, META, TableSpec, json_text, encode, row_digest, values_of
+from ._ledger_schema import COMMITS, META, TableSpec, encode, json_text, row_digest, values_of
 
 __all__ = ["Book", "Draft", "Head", "current_digest"]
 
