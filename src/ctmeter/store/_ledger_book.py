@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ..errors import StoreError
-from ._ledger_schema import COMMITS, META, TableSpec, _json, encode, row_digest, values_of
+from ._ledger_schema import COMMITS, META, TableSpec, encode, json_text, row_digest, values_of
 
 __all__ = ["Book", "Draft", "Head", "current_digest"]
 
@@ -129,7 +129,7 @@ class Draft:
     def finish(self) -> Book:
         """Add the row of the commit; gives what stands when all statements have been carried out."""
         changes = {n: [h.first, h.last, h.digest.hex()] for n, h in self.heads.items() if n in self.changed and n != COMMITS.name}
-        self.append(COMMITS, [(_json(changes),)])
+        self.append(COMMITS, [(json_text(changes),)])
         heads = [(n, *self.heads[n]) for n in sorted(self.changed)]
         self.statements.append(("REPLACE INTO heads VALUES (?, ?, ?, ?)", heads))
         return Book(self.specs, self.heads, self.rows)

@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 
 from ._ledger_book import Book, Head, current_digest
 from ._ledger_file import reason
-from ._ledger_schema import COMMITS, HEADS, META, TableSpec, encode, row_digest, specs_of
+from ._ledger_schema import APPLICATION, COMMITS, HEADS, META, TableSpec, encode, row_digest, specs_of
 
-__all__ = ["APPLICATION", "DAMAGE", "Finding", "check", "load", "read_heads", "read_meta"]
+__all__ = ["DAMAGE", "Finding", "check", "load", "read_heads", "read_meta"]
 
-#: `PRAGMA application_id` of a register store: "ctmr".
-APPLICATION = 0x63746D72
 #: What values of the wrong kind raise where they are used.
 DAMAGE = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
 #: Findings listed of one table.

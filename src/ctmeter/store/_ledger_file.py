@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import StoreError, unwritable
+from ._ledger_schema import APPLICATION
 
 __all__ = ["BUSY", "StoreFile", "carry_out", "connect", "guard", "lock_store"]
 
@@ -94,6 +95,13 @@ def carry_out(db: sqlite3.Connection, statements: Iterable[tuple[str, Sequence[S
         db.executemany(sql, rows) if rows != [()] else db.execute(sql)
 
 
+def program() -> str:
+    """What this process is to its user."""
+    folder, name = os.path.split(sys.argv[0])
+    name = os.path.basename(folder) if name == "__main__.py" else name
+    return "python" if name in ("", "-c", "-m") else name
+
+
 def holder(text: str) -> str:
     """Who holds a lock, in words."""
     try:
@@ -122,7 +130,7 @@ def lock_store(path: str) -> int:
                 raise StoreError(errno.EBUSY, f"is being written by {who}", path) from None
             if _same(fd, place):  # else the writer before has just removed it
                 os.ftruncate(fd, 0)
-                us = {"program": os.path.basename(sys.argv[0]) or "python", "pid": os.getpid(), "host": socket.gethostname()}
+                us = {"program": program(), "pid": os.getpid(), "host": socket.gethostname()}
                 os.pwrite(fd, json.dumps(us).encode(), 0)
                 return fd
         except BaseException:
@@ -165,6 +173,8 @@ class StoreFile:
         if self._db is None:
             db = connect(self.path, "ro" if self.readonly else "rw")
             try:
+                if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:  # before anything is changed
+                    raise StoreError(errno.EIO, "is no register store of ctmeter, or its header is damaged", self.path)
                 if not self.readonly:
                     mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
                     if mode != "wal":

@@ -11,9 +11,8 @@ from typing import Any
 
 from ..errors import StoreError
 from ._ledger_book import Book, Draft, Head
-from ._ledger_check import APPLICATION
 from ._ledger_file import carry_out, connect
-from ._ledger_schema import BUILTIN, HEADS, META, TableSpec, named, specs_text
+from ._ledger_schema import APPLICATION, BUILTIN, HEADS, META, TableSpec, named, specs_text
 
 __all__ = ["MIGRATIONS", "SCHEMA_VERSION", "Migration", "make", "migrate", "number_of"]
 
@@ -120,14 +119,14 @@ def make(place: str, specs: Mapping[str, TableSpec], meta: Mapping[str, str], ve
         try:
             db.execute("PRAGMA synchronous=FULL")
             db.execute(f"PRAGMA application_id = {APPLICATION}")
-            db.execute("PRAGMA journal_mode=WAL")
             db.execute("BEGIN IMMEDIATE")
             carry_out(db, draft.statements)
-            db.execute("COMMIT")
+            db.execute("COMMIT")  # with a rollback journal: all is in the one file that is renamed, the log begins when it is opened
         finally:
             db.close()
         _sync(partial)
         os.rename(partial, place)
+        leftovers.append(place)  # until it is known that it stays there
         _sync(folder)
     except BaseException:
         for path in leftovers:

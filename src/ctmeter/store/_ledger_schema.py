@@ -22,8 +22,25 @@ from typing import Any, Literal
 
 from ..errors import StoreError
 
-__all__ = ["BUILTIN", "COMMITS", "HEADS", "META", "STATE", "TableSpec", "row_digest", "specs_of", "specs_text", "values_of"]
+__all__ = [
+    "APPLICATION",
+    "BUILTIN",
+    "COMMITS",
+    "HEADS",
+    "META",
+    "STATE",
+    "TableSpec",
+    "encode",
+    "json_text",
+    "named",
+    "row_digest",
+    "specs_of",
+    "specs_text",
+    "values_of",
+]
 
+#: `PRAGMA application_id` of a register store: "ctmr".
+APPLICATION = 0x63746D72
 SQL_TYPES = ("INTEGER", "REAL", "TEXT", "BLOB")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _OURS = ("seq", "prev", "digest")
@@ -92,7 +109,7 @@ class TableSpec:
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of the description, 32 bytes."""
-        return sha256(_json(self.as_dict()).encode()).digest()
+        return sha256(json_text(self.as_dict()).encode()).digest()
 
     @cached_property
     def prefix(self) -> bytes:
@@ -142,7 +159,8 @@ BUILTIN = (META, STATE, COMMITS)
 HEADS = "CREATE TABLE heads (name TEXT PRIMARY KEY, first INTEGER, last INTEGER, head BLOB)"
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """One JSON text for one value, whatever the order its keys were set in; NaN is a ValueError."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -152,7 +170,7 @@ def _quoted(name: str) -> str:
 
 def specs_text(specs: Iterable[TableSpec]) -> str:
     """The descriptions of tables as JSON, for `meta`."""
-    return _json([s.as_dict() for s in specs])
+    return json_text([s.as_dict() for s in specs])
 
 
 def specs_of(text: str) -> dict[str, TableSpec]:

@@ -10,21 +10,17 @@ One process writes, which a lock beside the file shows and the kernel ends with 
 from __future__ import annotations
 
 import errno
-import json
 import os
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import StoreError
-from ._ledger_book import Book, Draft, Head
-from ._ledger_check import APPLICATION, DAMAGE, Finding, check, load, read_heads, read_meta
-from ._ledger_file import StoreFile, connect, guard
+from ._ledger_book import Book, Draft
+from ._ledger_check import DAMAGE, Finding, load
+from ._ledger_file import StoreFile, guard
 from ._ledger_make import MIGRATIONS, SCHEMA_VERSION, Migration, make, migrate, number_of
-from ._ledger_schema import COMMITS, STATE, TableSpec, _json, named, specs_of
-
-if TYPE_CHECKING:
-    import numpy as np
+from ._ledger_reader import Reading
+from ._ledger_schema import COMMITS, STATE, TableSpec, json_text, named
 
 __all__ = ["MIGRATIONS", "SCHEMA_VERSION", "Finding", "Ledger", "Migration", "TableSpec"]
 
@@ -32,8 +28,8 @@ Rows = Mapping[str, Sequence[Sequence[Any]]]
 Steps = Mapping[int, Callable[[Migration], None]]
 
 
-class Ledger:
-    """A register store; made by `create` or `open`, and a context manager that closes it.
+class Ledger(Reading):
+    """A register store; made by `create` or `open`, and a context manager that closes it. It belongs to the thread that made it.
 
     Attributes
     ----------
@@ -44,11 +40,8 @@ class Ledger:
     """
 
     def __init__(self, file: StoreFile) -> None:
-        self._file = file
-        self.path, self.readonly = file.path, file.readonly
+        super().__init__(file)
         self._book: Book | None = None  # None: to be read from the file
-        self._specs: dict[str, TableSpec] = {}
-        self._closer = weakref.finalize(self, file.close)
 
     @classmethod
     def create(
@@ -138,11 +131,7 @@ class Ledger:
         return ledger
 
     def _begin(self, version: int, migrations: Steps) -> None:
-        with guard(self.path):
-            db = self._file.db
-            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
-                raise StoreError(errno.EIO, "is no register store of ctmeter, or its header is damaged", self.path)
-            number = number_of(self.meta, self.path)
+        number = number_of(self.meta, self.path)
         if number > version:
             raise StoreError(errno.ENOTSUP, f"has schema version {number}, this program knows {version}: a newer one is needed", self.path)
         if self.readonly:
@@ -155,12 +144,6 @@ class Ledger:
             self._file.run(draft.statements)
             self._book = book
         self._specs = dict(book.specs)
-
-    def _read_specs(self) -> dict[str, TableSpec]:
-        try:
-            return specs_of(self.meta["tables"])
-        except DAMAGE as error:
-            raise StoreError(errno.EIO, f"is damaged: the descriptions of its tables in meta cannot be used: {error}", self.path) from None
 
     def _current_book(self) -> Book:
         """What the last commit left; read and proved where it is not known."""
@@ -176,31 +159,6 @@ class Ledger:
                 raise StoreError(errno.EIO, f"is not as it was committed: {first.place}: {first.what}; check it", self.path)
             self._book = book
         return self._book
-
-    @property
-    def meta(self) -> dict[str, str]:
-        """The facts of the file."""
-        with guard(self.path):
-            return read_meta(self._file.db)
-
-    @property
-    def tables(self) -> dict[str, TableSpec]:
-        """The descriptions of the tables by name, `meta`, `state` and `commits` among them."""
-        return dict(self._specs)
-
-    @property
-    def last_commit(self) -> tuple[int, str]:
-        """Number of the last commit, 1 for the one that made the store, and its digest in hexadecimal, which stands for the whole store."""
-        _, last, digest = self._heads()[COMMITS.name]
-        return last, digest.hex()
-
-    def _heads(self) -> dict[str, Head]:
-        with guard(self.path):
-            heads = read_heads(self._file.db)
-        faults = [n for n in self._specs if n not in heads or tuple(map(type, heads[n])) != (int, int, bytes)]
-        if faults:
-            raise StoreError(errno.EIO, f"is damaged: heads does not say where {faults[0]} ends", self.path)
-        return heads
 
     def commit(
         self, appends: Rows | None = None, current: Rows | None = None, trims: Mapping[str, int] | None = None, state: Mapping[str, Any] | None = None
@@ -251,102 +209,6 @@ class Ledger:
 
     def _json(self, key: str, value: Any) -> str:
         try:
-            return _json(value)
+            return json_text(value)
         except (TypeError, ValueError) as error:
             raise StoreError(errno.EINVAL, f"state {key!r}: {error}", self.path) from None
-
-    def rows(self, table: str, start: int | None = None, stop: int | None = None, columns: Sequence[str] | None = None) -> list[tuple[Any, ...]]:
-        """Rows of a table, in the order of `seq` or of the key.
-
-        Parameters
-        ----------
-        table : str
-            Any of `tables`.
-        start, stop : int, optional
-            Of an append-only table: the first `seq`, and the one after the last.
-        columns : sequence of str, optional
-            Default are those of the description; `seq`, `prev` and `digest` can be named too.
-
-        Raises
-        ------
-        StoreError
-            No such table or column (errno EINVAL), or it cannot be read.
-        """
-        spec = self._specs.get(table)
-        wanted = tuple(columns) if columns is not None else () if spec is None else spec.names
-        if spec is None or not wanted or not set(wanted) <= set(spec.stored):
-            known = f"tables {', '.join(self._specs)}" if spec is None else f"columns {', '.join(spec.stored)}"
-            raise StoreError(
-                errno.EINVAL, f"no such table or column: {table} {' '.join(wanted)}".rstrip() + f", expected one of the {known}", self.path
-            )
-        if spec.kind == "current" and (start, stop) != (None, None):
-            raise StoreError(errno.EINVAL, f"table {table}: rows have a key, not a number to start or stop at", self.path)
-        bounds = [(f'"{table}".seq {sign} ?', n) for sign, n in ((">=", start), ("<", stop)) if n is not None]
-        where = f" WHERE {' AND '.join(b for b, _ in bounds)}" if bounds else ""
-        with guard(self.path):
-            return self._file.db.execute(spec.select(wanted) + where + spec.order, [n for _, n in bounds]).fetchall()
-
-    def columns(self, table: str, start: int | None = None, stop: int | None = None) -> dict[str, np.ndarray[Any, Any]]:
-        """The columns of a table as arrays of one length, those of the description.
-
-        Returns
-        -------
-        dict of str to numpy.ndarray
-            INTEGER: int64; where a value is null, a `numpy.ma.MaskedArray` that masks it. REAL: float64, null as NaN. TEXT and BLOB: object,
-            null as None.
-
-        Raises
-        ------
-        StoreError
-            As `rows`.
-        """
-        from ._ledger_arrays import arrays
-
-        rows = self.rows(table, start, stop)
-        try:
-            return arrays(self._specs[table], rows)
-        except DAMAGE as error:
-            raise StoreError(errno.EIO, f"table {table}: {error}", self.path) from None
-
-    def state(self) -> dict[str, Any]:
-        """The values of `state`."""
-        try:
-            return {key: json.loads(value) for key, value in self.rows(STATE.name)}
-        except (ValueError, TypeError) as error:
-            raise StoreError(errno.EIO, f"table state: expected JSON: {error}", self.path) from None
-
-    def content_hash(self) -> str:
-        """SHA-256, in hexadecimal, of all tables that are content: their descriptions, rows and what was trimmed, not when or in how many commits.
-
-        Relies on the ends of the chains that the file states; `check` proves them.
-        """
-        return Book(self._specs, self._heads()).content_hash()
-
-    def check(self) -> list[Finding]:
-        """Prove the whole store as of the last commit; empty where every row is as it was committed.
-
-        Raises
-        ------
-        StoreError
-            It cannot be read at all.
-        """
-        with guard(self.path):
-            if self._file.closed:
-                raise StoreError(errno.EBADF, "is closed", self.path)
-            db = connect(self.path, "ro")
-            try:
-                db.execute("BEGIN")
-                return check(db)
-            finally:
-                db.close()
-
-    def close(self) -> None:
-        """Close the file and give up the lock; more than once does no harm."""
-        self._closer.detach()
-        self._file.close()
-
-    def __enter__(self) -> Ledger:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
