@@ -264,13 +264,13 @@ class Machine:
         there = registers.names()
         values: dict[str, Any] = {
             "RTC/Quality": self._stamp(t_ns, measured),
-            "Hour counter": self.watch.supplied_ns / 3.6e12,
-            "Debiting stop counter": self.stops.count,
-            "Power threshold counter A+": maxima.above,
-            "Pulse input": self.pulses_in / self.config.pulse_input_divisor,
-            "CT ratio": registers.ratio,
+            "hours": self.watch.supplied_ns / 3.6e12,
+            "billing stops": self.stops.count,
+            "P+ threshold": maxima.above,
+            "pulse input": self.pulses_in / self.config.pulse_input_divisor,
+            "ratio": registers.ratio,
         }
-        values |= {name.replace("_", " "): registers.value(name, "primary") for name in there if name in _KEPT}
+        values |= {name: registers.value(name, "primary") for name in there if name in _KEPT}
         for name, (power, when) in maxima.largest.items():
             values |= {name: power, f"{name} RTC": when}
         for name, power in maxima.accumulated.items():
