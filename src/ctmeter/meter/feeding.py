@@ -53,6 +53,8 @@ class Place:
     source : str
     start_ns : int
         Its first sample, in true time.
+    low : float
+        s at its beginning that are left out.
     segment : int
         Segments that have begun, counted from 1; 0 before the first.
     rows, pulses : int
@@ -66,6 +68,7 @@ class Place:
     sha256: str
     source: str
     start_ns: int
+    low: float = 0.0
     segment: int = 0
     rows: int = 0
     pulses: int = 0

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import hashlib
 import json
 import os
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from ..errors import InputError, SettingsError, StoreError
+from ..errors import CtmeterError, InputError, SettingsError, StoreError
 from ..pipeline.describe import digest_of, files_of, program
 from ..pipeline.drive import Progress, drive
 from ..pipeline.run import Layers, detected, open_recording
@@ -23,16 +25,20 @@ from ..pipeline.summary import nearest_mains
 from ..recording import Gap, Recording, Timebase, nanoseconds
 from ..store.ledger import Finding, Ledger
 from .config import MeterConfig
+from .configuring import adapted, changed, cleared, ready, refused
 from .feeding import Feeding, Place, streams
 from .inputs import Change, changes
 from .legal import program_hash
 from .machine import Machine
 from .profile import depth_of
 from .pulses import Output
+from .logs import archive
 from .quality import GOOD, Quality
 from .readings import Indicators, Reading
+from .show import shown
 from .tables import TABLES
 from .values import readings
+from .watch import Event
 
 __all__ = ["Fed", "Meter", "content_of"]
 
@@ -46,12 +52,14 @@ class Fed:
     Parameters
     ----------
     source : str
-    status : {"fed", "resumed", "duplicate", "skipped"}
+    status : {"fed", "resumed", "duplicate", "skipped", "failed"}
     start_ns, end_ns : int or None
         The time that it added, ns UTC.
     samples : int
     notes : tuple of str
         What a user should know.
+    error : Exception, optional
+        Why it failed.
     """
 
     source: str
@@ -60,6 +68,7 @@ class Fed:
     end_ns: int | None = None
     samples: int = 0
     notes: tuple[str, ...] = ()
+    error: CtmeterError | None = None
 
 
 def content_of(recording: Recording) -> str:
@@ -137,8 +146,7 @@ class Meter:
         StoreError
             The file exists, or cannot be written.
         """
-        chosen = _config_of(config)
-        depth_of(chosen.profile_depth, len(chosen.profile_energies), chosen.period, chosen.country)
+        chosen = ready(_config_of(config))
         values = json.dumps(chosen.to_dict(), default=list)
         facts = program()
         ledger = Ledger.create(path, TABLES, {"program": facts["name"], "version": facts["version"], "legal": program_hash(), "config": values})
@@ -164,7 +172,7 @@ class Meter:
         ledger = Ledger.open(path, readonly)
         try:
             if "registers" not in ledger.tables:
-                raise StoreError(5, "is a register store, but not that of a meter", os.fspath(path))
+                raise StoreError(errno.EIO, "is a register store, but not that of a meter", os.fspath(path))
             return cls(ledger)
         except BaseException:
             ledger.close()
@@ -191,6 +199,7 @@ class Meter:
         progress: Progress | None = None,
         every_s: float = 600.0,
         rate: float | None = None,
+        keep_going: bool = False,
         **overrides: Any,
     ) -> list[Fed]:
         """Measure recordings into the registers, in the order of their time.
@@ -201,13 +210,16 @@ class Meter:
         start : str, optional
             ISO 8601 time of the first sample, or "next" for where the last recording ended; for a recording without a clock.
         events : iterable of Change
-            What happened beside the recordings: tampering, tariffs by register.
+            What happened beside the recordings: tampering, tariffs by register. Of a time that is in the registers
+            already they are left out.
         progress : callable, optional
             Gets the share that is done of the recording at hand.
         every_s : float
             s of recording between commits.
         rate : float, optional
             Sample rate in Hz, where the file's cannot be believed.
+        keep_going : bool
+            Go on with the next one where a recording cannot be fed; its `Fed` has the error.
         **overrides
             Settings of the recording: `map`, `ct_ratio`, `vt_ratio`, `nominal_frequency`.
 
@@ -219,6 +231,8 @@ class Meter:
         ------
         InputError
             A recording that cannot be read, that has no time, or that overlaps with what is in.
+        SettingsError
+            Faulty settings, or such as contradict the meter's.
         StoreError
             The store cannot be written; what was committed stands, and the same recordings can be fed again.
 
@@ -227,25 +241,53 @@ class Meter:
         A recording that is in already, known by its content, is left out.
         """
         given = [sources] if isinstance(sources, (Recording, str, os.PathLike)) else list(sources)
-        extra = list(events)
-        opened: list[tuple[Recording, bool, Layers]] = []
-        try:
+        legal = _measuring(self.config)
+        faults = [f"{k}: {v!r}, but the meter measures with {legal[k]!r}" for k, v in overrides.items() if k in legal and legal[k] != v]
+        if start not in (None, "next") and len(given) > 1:
+            faults.append(f'start: one time for {len(given)} recordings; feed them one by one, or with "next"')
+        if faults:
+            raise SettingsError(faults)
+        failed: list[Fed] = []
+        todo: list[tuple[Recording, Layers, int]] = []
+        with ExitStack() as closing:
             for source in given:
-                layers = Layers(_measuring(self.config), overrides)
-                recording, ours = open_recording(source, layers, rate)
-                opened.append((recording, ours, layers))
-            starts = [self._start_of(r, start) for r, _, _ in opened]
-            order = sorted(range(len(opened)), key=lambda k: starts[k])
-            found = []
-            for place, k in enumerate(order):
-                until = starts[order[place + 1]] if place + 1 < len(order) and self.config.overlap == "last" else None
-                found.append(self._feed(opened[k][0], opened[k][2], starts[k], until, extra, progress, every_s))
-                extra = []
-            return found
-        finally:
-            for recording, ours, _ in opened:
-                if ours:
-                    recording.close()
+                layers = Layers(legal, overrides)
+                try:
+                    recording, ours = open_recording(source, layers, rate)
+                    if ours:
+                        closing.callback(recording.close)
+                    # where the one before will have ended is not known yet
+                    todo.append((recording, layers, 0 if start == "next" else self._start_of(recording, start)))
+                except (InputError, SettingsError) as error:
+                    if not keep_going:
+                        raise
+                    failed.append(Fed(str(source), "failed", error=error))
+            return [*self._feed_all(todo, start, list(events), progress, every_s, keep_going), *failed]
+
+    def _feed_all(
+        self,
+        todo: Sequence[tuple[Recording, Layers, int]],
+        start: str | None,
+        events: list[Change],
+        progress: Progress | None,
+        every_s: float,
+        keep_going: bool,
+    ) -> Iterator[Fed]:
+        """Feed recordings that are open, in the order of their time; of "next", in the order given."""
+        order = sorted(todo, key=lambda t: t[2])
+        for place, (recording, layers, begins) in enumerate(order):
+            until = order[place + 1][2] if place + 1 < len(order) and self.config.overlap == "last" and start != "next" else None
+            try:
+                at = self._start_of(recording, start) if start == "next" else begins
+                fed = self._feed(recording, layers, at, until, events, progress, every_s)
+            except (InputError, SettingsError, StoreError) as error:
+                # what the store itself refuses, the next recording would meet too
+                if not keep_going or (isinstance(error, StoreError) and error.errno != errno.EBUSY):
+                    raise
+                fed = Fed(os.fspath(recording.path or "samples"), "failed", error=error)
+            if fed.status == "fed":
+                events = []
+            yield fed
 
     def _start_of(self, recording: Recording, start: str | None) -> int:
         if start == "next":
@@ -272,7 +314,9 @@ class Meter:
         if any(sha == content for (sha,) in self.ledger.rows("recordings", columns=["sha256"])):
             return Fed(source, "duplicate", notes=("its content is in the registers already",))
         place = self._resumed(content, source)
-        low, quality, notes = (0.0, GOOD, []) if place else self._overlap(recording, start_ns)
+        low, quality, notes = (place.low, GOOD, []) if place else self._overlap(recording, start_ns)
+        if place is not None:
+            start_ns = place.start_ns
         if low >= recording.duration:
             return Fed(source, "skipped", notes=("all of its time is in the registers already",))
         layers.of_file(recording)
@@ -281,9 +325,14 @@ class Meter:
         resumed, begin = place is not None, self.machine.now_ns
         if place is None:
             carry = [self._carry.get(s.name, 0.0) for s in streams(self.config)]
-            place = Place(content, source, start_ns, carry=carry, running=self._running)
+            place = Place(content, source, start_ns, low, carry=carry, running=self._running)
         names = (self.config.input_1, self.config.input_2)
-        said = [*changes(recording, self.config.terminals, names, start_ns), *events] if not resumed else []
+        said: list[Change] = []
+        if not resumed:
+            beside = [e for e in events if (begin is None or e.t_ns > begin) and e not in self.machine.ordered]
+            said = [*changes(recording, self.config.terminals, names, start_ns), *beside]
+            if len(beside) < len(events):
+                notes.append(f"{len(events) - len(beside)} of {len(events)} events are of a time that is in the registers already, and were left out")
         moved = _moved(recording, start_ns)
         feeding = Feeding(
             self.machine, self._outputs, settings, recording.channels, place, said, lambda: self._store(feeding.place),
@@ -310,7 +359,7 @@ class Meter:
             return None
         if self._place.sha256 != content:
             raise StoreError(
-                16, f"{self._place.source} was begun and has not ended: feed it again before {source}", self.ledger.path
+                errno.EBUSY, f"{self._place.source} was begun and has not ended: feed it again before {source}, or give it up (abandon)", self.ledger.path
             )
         return self._place
 
@@ -333,6 +382,7 @@ class Meter:
         place: Place | None,
         appends: Mapping[str, list[tuple[Any, ...]]] | None = None,
         audit: Sequence[tuple[str, Mapping[str, Any]]] = (),
+        keep: Mapping[str, int] | None = None,
     ) -> None:
         """One commit: everything that has become final, and where the machine and the recording stand."""
         rows: dict[str, Any] = self.machine.take()
@@ -346,21 +396,24 @@ class Meter:
             "carry": self._carry,
             "running": self._running,
             "outputs": {name: output.state() for name, output in self._outputs.items()},
+            "config": json.loads(json.dumps(self.config.to_dict(), default=list)),
         }
-        self._commit(rows, state, audit)
+        self._commit(rows, state, audit, keep)
 
     def _commit(
         self,
         appends: Mapping[str, Any] | None = None,
         state: Mapping[str, Any] | None = None,
         audit: Sequence[tuple[str, Mapping[str, Any]]] = (),
+        keep: Mapping[str, int] | None = None,
     ) -> None:
+        """Registers as they stand and what else is given; of the loggers named in `keep` only so many rows stay."""
         registers = self.machine.registers
         totals = [(n, registers.value(n), registers.value(n, "primary")) for n in registers.names()]
         current = [(n, s, p, registers.remainder(n) if "_T" not in n else 0.0, p // (10**7 * 3_600_000_000)) for n, s, p in totals]
         rows = {**(appends or {}), "audit": [_audit(action, detail) for action, detail in audit]}
-        keep = depth_of(self.config.profile_depth, len(self.config.profile_energies), self.config.period, self.config.country)
-        trims = {"logger2": self.config.logger_2_depth} | ({} if keep is None else {"profile": keep})
+        depth = depth_of(self.config.profile_depth, len(self.config.profile_energies), self.config.period, self.config.country)
+        trims = {"logger2": self.config.logger_2_depth} | ({} if depth is None else {"profile": depth}) | dict(keep or {})
         self.ledger.commit(rows, {"registers": current}, trims, state)
 
     def change_ratio(self, ratio: int | str, *, at: str | None = None, reason: str = "") -> None:
@@ -401,6 +454,85 @@ class Meter:
             self.machine.schedule(Change(at_ns, "ratio", new))
         self._store(self._place, audit=[("ratio", detail)])
 
+    def configure(self, *, archive_old: bool = False, reason: str = "", **changes: Any) -> list[Path]:
+        """Change fields of the configuration from where the last recording ended.
+
+        Parameters
+        ----------
+        archive_old : bool
+            Write loggers whose rows cannot go on with the change to Parquet files beside the store, and begin them anew.
+        reason : str
+            For the audit trail.
+        **changes
+            Fields of `MeterConfig` that are not legally relevant (`configuring.LEGAL`), with their new values.
+
+        Returns
+        -------
+        list of Path
+            The archives.
+
+        Raises
+        ------
+        SettingsError
+            A legally relevant field, or a change that would drop rows without `archive_old`: the attempt stands in the audit
+            trail. Faulty values; it names every fault.
+        StoreError
+            An archive or the store cannot be written; nothing has changed then.
+        """
+        faults = refused(self.config, changes)
+        if faults:
+            self._commit(audit=[("configuration refused", {"changes": changes, "why": faults, "reason": reason})])
+            raise SettingsError(faults)
+        old, new = self.config, changed(self.config, changes)
+        before, after = old.to_dict(), new.to_dict()
+        differ = {name: {"old": before[name], "new": after[name]} for name in after if before[name] != after[name]}
+        if not differ:
+            return []
+        if self._place is not None:
+            raise SettingsError(f"configuration: {self._place.source} was begun and has not ended; feed it first")
+        rows = {name: len(self.ledger.rows(name, columns=["seq"])) for name in ("profile", "analysis", "logger2")}
+        keep = cleared(old, new, rows)
+        if keep and not archive_old:
+            why = [f"{', '.join(differ)}: rows of {name} ({rows[name] - n} of {rows[name]}) would be lost; archive_old keeps them in a file" for name, n in keep.items()]
+            self._commit(audit=[("configuration refused", {"changes": differ, "why": why, "reason": reason})])
+            raise SettingsError(why)
+        archives = [archive(self, name) for name in keep]
+        detail = {"changes": differ, "reason": reason, "archives": [p.name for p in archives]}
+        state = self.ledger.state()
+        try:
+            self.config = new
+            self._load({**state, "machine": None if state["machine"] is None else adapted(state["machine"], old, new)})
+            self.machine.event(Event(self.machine.now_ns or 0, "configuration", detail=detail))
+            self._store(None, audit=[("configuration", detail)], keep=keep)
+        except BaseException:
+            self.config = old
+            self._load(self.ledger.state())
+            raise
+        return archives
+
+    def abandon(self) -> str | None:
+        """Give up a recording that was begun and cannot be fed to its end.
+
+        What is in of it stays, the rest of it is missing time. The way of its pulse trains to their next pulse begins anew.
+
+        Returns
+        -------
+        str or None
+            The recording; None where none was begun.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be written.
+        """
+        if self._place is None:
+            return None
+        place = self._place
+        self._carry, self._running = {}, place.running
+        row = (place.start_ns, self.machine.now_ns, place.source, place.sha256, None, json.dumps({"abandoned": True}))
+        self._store(None, {"recordings": [row]}, [("abandon", {"source": place.source, "sha256": place.sha256})])
+        return place.source
+
     # -- reading ----------------------------------------------------------------------------------------------
 
     @property
@@ -410,7 +542,7 @@ class Meter:
 
     def readings(self, side: str | None = None) -> list[Reading]:
         """Every reading there is; of energies, demands, powers and currents those of one side."""
-        return readings(self.machine, side or self.side)
+        return readings(self.machine, side or self.side, int(bool(self.faults())))
 
     def indicators(self) -> Indicators:
         """The marks of the display."""
@@ -430,8 +562,6 @@ class Meter:
 
     def show(self, side: str | None = None) -> dict[str, Any]:
         """What `ctmeter meter show --json` prints, without the schema version."""
-        from .show import shown
-
         return shown(self, side or self.side)
 
 
