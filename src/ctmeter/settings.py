@@ -272,17 +272,16 @@ def read_toml(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, A
     return {k: v for k, v in values.items() if k not in _OTHERS or not isinstance(v, dict)}, options
 
 
-def read_table(path: str | os.PathLike[str], name: str) -> dict[str, Any]:
-    """One table of a TOML file, or where it has none of that name all of it but the options; unchecked.
+def read_table(path: str | os.PathLike[str], name: str) -> dict[str, Any] | None:
+    """One table of a TOML file, unchecked; None where it has none of that name.
 
     Raises
     ------
     SettingsError
         The file cannot be read or is not TOML.
     """
-    values = _read(path)
-    table = values.get(name)
-    return table if isinstance(table, dict) else {k: v for k, v in values.items() if k not in OPTIONS}
+    table = _read(path).get(name)
+    return table if isinstance(table, dict) else None
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:

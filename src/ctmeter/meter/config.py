@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..errors import SettingsError
-from ..settings import read_table, unknown
+from ..settings import read_table, read_toml, unknown
 from . import config_checks as checks
 from .code_tables import PROFILES, SOFTWARE, missing_energies
 from .codes import SoftwareCodes, TypeCode
@@ -17,7 +17,7 @@ from .config_fields import WIRING, MeterFields
 from .display_lists import Lists
 from .registers import existing
 
-__all__ = ["MeterConfig", "describe"]
+__all__ = ["MeterConfig", "describe", "read_values"]
 
 #: What makes a record of the load profile what it is.
 _PROFILE = ("period", "energy_type", "profile_channels", "profile_side")
@@ -188,8 +188,9 @@ class MeterConfig(MeterFields):
         SettingsError
             The file cannot be read or is not TOML, or what it says is faulty; it names every fault and the file.
         """
+        values = read_values(toml)
         try:
-            return cls.from_dict(read_table(toml, "meter"))
+            return cls.from_dict(values)
         except SettingsError as error:
             raise SettingsError(f"{os.fspath(toml)}: {fault}" for fault in error.faults) from None
 
@@ -217,6 +218,18 @@ def _rebuild(values: Mapping[str, Any]) -> MeterConfig:
 
 
 _DEFAULTS = MeterConfig()
+
+
+def read_values(toml: str | os.PathLike[str]) -> dict[str, Any]:
+    """The values of a configuration in a TOML file, unchecked: its table `meter`, or all of a file that has none but options.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read or is not TOML.
+    """
+    table = read_table(toml, "meter")
+    return read_toml(toml)[0] if table is None else table
 
 
 def describe() -> Iterator[tuple[str, Any, str]]:

@@ -6,10 +6,10 @@ its side where it has one, in its metadata. They are read from the store as it s
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ import numpy as np
 
 from ..errors import SettingsError, StoreError
 from ..quantity import QUANTITIES
-from ..store.results import writing
 from .billing import RECORD_FIELDS
 from .clock import LocalClock
 from .configuring import Opened
@@ -25,11 +24,12 @@ from .feeding import streams
 from .profile import parse_register
 from .quality import Quality
 from .tables import column_of
+from .tabular import write_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LOGGERS", "archive", "logger", "profile", "pulse_times", "pulses", "write_parquet"]
+__all__ = ["LOGGERS", "archive", "logger", "profile", "pulse_times", "pulses", "raw"]
 
 LOGGERS = ("billing", "logger2", "analysis", "events", "audit")
 _MJ = 3_600_000
@@ -187,7 +187,7 @@ def logger(meter: Opened, which: str, start_ns: int | None = None, end_ns: int |
         try:
             records = [json.loads(text) for text in stored["record"]]
         except (ValueError, TypeError) as error:
-            raise StoreError(5, f"table {which}: a record is damaged: {error}", meter.ledger.path) from None
+            raise StoreError(errno.EIO, f"table {which}: a record is damaged: {error}", meter.ledger.path) from None
         _records(meter, out, records)
     elif which == "analysis":
         out.add("start", stored["start_ns"], "t")
@@ -197,6 +197,23 @@ def logger(meter: Opened, which: str, start_ns: int | None = None, end_ns: int |
     else:
         for name in ("kind", "edge", "phase", "detail") if which == "events" else ("who", "action", "detail"):
             out.add(name, stored[name], "text")
+    return out.table()
+
+
+def raw(meter: Opened, which: str) -> pa.Table:
+    """A table of the store as it is kept there, such as "registers", "ratios" or "recordings"; times in ns UTC become times.
+
+    Raises
+    ------
+    StoreError
+        No such table, or the store cannot be read.
+    """
+    out = _Columns(meter.machine.clock)
+    for (name, kind), values in zip(meter.ledger.tables[which].columns, meter.ledger.columns(which).values(), strict=True):
+        if name.endswith("_ns") and name != "covered_ns":
+            out.add(name.removesuffix("_ns"), values, "t")
+        else:
+            out.add(name, values, {"INTEGER": "i8", "REAL": "f8"}.get(kind, "text"))
     return out.table()
 
 
@@ -231,15 +248,11 @@ def pulses(meter: Opened) -> list[dict[str, Any]]:
         The store cannot be read.
     """
     state = meter.ledger.state()["outputs"]
-    found = {
-        s.name: {"stream": s.name, "register": s.register, "constant": s.constant, "width": s.width, "count": 0, "lost": 0, "first_ns": None, "last_ns": None}
-        for s in streams(meter.config)
-    }
+    nothing = {"count": 0, "lost": 0, "first_ns": None, "last_ns": None}
+    found = {s.name: {"stream": s.name, "register": s.register, "constant": s.constant, "width": s.width, **nothing} for s in streams(meter.config)}
     for name, first, last, count in meter.ledger.rows("pulses", columns=["stream", "first_ns", "last_ns", "count"]):
         # a train of an earlier configuration has no register any more
-        of = found.setdefault(
-            name, {"stream": name, "register": None, "constant": None, "width": None, "count": 0, "lost": 0, "first_ns": None, "last_ns": None}
-        )
+        of = found.setdefault(name, {"stream": name, "register": None, "constant": None, "width": None, **nothing})
         of["count"] += count
         of["first_ns"] = first if of["first_ns"] is None else of["first_ns"]
         of["last_ns"] = last
@@ -270,39 +283,11 @@ def pulse_times(meter: Opened, stream: str | None = None) -> Iterator[tuple[str,
             try:
                 steps = np.frombuffer(zlib.decompress(packed), "<i8")
             except (zlib.error, ValueError, TypeError) as error:
-                raise StoreError(5, f"table pulses, row {seq}: damaged times: {error}", meter.ledger.path) from None
+                raise StoreError(errno.EIO, f"table pulses, row {seq}: damaged times: {error}", meter.ledger.path) from None
             times = first + np.cumsum(steps) - steps[:1]
             if len(times) != count:
-                raise StoreError(5, f"table pulses, row {seq}: {len(times)} times, expected {count}", meter.ledger.path)
+                raise StoreError(errno.EIO, f"table pulses, row {seq}: {len(times)} times, expected {count}", meter.ledger.path)
             yield name, times
-
-
-def write_parquet(path: str | os.PathLike[str], batches: Iterable[pa.Table]) -> Path:
-    """Write tables of one schema, at least one, as a Parquet file, whole or not at all.
-
-    Raises
-    ------
-    StoreError
-        It cannot be written.
-    """
-    import pyarrow.parquet as pq
-
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.partial")
-    with writing(target):
-        try:
-            iterator = iter(batches)
-            first = next(iterator)
-            with pq.ParquetWriter(partial, first.schema, compression="zstd") as writer:
-                writer.write_table(first)
-                for batch in iterator:
-                    writer.write_table(batch)
-            with partial.open("rb+") as file:
-                os.fsync(file.fileno())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    return target
 
 
 def archive(meter: Opened, which: str) -> Path:

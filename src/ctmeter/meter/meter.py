@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import getpass
-import hashlib
 import json
 import os
 import time
@@ -18,21 +17,22 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import CtmeterError, InputError, SettingsError, StoreError
-from ..pipeline.describe import digest_of, files_of, program
+from ..pipeline.describe import program
 from ..pipeline.drive import Progress, drive
 from ..pipeline.run import Layers, detected, open_recording
 from ..pipeline.summary import nearest_mains
-from ..recording import Gap, Recording, Timebase, nanoseconds
+from ..recording import Recording, nanoseconds
 from ..store.ledger import Finding, Ledger
 from .config import MeterConfig
 from .configuring import adapted, changed, cleared, ready, refused
 from .feeding import Feeding, Place, streams
+from .incoming import content_of, measuring, moved, phases
 from .inputs import Change, changes
 from .legal import program_hash
+from .logs import archive
 from .machine import Machine
 from .profile import depth_of
 from .pulses import Output
-from .logs import archive
 from .quality import GOOD, Quality
 from .readings import Indicators, Reading
 from .show import shown
@@ -40,7 +40,7 @@ from .tables import TABLES
 from .values import readings
 from .watch import Event
 
-__all__ = ["Fed", "Meter", "content_of"]
+__all__ = ["Fed", "Meter"]
 
 _NS = 1_000_000_000
 
@@ -69,27 +69,6 @@ class Fed:
     samples: int = 0
     notes: tuple[str, ...] = ()
     error: CtmeterError | None = None
-
-
-def content_of(recording: Recording) -> str:
-    """SHA-256, in hexadecimal, of what a recording holds: its files, or its samples where it has none.
-
-    Raises
-    ------
-    InputError
-        A file cannot be read.
-    """
-    files = files_of(recording)
-    if files:
-        try:
-            return digest_of(files)
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror or error}", path=recording.path) from None
-    digest = hashlib.sha256(repr([(c.name, c.scale, c.offset) for c in recording.channels]).encode())
-    digest.update(repr([recording.sample_rate, recording.start_ns]).encode())
-    for item in recording.blocks(1 << 16):
-        digest.update(repr(item).encode() if isinstance(item, Gap) else np.ascontiguousarray(item.raw).tobytes())
-    return digest.hexdigest()
 
 
 class Meter:
@@ -241,7 +220,7 @@ class Meter:
         A recording that is in already, known by its content, is left out.
         """
         given = [sources] if isinstance(sources, (Recording, str, os.PathLike)) else list(sources)
-        legal = _measuring(self.config)
+        legal = measuring(self.config)
         faults = [f"{k}: {v!r}, but the meter measures with {legal[k]!r}" for k, v in overrides.items() if k in legal and legal[k] != v]
         if start not in (None, "next") and len(given) > 1:
             faults.append(f'start: one time for {len(given)} recordings; feed them one by one, or with "next"')
@@ -282,8 +261,10 @@ class Meter:
                 fed = self._feed(recording, layers, at, until, events, progress, every_s)
             except (InputError, SettingsError, StoreError) as error:
                 # what the store itself refuses, the next recording would meet too
+                if isinstance(error, InputError) and error.path is None:
+                    error = InputError(error.problem, path=recording.path, expected=error.expected)
                 if not keep_going or (isinstance(error, StoreError) and error.errno != errno.EBUSY):
-                    raise
+                    raise error from None
                 fed = Fed(os.fspath(recording.path or "samples"), "failed", error=error)
             if fed.status == "fed":
                 events = []
@@ -313,12 +294,15 @@ class Meter:
         content = content_of(recording)
         if any(sha == content for (sha,) in self.ledger.rows("recordings", columns=["sha256"])):
             return Fed(source, "duplicate", notes=("its content is in the registers already",))
+        missing = phases(recording, str(self.config.wiring))
         place = self._resumed(content, source)
         low, quality, notes = (place.low, GOOD, []) if place else self._overlap(recording, start_ns)
         if place is not None:
             start_ns = place.start_ns
         if low >= recording.duration:
             return Fed(source, "skipped", notes=("all of its time is in the registers already",))
+        if missing:
+            notes.append(f"no voltage with a current on {' and '.join(missing)}: nothing is registered there")
         layers.of_file(recording)
         settings = layers.settings()
         settings = replace(settings, nominal_frequency=settings.nominal_frequency or nearest_mains(detected(recording) or 50.0))
@@ -333,13 +317,12 @@ class Meter:
             said = [*changes(recording, self.config.terminals, names, start_ns), *beside]
             if len(beside) < len(events):
                 notes.append(f"{len(events) - len(beside)} of {len(events)} events are of a time that is in the registers already, and were left out")
-        moved = _moved(recording, start_ns)
         feeding = Feeding(
             self.machine, self._outputs, settings, recording.channels, place, said, lambda: self._store(feeding.place),
             every_s=every_s, quality=quality,
         )  # fmt: skip
         try:
-            drive(moved, feeding, (low or None, None if until_ns is None else max((until_ns - start_ns) / _NS, 0.0)), progress)
+            drive(moved(recording, start_ns), feeding, (low or None, None if until_ns is None else max((until_ns - start_ns) / _NS, 0.0)), progress)
             feeding.finish()
             counts = json.dumps(feeding.counts, sort_keys=True)
             first = start_ns if begin is None else max(start_ns, begin)
@@ -359,7 +342,9 @@ class Meter:
             return None
         if self._place.sha256 != content:
             raise StoreError(
-                errno.EBUSY, f"{self._place.source} was begun and has not ended: feed it again before {source}, or give it up (abandon)", self.ledger.path
+                errno.EBUSY,
+                f"{self._place.source} was begun and has not ended: feed it again before {source}, or give it up (abandon)",
+                self.ledger.path,
             )
         return self._place
 
@@ -493,7 +478,8 @@ class Meter:
         rows = {name: len(self.ledger.rows(name, columns=["seq"])) for name in ("profile", "analysis", "logger2")}
         keep = cleared(old, new, rows)
         if keep and not archive_old:
-            why = [f"{', '.join(differ)}: rows of {name} ({rows[name] - n} of {rows[name]}) would be lost; archive_old keeps them in a file" for name, n in keep.items()]
+            what = ", ".join(differ)
+            why = [f"{what}: {rows[k] - n} of {rows[k]} rows of {k} would be lost; archive_old keeps them in a file" for k, n in keep.items()]
             self._commit(audit=[("configuration refused", {"changes": differ, "why": why, "reason": reason})])
             raise SettingsError(why)
         archives = [archive(self, name) for name in keep]
@@ -571,31 +557,6 @@ def _config_of(config: MeterConfig | Mapping[str, Any] | str | os.PathLike[str] 
     if config is None:
         return MeterConfig()
     return MeterConfig.from_dict(config) if isinstance(config, Mapping) else MeterConfig.load(config)
-
-
-def _moved(recording: Recording, start_ns: int) -> Recording:
-    """The recording with its first sample at another time."""
-    if recording.start_ns == start_ns:
-        return recording
-    segments, at = [], start_ns
-    for s in recording.segments:
-        if s.start_ns is not None and recording.start_ns is not None:
-            at = s.start_ns - recording.start_ns + start_ns
-        segments.append(replace(s, start_ns=at))
-        missing = sum(gap.samples for row, gap in recording.gaps if s.start <= row < s.stop)
-        at = Timebase(at, s.sample_rate).ns(s.stop - s.start + missing)
-    return replace(recording, segments=tuple(segments))
-
-
-def _measuring(config: MeterConfig) -> dict[str, Any]:
-    """How the meter measures, as settings of the engine."""
-    settings: dict[str, Any] = {
-        "wiring": config.wiring, "reactive": config.reactive, "apparent": config.apparent, "summation": config.summation,
-        "side": "secondary", "spectra": "none",
-    }  # fmt: skip
-    if config.nominal_frequency is not None:
-        settings["nominal_frequency"] = config.nominal_frequency
-    return settings
 
 
 def _audit(action: str, detail: Mapping[str, Any]) -> tuple[int, str, str, str]:

@@ -152,9 +152,7 @@ def frames(meter: Shown, mode: str, page: int | None = None) -> Iterator[Frame]:
         there += past(meter)
     config = meter.config
     for k in range(len(items)) if page is None else (page,):
-        yield frame(
-            items, k, there, meter.indicators(), mode=MODES[mode], decimals=config.decimals, text=config.text, serial=config.serial
-        )
+        yield frame(items, k, there, meter.indicators(), mode=MODES[mode], decimals=config.decimals, text=config.text, serial=config.serial)
 
 
 def _items(meter: Shown, mode: str) -> tuple[str, ...]:
