@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, SettingsError
 from ..recording import Recording, Timebase
 from .code_tables import Module
-from .tariff import port_tariff
+from .config import MeterConfig
+from .tariff import TARIFFS, port_tariff
 
-__all__ = ["FASTEST_PULSES", "Change", "changes"]
+__all__ = ["FASTEST_PULSES", "Change", "changes", "checked_events"]
 
 #: Pulses of an input in a second that can be believed.
 FASTEST_PULSES = 25.0
+#: What may happen beside the recordings. The ratio has a way of its own, which is locked and audited.
+_BESIDE = {"tariff": TARIFFS, "pulse": range(1, 1 << 31), "billing-stop": (1,), **dict.fromkeys(("alarm", "tamper-cover", "tamper-magnetic"), (0, 1))}
 _ROWS = 1 << 20
 
 
@@ -68,6 +71,27 @@ def changes(recording: Recording, module: Module, names: tuple[str, str], t0_ns:
     for t_ns, states in _edges(recording, columns, t0_ns):
         found += _meaning(module, before, states, t_ns)
         before = list(states)
+    return found
+
+
+def checked_events(events: Iterable[Change], config: MeterConfig) -> list[Change]:
+    """Events beside the recordings, in the order of time.
+
+    Raises
+    ------
+    InputError
+        An event that is none, or a value that it cannot have.
+    SettingsError
+        A tariff where the register does not choose it.
+    """
+    found = sorted(events, key=lambda e: e.t_ns)
+    for event in found:
+        if event.kind not in _BESIDE:
+            raise InputError(f"event {event.kind!r}", expected="one of " + ", ".join(_BESIDE))
+        if event.value not in _BESIDE[event.kind]:
+            raise InputError(f"event {event.kind!r}: {event.value!r}", expected="a value that it can have")
+        if event.kind == "tariff" and config.tariff_source != "register":
+            raise SettingsError(f'tariff_source: "{config.tariff_source}", expected "register" for tariffs given as events')
     return found
 
 
