@@ -219,7 +219,8 @@ class Machine:
         self._put("profile", (stamp, period.start_ns, period.end_ns, int(quality), period.covered_ns, period.ratio, *values, *deltas))
 
     def _end_analysis(self, b: _Boundary, measured: bool) -> None:
-        values = self.analysis.close()
+        registers = self.registers
+        values = self.analysis.close({name: registers.value(name) for name in registers.names() if name in self.analysis.registers})
         if any(v is not None for v in values):
             step = self.config.analysis_interval * _MINUTE
             quality = GOOD if measured else Quality.GAP

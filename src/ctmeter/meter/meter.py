@@ -24,7 +24,7 @@ from ..store.ledger import Finding, Ledger
 from .clock import drifted, retimed
 from .config import MeterConfig
 from .feeding import Feeding, Place, streams
-from .inputs import Change, changes, checked_events
+from .inputs import Change, changes, check_selection, checked_events
 from .legal import program_hash
 from .machine import Machine
 from .profile import depth_of
@@ -226,6 +226,8 @@ class Meter:
         ------
         InputError
             A recording that cannot be read, that has no time, or that overlaps with what is in; an event that is none.
+        SettingsError
+            Inputs are to choose the tariff, and their status channels are not named.
         StoreError
             The store cannot be written; what was committed stands, and the same recordings can be fed again.
 
@@ -236,6 +238,7 @@ class Meter:
         What is in the store in the end does not depend on `every_s`, nor on interruptions.
         """
         given = [sources] if isinstance(sources, (Recording, str, os.PathLike)) else list(sources)
+        check_selection(self.config)
         extra = checked_events(events, self.config)
         opened: list[tuple[Recording, bool, Layers]] = []
         try:
