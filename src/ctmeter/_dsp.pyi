@@ -8,6 +8,7 @@ __all__ = ["LARGEST", "Core", "instruction_set"]
 LARGEST: float
 
 def instruction_set() -> str: ...
+
 @final
 class Core:
     def __new__(

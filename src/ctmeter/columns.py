@@ -213,9 +213,7 @@ class Layout:
         square: np.ndarray = squares[:, 7] if self.here[7] else np.maximum(squares[:, 4:7].sum(1) + 2 * cross[:, 4:7].sum(1), 0.0)
         return square
 
-    def _powers(
-        self, out: Rows, other: np.ndarray, squares: np.ndarray, p: np.ndarray, cross: np.ndarray, phasors: np.ndarray, full: bool
-    ) -> None:
+    def _powers(self, out: Rows, other: np.ndarray, squares: np.ndarray, p: np.ndarray, cross: np.ndarray, phasors: np.ndarray, full: bool) -> None:
         powered = self.powered
         if not powered or (self.line and len(powered) < 3):
             return

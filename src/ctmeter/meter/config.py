@@ -109,6 +109,8 @@ class MeterConfig(MeterFields):
     def _time_contradictions(self) -> Iterator[str]:
         if self.zone is not None and (self.utc_offset, self.dst) != (0, "none"):
             yield f"zone: {self.zone} excludes utc_offset and dst, which are {self.utc_offset} and {self.dst}"
+        if self.clock_ppm and self.clock_sync is None:
+            yield "clock_ppm: needs clock_sync, the time at which the recorder's clock was right"
         if self.tariff_source == "plan" and not self.tariff_plan:
             yield 'tariff_source: "plan" needs a tariff_plan'
         if self.tariff_source == "port" and not self.terminals.tariffs:

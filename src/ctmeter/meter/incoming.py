@@ -1,20 +1,46 @@
-"""A recording before it goes into a meter: what it holds, when it was, how it is measured, and what of it can be."""
+"""A recording on its way into a meter: what it holds, when it was, how it is measured, and what became of it."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import CtmeterError, InputError
 from ..pipeline.describe import digest_of, files_of
 from ..quantity import PHASES
 from ..recording import Gap, Recording, Timebase
 from .config import MeterConfig
 
-__all__ = ["content_of", "measuring", "moved", "phases"]
+__all__ = ["Fed", "content_of", "measuring", "moved", "phases"]
+
+
+@dataclass(frozen=True)
+class Fed:
+    """What became of one recording.
+
+    Parameters
+    ----------
+    source : str
+    status : {"fed", "resumed", "duplicate", "skipped", "failed"}
+    start_ns, end_ns : int or None
+        The time that it added, ns UTC.
+    samples : int
+    notes : tuple of str
+        What a user should know.
+    error : Exception, optional
+        Why it failed.
+    """
+
+    source: str
+    status: str
+    start_ns: int | None = None
+    end_ns: int | None = None
+    samples: int = 0
+    notes: tuple[str, ...] = ()
+    error: CtmeterError | None = None
 
 
 def content_of(recording: Recording) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from .clock import LocalClock
 from .configuring import Opened
 from .feeding import streams
 from .profile import parse_register
+from .pulse_rows import pulse_times as unpacked
 from .quality import Quality
 from .tables import column_of
 from .tabular import write_parquet
@@ -34,6 +36,8 @@ __all__ = ["LOGGERS", "archive", "logger", "profile", "pulse_times", "pulses", "
 LOGGERS = ("billing", "logger2", "analysis", "events", "audit")
 _MJ = 3_600_000
 _UNITS = {column: q.unit for q in QUANTITIES for column in q.columns}
+#: Registers of the analysis logger that have a side.
+_SIDED = re.compile(r"[IPQSARE](?=[_+\-1-4]|$)")
 _WH = {"A": "Wh", "R": "varh", "E": "VAh"}
 
 
@@ -193,7 +197,7 @@ def logger(meter: Opened, which: str, start_ns: int | None = None, end_ns: int |
         out.add("start", stored["start_ns"], "t")
         out.quality(stored["quality"])
         for k, name in enumerate(meter.config.analysis_registers, 1):
-            out.add(name, stored[f"v{k}"], "f8", _unit_of(name), "secondary" if name[0] in "IPQS" and not name.startswith("PF") else "")
+            out.add(name, stored[f"v{k}"], "f8", _unit_of(name), "secondary" if _SIDED.match(name) else "")
     else:
         for name in ("kind", "edge", "phase", "detail") if which == "events" else ("who", "action", "detail"):
             out.add(name, stored[name], "text")
@@ -218,8 +222,10 @@ def raw(meter: Opened, which: str) -> pa.Table:
 
 
 def _unit_of(register: str) -> str:
-    column, _ = parse_register(register)
-    return _UNITS.get(column, "") or {"P": "W", "Q": "var"}.get(column[0], "")
+    column, kind = parse_register(register)
+    if kind == "energy":
+        return _WH[column[0]]
+    return _UNITS.get(column, "") or {"P": "W", "Q": "var", "S": "VA"}.get(column[0], "")
 
 
 def _records(meter: Opened, out: _Columns, records: Sequence[Mapping[str, Any]]) -> None:
@@ -281,10 +287,9 @@ def pulse_times(meter: Opened, stream: str | None = None) -> Iterator[tuple[str,
             # one after another: years of pulses do not fit into memory
             ((first, count, packed),) = meter.ledger.rows("pulses", seq, seq + 1, ["first_ns", "count", "times"])
             try:
-                steps = np.frombuffer(zlib.decompress(packed), "<i8")
+                times = unpacked(first, packed)
             except (zlib.error, ValueError, TypeError) as error:
                 raise StoreError(errno.EIO, f"table pulses, row {seq}: damaged times: {error}", meter.ledger.path) from None
-            times = first + np.cumsum(steps) - steps[:1]
             if len(times) != count:
                 raise StoreError(errno.EIO, f"table pulses, row {seq}: {len(times)} times, expected {count}", meter.ledger.path)
             yield name, times

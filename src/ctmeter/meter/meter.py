@@ -7,31 +7,30 @@ import getpass
 import json
 import os
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
-from ..errors import CtmeterError, InputError, SettingsError, StoreError
+from ..errors import InputError, SettingsError, StoreError
 from ..pipeline.describe import program
 from ..pipeline.drive import Progress, drive
 from ..pipeline.run import Layers, detected, open_recording
 from ..pipeline.summary import nearest_mains
 from ..recording import Recording, nanoseconds
 from ..store.ledger import Finding, Ledger
+from .clock import drifted, retimed
 from .config import MeterConfig
 from .configuring import adapted, changed, cleared, ready, refused
 from .feeding import Feeding, Place, streams
-from .incoming import content_of, measuring, moved, phases
-from .inputs import Change, changes
+from .incoming import Fed, content_of, measuring, moved, phases
+from .inputs import Change, changes, check_selection, checked_events
 from .legal import program_hash
 from .logs import archive
 from .machine import Machine
 from .profile import depth_of
+from .pulse_rows import PulseRows
 from .pulses import Output
 from .quality import GOOD, Quality
 from .readings import Indicators, Reading
@@ -43,32 +42,6 @@ from .watch import Event
 __all__ = ["Fed", "Meter"]
 
 _NS = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class Fed:
-    """What became of one recording.
-
-    Parameters
-    ----------
-    source : str
-    status : {"fed", "resumed", "duplicate", "skipped", "failed"}
-    start_ns, end_ns : int or None
-        The time that it added, ns UTC.
-    samples : int
-    notes : tuple of str
-        What a user should know.
-    error : Exception, optional
-        Why it failed.
-    """
-
-    source: str
-    status: str
-    start_ns: int | None = None
-    end_ns: int | None = None
-    samples: int = 0
-    notes: tuple[str, ...] = ()
-    error: CtmeterError | None = None
 
 
 class Meter:
@@ -88,6 +61,7 @@ class Meter:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         state = ledger.state()
+        self._findings: list[Finding] = []
         self.config = MeterConfig.from_dict(state["config"])
         self._load(state)
         if not ledger.readonly and state["program"] != program_hash():
@@ -105,6 +79,8 @@ class Meter:
         for name, values in state["outputs"].items():
             if name in self._outputs:
                 self._outputs[name].resume(values)
+        self._pulse_rows = PulseRows(tuple(self._outputs))
+        self._pulse_rows.resume(state["pulses"])
 
     # -- making and opening -----------------------------------------------------------------------------------
 
@@ -132,6 +108,7 @@ class Meter:
         try:
             state = {
                 "config": json.loads(values), "program": program_hash(), "machine": None, "place": None, "carry": {}, "running": False, "outputs": {},
+                "pulses": {},
             }  # fmt: skip
             ledger.commit(state=state, appends={"audit": [_audit("create", {"config": json.loads(values)})]})
             return cls(ledger)
@@ -189,8 +166,8 @@ class Meter:
         start : str, optional
             ISO 8601 time of the first sample, or "next" for where the last recording ended; for a recording without a clock.
         events : iterable of Change
-            What happened beside the recordings: tampering, tariffs by register. Of a time that is in the registers
-            already they are left out.
+            What happened beside the recordings: tampering, tariffs by register. Those in time that is in the registers
+            already are left out.
         progress : callable, optional
             Gets the share that is done of the recording at hand.
         every_s : float
@@ -209,15 +186,17 @@ class Meter:
         Raises
         ------
         InputError
-            A recording that cannot be read, that has no time, or that overlaps with what is in.
+            A recording that cannot be read, that has no time, or that overlaps with what is in; an event that is none.
         SettingsError
-            Faulty settings, or such as contradict the meter's.
+            Faulty settings, or such as contradict the meter's; inputs are to choose the tariff, and their status channels are not named.
         StoreError
             The store cannot be written; what was committed stands, and the same recordings can be fed again.
 
         Notes
         -----
         A recording that is in already, known by its content, is left out.
+
+        What is in the store in the end does not depend on `every_s`, nor on interruptions.
         """
         given = [sources] if isinstance(sources, (Recording, str, os.PathLike)) else list(sources)
         legal = measuring(self.config)
@@ -226,6 +205,8 @@ class Meter:
             faults.append(f'start: one time for {len(given)} recordings; feed them one by one, or with "next"')
         if faults:
             raise SettingsError(faults)
+        check_selection(self.config)
+        extra = checked_events(events, self.config)
         failed: list[Fed] = []
         todo: list[tuple[Recording, Layers, int]] = []
         with ExitStack() as closing:
@@ -241,7 +222,7 @@ class Meter:
                     if not keep_going:
                         raise
                     failed.append(Fed(str(source), "failed", error=error))
-            return [*self._feed_all(todo, start, list(events), progress, every_s, keep_going), *failed]
+            return [*self._feed_all(todo, start, extra, progress, every_s, keep_going), *failed]
 
     def _feed_all(
         self,
@@ -254,27 +235,34 @@ class Meter:
     ) -> Iterator[Fed]:
         """Feed recordings that are open, in the order of their time; of "next", in the order given."""
         order = sorted(todo, key=lambda t: t[2])
-        for place, (recording, layers, begins) in enumerate(order):
-            until = order[place + 1][2] if place + 1 < len(order) and self.config.overlap == "last" and start != "next" else None
+        quality = GOOD
+        for (recording, layers, at), following in zip(order, [*order[1:], None], strict=True):
+            span: tuple[float | None, float | None] = (None, None)
+            if following is not None and self.config.overlap == "last" and start != "next":
+                until = (following[2] - at) / _NS
+                span = (None, until if until < recording.duration else None)
             try:
-                at = self._start_of(recording, start) if start == "next" else begins
-                fed = self._feed(recording, layers, at, until, events, progress, every_s)
+                begins = self._start_of(recording, start) if start == "next" else at
+                if start is not None and recording.start_ns not in (None, begins):
+                    quality |= Quality.CLOCK_SET
+                fed = self._feed(recording, layers, begins, span, events, progress, every_s, quality)
             except (InputError, SettingsError, StoreError) as error:
-                # what the store itself refuses, the next recording would meet too
                 if isinstance(error, InputError) and error.path is None:
                     error = InputError(error.problem, path=recording.path, expected=error.expected)
+                # what the store itself refuses, the next recording would meet too
                 if not keep_going or (isinstance(error, StoreError) and error.errno != errno.EBUSY):
                     raise error from None
                 fed = Fed(os.fspath(recording.path or "samples"), "failed", error=error)
-            if fed.status == "fed":
-                events = []
+            quality = GOOD if span[1] is None else Quality.OVERLAP
             yield fed
 
     def _start_of(self, recording: Recording, start: str | None) -> int:
         if start == "next":
             if self.machine.now_ns is None:
                 raise InputError('no recording to follow: "next" needs one', path=recording.path)
-            return self.machine.now_ns
+            # which is half a sample after its last one
+            now = drifted(self.machine.now_ns, self.config.clock_ppm, self.config.clock_sync_ns or 0)
+            return now + round(_NS / (2 * recording.sample_rate))
         at = recording.start_ns if start is None else nanoseconds(start)
         if at is None:
             raise InputError("the recording has no clock", path=recording.path, expected="the time of its first sample (--start TIME, or next)")
@@ -285,56 +273,75 @@ class Meter:
         recording: Recording,
         layers: Layers,
         start_ns: int,
-        until_ns: int | None,
+        limits: tuple[float | None, float | None],
         events: list[Change],
         progress: Progress | None,
         every_s: float,
+        quality: Quality,
     ) -> Fed:
         source = Path(recording.path).name if recording.path is not None else "samples"
         content = content_of(recording)
         if any(sha == content for (sha,) in self.ledger.rows("recordings", columns=["sha256"])):
             return Fed(source, "duplicate", notes=("its content is in the registers already",))
         missing = phases(recording, str(self.config.wiring))
-        place = self._resumed(content, source)
-        low, quality, notes = (place.low, GOOD, []) if place else self._overlap(recording, start_ns)
-        if place is not None:
-            start_ns = place.start_ns
-        if low >= recording.duration:
-            return Fed(source, "skipped", notes=("all of its time is in the registers already",))
+        begin, place, notes = self.machine.now_ns, self._resumed(content, source), list[str]()
+        resumed = place is not None
+        if place is None:
+            low, over, notes = self._overlap(recording, start_ns)
+            if low >= recording.duration:
+                return Fed(source, "skipped", notes=("all of its time is in the registers already",))
+            quality |= over
+            carry = [self._carry.get(s.name, 0.0) for s in streams(self.config)]
+            place = Place(content, source, start_ns, [low or None, limits[1]], carry=carry, running=self._running)
         if missing:
             notes.append(f"no voltage with a current on {' and '.join(missing)}: nothing is registered there")
         layers.of_file(recording)
         settings = layers.settings()
         settings = replace(settings, nominal_frequency=settings.nominal_frequency or nearest_mains(detected(recording) or 50.0))
-        resumed, begin = place is not None, self.machine.now_ns
-        if place is None:
-            carry = [self._carry.get(s.name, 0.0) for s in streams(self.config)]
-            place = Place(content, source, start_ns, low, carry=carry, running=self._running)
-        names = (self.config.input_1, self.config.input_2)
-        said: list[Change] = []
-        if not resumed:
-            beside = [e for e in events if (begin is None or e.t_ns > begin) and e not in self.machine.ordered]
-            said = [*changes(recording, self.config.terminals, names, start_ns), *beside]
-            if len(beside) < len(events):
-                notes.append(f"{len(events) - len(beside)} of {len(events)} events are of a time that is in the registers already, and were left out")
-        feeding = Feeding(
-            self.machine, self._outputs, settings, recording.channels, place, said, lambda: self._store(feeding.place),
-            every_s=every_s, quality=quality,
-        )  # fmt: skip
         try:
-            drive(moved(recording, start_ns), feeding, (low or None, None if until_ns is None else max((until_ns - start_ns) / _NS, 0.0)), progress)
+            said = [] if resumed else self._said(recording, place.start_ns)
+            notes += self._schedule(events)
+            if Quality.CLOCK_SET in quality and not resumed:
+                self.machine.event(Event(self._true(start_ns), "clock", detail={"recorder": recording.start_ns, "set": start_ns}))
+            feeding = Feeding(
+                self.machine, self._outputs, settings, recording.channels, place, said, lambda: self._store(feeding.place),
+                every_s=every_s, quality=quality,
+            )  # fmt: skip
+            drive(moved(recording, place.start_ns), feeding, (place.limits[0], place.limits[1]), progress)
             feeding.finish()
-            counts = json.dumps(feeding.counts, sort_keys=True)
-            first = start_ns if begin is None else max(start_ns, begin)
-            row = (start_ns, self.machine.now_ns, source, content, feeding.samples, counts)
-            self._carry |= {s.name: c for s, c in zip(streams(self.config), feeding.place.carry, strict=True)}
-            self._running = feeding.place.running
+            place = feeding.place
+            true_ns = self._true(place.start_ns + round((place.limits[0] or 0.0) * _NS))
+            row = (true_ns, self.machine.now_ns, source, content, feeding.samples, json.dumps(place.counts, sort_keys=True))
+            self._carry |= {s.name: c for s, c in zip(streams(self.config), place.carry, strict=True)}
+            self._running = place.running
             self._store(None, {"recordings": [row]}, [("feed", {"source": source, "sha256": content})])
         except BaseException:
             # back to the last commit, which is what the store has
             self._load(self.ledger.state())
             raise
+        first = true_ns if begin is None else max(true_ns, begin)
         return Fed(source, "resumed" if resumed else "fed", first, self.machine.now_ns, feeding.samples, (*notes, *feeding.notes))
+
+    def _said(self, recording: Recording, start_ns: int) -> list[Change]:
+        """What the inputs say during a recording, in true time."""
+        found = changes(recording, self.config.terminals, (self.config.input_1, self.config.input_2), start_ns)
+        heard = [c for c in found if c.kind != "tariff" or self.config.tariff_source == "port"]
+        return [replace(c, t_ns=self._true(c.t_ns)) for c in heard] if self.config.clock_ppm else heard
+
+    def _schedule(self, events: list[Change]) -> list[str]:
+        """Take up events, each once; notes on those that come too late."""
+        now, late = self.machine.now_ns, 0
+        for event in events:
+            if now is not None and event.t_ns <= now:
+                late += 1
+            elif not self.machine.awaits(event):
+                self.machine.schedule(event)
+        return [f"{late} events lie in time that is in the registers already"] if late else []
+
+    def _true(self, t_ns: int) -> int:
+        """True time of an instant of the recorder's clock."""
+        config = self.config
+        return retimed(t_ns, 1.0, config.clock_ppm, config.clock_sync_ns or 0)[0] if config.clock_ppm else t_ns
 
     def _resumed(self, content: str, source: str) -> Place | None:
         """Where to go on with a recording that was begun."""
@@ -352,9 +359,9 @@ class Meter:
         """Seconds of a recording to leave out because their time is in already."""
         now = self.machine.now_ns
         # half a sample interval of the last recording, and one of this one, belong to neither
-        if now is None or start_ns >= now - round(2 * _NS / recording.sample_rate):
+        if now is None or self._true(start_ns) >= now - round(2 * _NS / recording.sample_rate):
             return 0.0, GOOD, []
-        over = (now - start_ns) / _NS
+        over = (drifted(now, self.config.clock_ppm, self.config.clock_sync_ns or 0) - start_ns) / _NS
         if self.config.overlap == "first":
             return over, Quality.OVERLAP, [f"its first {over:.6g} s are in the registers already and were left out"]
         what = "its time is in the registers already" if over >= recording.duration else f"its first {over:.6g} s are in the registers already"
@@ -371,9 +378,9 @@ class Meter:
     ) -> None:
         """One commit: everything that has become final, and where the machine and the recording stand."""
         rows: dict[str, Any] = self.machine.take()
-        due = rows.pop("due", [])
-        pulses = [_pulse_row(name, [t for n, t in due if n == name]) for name in dict.fromkeys(name for name, _ in due)]
-        rows |= {"pulses": [p for p in pulses if p is not None], **(appends or {})}
+        for name, starts in rows.pop("due", []):
+            self._pulse_rows.add(name, starts)
+        rows |= {"pulses": self._pulse_rows.take(None if place is None else self.machine.now_ns), **(appends or {})}
         self._place = place
         state = {
             "machine": self.machine.state(),
@@ -381,6 +388,7 @@ class Meter:
             "carry": self._carry,
             "running": self._running,
             "outputs": {name: output.state() for name, output in self._outputs.items()},
+            "pulses": self._pulse_rows.state(),
             "config": json.loads(json.dumps(self.config.to_dict(), default=list)),
         }
         self._commit(rows, state, audit, keep)
@@ -536,15 +544,16 @@ class Meter:
         return machine.watch.indicators(machine.tariff if machine.uses_tariffs else None, bool(self.faults()), machine.tamper)
 
     def faults(self) -> list[str]:
-        """What makes the error symbol: of the store and of the program, as far as can be told without proving all of it."""
+        """What makes the error symbol: another program than the one that wrote, and what the last `check` found."""
         found = []
         if self.ledger.state()["program"] != program_hash():
             found.append("the program is not the one that wrote the store last")
-        return found
+        return found + [f"{f.place}: {f.what}" for f in self._findings]
 
     def check(self) -> list[Finding]:
         """Prove the whole store: every committed row is as it was written."""
-        return self.ledger.check()
+        self._findings = self.ledger.check()
+        return self._findings
 
     def show(self, side: str | None = None) -> dict[str, Any]:
         """What `ctmeter meter show --json` prints, without the schema version."""
@@ -565,13 +574,3 @@ def _audit(action: str, detail: Mapping[str, Any]) -> tuple[int, str, str, str]:
     except (OSError, KeyError, ImportError):
         who = str(os.getuid()) if hasattr(os, "getuid") else ""
     return time.time_ns(), who, action, json.dumps(detail, sort_keys=True, default=str)
-
-
-def _pulse_row(stream: str, parts: list[np.ndarray]) -> tuple[Any, ...] | None:
-    t = np.concatenate(parts)
-    if not len(t):
-        return None
-    times = zlib.compress(np.diff(t, prepend=t[:1]).astype("<i8").tobytes(), 1)
-    return stream, int(t[0]), int(t[-1]), len(t), times
-
-

@@ -18,8 +18,8 @@ __all__ = ["Event", "Watch"]
 
 #: Share of the voltage limit by which it must be missed before a phase counts as off again. Not in the data sheet.
 _HYSTERESIS = 0.02
-#: Seconds for which something suspicious must last before it is said. Not in the data sheet.
-_PATIENCE = 10
+#: ns for which something suspicious must last before it is said. Not in the data sheet.
+_PATIENCE = 10_000_000_000
 #: Share of the nominal current that is a load where the phase has no voltage. Not in the data sheet.
 _LOADED = 0.05
 
@@ -148,8 +148,8 @@ class Watch:
                 self._edges(rows, state, kind, phase, events)
             return
         lasting = np.zeros(len(state), bool)
-        for k, true in enumerate(state.tolist()):
-            count = count + 1 if true else 0
+        for k, (true, ns) in enumerate(zip(state.tolist(), (rows.end_ns - rows.start_ns).tolist(), strict=True)):
+            count = count + ns if true else 0
             lasting[k] = count >= _PATIENCE
         self._suspect[key] = count
         self._edges(rows, lasting, kind, phase, events)
