@@ -268,7 +268,9 @@ class Meter:
         if start == "next":
             if self.machine.now_ns is None:
                 raise InputError('no recording to follow: "next" needs one', path=recording.path)
-            return drifted(self.machine.now_ns, self.config.clock_ppm, self.config.clock_sync_ns or 0)
+            # which is half a sample after its last one
+            now = drifted(self.machine.now_ns, self.config.clock_ppm, self.config.clock_sync_ns or 0)
+            return now + round(_NS / (2 * recording.sample_rate))
         at = recording.start_ns if start is None else nanoseconds(start)
         if at is None:
             raise InputError("the recording has no clock", path=recording.path, expected="the time of its first sample (--start TIME, or next)")
