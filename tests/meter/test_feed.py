@@ -162,7 +162,7 @@ def test_apparent_energy(meter, apparent, expected):
 @pytest.mark.feature("C2")
 @pytest.mark.parametrize(("reactive", "share"), [("fundamental", 0.5), ("budeanu", 0.52), ("fryze", math.sqrt(1.01 * 1.04 - 0.75))])
 def test_definitions_of_reactive_energy(meter, reactive, share):
-    """A fifth harmonic of 10 % and 20 % in quadrature beside a lag of 30 degrees: Budeanu counts it, the fundamental does not; Fryze takes all that is not active."""
+    """A fifth harmonic of 10 % and 20 % in quadrature beside a lag of 30 degrees: Budeanu counts it, Fryze all that is not active."""
     t = 2 * np.pi * 50 / FS * np.arange(round(10 * FS))
     u = np.sqrt(2) * 230 * (np.cos(t) + 0.1 * np.cos(5 * t))
     i = np.sqrt(2) * 5 * (np.cos(t - np.pi / 6) + 0.2 * np.cos(5 * t - np.pi / 2))
@@ -171,7 +171,7 @@ def test_definitions_of_reactive_energy(meter, reactive, share):
     assert it.machine.registers.value("R+_L1") == pytest.approx(1150 * share * 10_000, rel=1e-5)  # at the ends a cycle is there in part
 
 
-@pytest.mark.feature("C1", "Q6")
+@pytest.mark.feature("C1")
 def test_creep_and_start(meter):
     """Below the limits nothing is counted; without limits all is."""
     load = sines(30.0, (0.3,) * 3)
@@ -220,7 +220,7 @@ def test_ratio_change_within_a_recording(meter):
     assert it.machine.registers.value("A+", "primary") == 40 * e1 + 60 * (total - e1) and json.loads(primary)["A+"] == 40 * e1
     (energy,) = [r for r in it.readings("primary") if r.name == "A+"]
     assert (energy.millijoules, energy.side, energy.unit) == (40 * e1 + 60 * (total - e1), "primary", "Wh")
-    ((action, detail),) = [r for r in kept(it, "audit", "action", "detail") if r[0] == "ratio"]
+    ((_, detail),) = [r for r in kept(it, "audit", "action", "detail") if r[0] == "ratio"]
     assert json.loads(detail) == {"old": 40, "new": 60, "at": "2026-01-01T00:00:32.5Z", "reason": "new transformers"}
 
 
@@ -248,7 +248,7 @@ def test_the_exporting_sample(meter, waveforms):
     """L1 and L2 feed back 1645 W, L3 draws less: A- and the reactive registers of the export side take it, A+ of L3 alone."""
     values = json.loads((waveforms / "catalogue.json").read_text())["export"]["values"]
     it = meter()
-    (fed,) = it.feed(waveforms / "export.cfg")
+    it.feed(waveforms / "export.cfg")
     registers = it.machine.registers
     assert values["P_L1"] < 0 > values["P_L2"] and values["P_L3"] > 0 > values["P_L1"] + values["P_L2"] + values["P_L3"]
     # it ends within a cycle: the power that swings may leave S / (2 pi f) of each phase, mWs
@@ -431,6 +431,30 @@ def test_events_beside_recordings_count_once(meter):
     assert [f.status for f in found] == ["duplicate", "fed"] and any("2 events" in n for n in found[1].notes)
     kinds = [(k, edge) for k, edge in kept(it, "events", "kind", "edge")]
     assert kinds == [("tamper-cover", "begin"), ("tamper-cover", "end"), ("tamper-magnetic", "begin")]
+
+
+@pytest.mark.feature("T3", "T2", "B10")
+@pytest.mark.usefixtures("small_blocks")
+def test_a_reader_sees_an_alarm_as_soon_as_it_is_committed(meter, tmp_path):
+    it, seen = meter(), []
+
+    def progress(share: float) -> None:
+        with Meter.open(tmp_path / "0.store", readonly=True) as reader:
+            seen.append((share, [k for k, e in kept(reader, "events", "kind", "edge")], reader.indicators().tamper))
+
+    it.feed(sines(20.0), events=[Change(START + 10 * S, "tamper-cover", 1)], every_s=1, progress=progress)
+    assert [k for share, k, _ in seen if share < 0.45] == [[]] * sum(share < 0.45 for share, *_ in seen)
+    assert all(k == ["tamper-cover"] and mark == "temporary" for share, k, mark in seen if share > 0.7)
+
+
+@pytest.mark.feature("T7", "T5")
+def test_the_event_log_has_no_end(meter):
+    """260 alarms: more than the 200 of meters with a ring; each is there, with its time, and the chain holds."""
+    n = round(60 * FS)
+    it = meter(module="03", input_2="a", alarm_input=True)
+    it.feed(sines(60.0, status={"a": (np.arange(n) * 520 // n) % 2}))
+    begun = [t for t, k, edge, *_ in kept(it, "events") if (k, edge) == ("alarm", "begin")]
+    assert len(begun) == 260 and begun == sorted(begun) and it.check() == []
 
 
 # -- interruptions ----------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_one_channel_only_and_none():
 
 
 def test_a_channel_that_is_not_there():
-    with pytest.raises(InputError, match="no status channel 'x'.*one of a, b"):
+    with pytest.raises(InputError, match=r"no status channel 'x'.*one of a, b"):
         changes(sines(1.0, status={"a": ONE, "b": TWO}), MODULES["03"], ("x", ""), START)
     with pytest.raises(InputError, match="with status channels"):
         changes(sines(1.0), MODULES["03"], ("x", ""), START)
