@@ -40,7 +40,9 @@ def energies(p: Any, q: Any, n: int) -> np.ndarray:
     return np.stack(parts, 1)
 
 
-def rows(start_ns: int, seconds: float, p: Any = 0.0, q: Any = 0.0, *, step: float = 1.0, flags: Any = 0, u: Any = 230.0, **means: Any) -> dict[str, np.ndarray]:
+def rows(
+    start_ns: int, seconds: float, p: Any = 0.0, q: Any = 0.0, *, step: float = 1.0, flags: Any = 0, u: Any = 230.0, **means: Any
+) -> dict[str, np.ndarray]:
     """Rows as the engine gives them: powers that are shared by three phases alike, from a run that begins at `start_ns`."""
     n = round(seconds / step)
     t = start_ns + np.arange(n, dtype=np.int64) * round(step * S)
@@ -60,7 +62,18 @@ class Bench:
     def __init__(self, **config: Any) -> None:
         self.machine = Machine(MeterConfig(**config))
 
-    def run(self, start_ns: int, seconds: float, p: Any = 0.0, q: Any = 0.0, *, changes: Sequence[Any] = (), quality: Quality = GOOD, size: int = 977, **given: Any) -> Bench:
+    def run(
+        self,
+        start_ns: int,
+        seconds: float,
+        p: Any = 0.0,
+        q: Any = 0.0,
+        *,
+        changes: Sequence[Any] = (),
+        quality: Quality = GOOD,
+        size: int = 977,
+        **given: Any,
+    ) -> Bench:
         """One run, in calls of `size` rows."""
         made = rows(start_ns, seconds, p, q, **given)
         self.machine.begin(start_ns, changes, quality)

@@ -85,7 +85,7 @@ def test_one_channel_only_and_none():
 
 
 def test_a_channel_that_is_not_there():
-    with pytest.raises(InputError, match="no status channel 'x'.*one of a, b"):
+    with pytest.raises(InputError, match=r"no status channel 'x'.*one of a, b"):
         changes(sines(1.0, status={"a": ONE, "b": TWO}), MODULES["03"], ("x", ""), START)
     with pytest.raises(InputError, match="with status channels"):
         changes(sines(1.0), MODULES["03"], ("x", ""), START)
@@ -96,7 +96,9 @@ def test_times_over_a_gap_and_a_second_segment():
     """0.5 s are missing before the third quarter; then a segment an hour later. An edge is where its sample is."""
     recording = sines(1.0, status={"a": np.repeat([0, 1, 0, 1], round(FS / 4)), "b": TWO})
     n = round(FS / 4)
-    recording = dataclasses.replace(recording, gaps=((2 * n, Gap(2 * n, "lost")),), segments=(Segment(0, 3 * n, FS, START), Segment(3 * n, 4 * n, FS, START + 3600 * S)))
+    recording = dataclasses.replace(
+        recording, gaps=((2 * n, Gap(2 * n, "lost")),), segments=(Segment(0, 3 * n, FS, START), Segment(3 * n, 4 * n, FS, START + 3600 * S))
+    )
     found = changes(recording, MODULES["27"], ("a", ""), START)
     assert [c.t_ns - START for c in found] == [S // 4, 3600 * S]
     inverted = changes(recording, MODULES["19"], ("a", ""), START)

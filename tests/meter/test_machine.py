@@ -240,7 +240,7 @@ def test_a_ratio_ordered_for_an_instant_within_a_row():
     ((t, ratio, secondary, primary),) = bench.table("ratios")
     assert (t, ratio) == (START + 100 * S + 250_000_000, 60)
     assert json.loads(secondary)["A+"] == 401_000_000 and json.loads(primary)["A+"] == 40 * 401_000_000
-    assert [e for e in bench.table("events") if e[1] == "ratio"][0][4] == '{"old":40,"new":60}'
+    assert next(e for e in bench.table("events") if e[1] == "ratio")[4] == '{"old":40,"new":60}'
 
 
 # -- state -------------------------------------------------------------------------------------------------------

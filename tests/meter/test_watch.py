@@ -34,6 +34,17 @@ def test_voltage_exactly_at_the_limit_is_none():
     assert bench.machine.watch.indicators(None, False, "").voltage == (False, False, False) and bench.machine.watch.supplied_ns == 0
 
 
+@pytest.mark.feature("B14")
+def test_a_voltage_that_cannot_be_told_is_no_failure():
+    """Not before the first that can, and not after it."""
+    at = np.arange(30)
+    u = np.where((at < 3) | ((at > 10) & (at < 14)), np.nan, 230.0)
+    bench = Bench().run(START, 30, 100.0, u=u, size=2)
+    assert bench.table("events") == [] and bench.machine.watch.supplied_ns == 27 * S
+    dead = Bench().run(START, 30, 100.0, u=np.where(at < 3, np.nan, 5.0), size=2)
+    assert dead.events("voltage-failure") == [(START + 3 * S, "begin", "")]
+
+
 @pytest.mark.feature("B15")
 @pytest.mark.parametrize(("watts", "mark"), [(0.59, 0), (0.6, 0), (0.61, 1), (-0.59, 0), (-0.61, -1), (0.0, 0)])
 def test_a_load_of_more_than_0_6_w_in_a_phase(watts, mark):
@@ -106,4 +117,7 @@ def test_state_goes_on():
     bench = Bench().run(START, 47, 900.0, P_L2=-300.0, I_L1=0.0, U_L1=np.where(np.arange(47) > 30, 0, 230))
     other = Bench()
     other.machine.resume(bench.machine.state())
-    assert other.machine.watch.state() == bench.machine.watch.state() and other.machine.watch.open == {("reverse-current", "L2"), ("phase-loss", "L1")}
+    assert other.machine.watch.state() == bench.machine.watch.state() and other.machine.watch.open == {
+        ("reverse-current", "L2"),
+        ("phase-loss", "L1"),
+    }

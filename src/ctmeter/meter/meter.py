@@ -62,9 +62,13 @@ class Meter:
         self.ledger = ledger
         state = ledger.state()
         self._findings: list[Finding] = []
-        self.config = MeterConfig.from_dict(state["config"])
-        self._load(state)
-        if not ledger.readonly and state["program"] != program_hash():
+        try:
+            self.config = MeterConfig.from_dict(state["config"])
+            self._load(state)
+            known = state["program"] == program_hash()
+        except (SettingsError, InputError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+            raise StoreError(5, f"is damaged: its state cannot be used ({error}); check it", ledger.path) from None
+        if not ledger.readonly and not known:
             self._commit(state={"program": program_hash()}, audit=[("program", {"old": state["program"], "new": program_hash()})])
 
     def _load(self, state: Mapping[str, Any]) -> None:

@@ -95,22 +95,27 @@ class Watch:
 
     def _voltage(self, rows: Stretch, events: list[Event]) -> list[np.ndarray | None]:
         on: list[np.ndarray | None] = []
+        known = np.ones(len(rows), bool)
         for k, column in enumerate(self._voltages):
             u = rows.means.get(column) if column else None
             if u is None:
                 on.append(None)
                 continue
-            # a voltage that cannot be told changes nothing
+            # a voltage that cannot be told changes nothing, and is no failure before the first that can
             state = _held(bool(self._on[k]), u > self._u, u < self._u * (1 - _HYSTERESIS))
             on.append(state)
-            self._on[k] = bool(state[-1])
+            if self._on[k] is None:
+                told = np.logical_or.accumulate(np.isfinite(u))
+                known &= told
+            if self._on[k] is not None or told[-1]:
+                self._on[k] = bool(state[-1])
         there = [s for s in on if s is not None]
         if there:
-            none = ~np.any(there, axis=0)
+            none = ~np.any(there, axis=0) & known
             self._edges(rows, none, "voltage-failure", "", events)
             for k, live in enumerate(on):
                 if live is not None:
-                    self._edges(rows, ~live & ~none, "phase-loss", f"L{k + 1}", events)
+                    self._edges(rows, ~live & ~none & known, "phase-loss", f"L{k + 1}", events)
         return on
 
     def _loads(self, rows: Stretch, on: Sequence[np.ndarray | None], events: list[Event]) -> None:
