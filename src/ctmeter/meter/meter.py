@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Self
 
@@ -240,7 +241,7 @@ class Meter:
         """Feed recordings that are open, in the order of their time; of "next", in the order given."""
         order = sorted(todo, key=lambda t: t[2])
         quality = GOOD
-        for (recording, layers, at), following in zip(order, [*order[1:], None], strict=True):
+        for (recording, layers, at), following in zip_longest(order, order[1:]):
             span: tuple[float | None, float | None] = (None, None)
             if following is not None and self.config.overlap == "last" and start != "next":
                 until = (following[2] - at) / _NS
