@@ -19,8 +19,8 @@ __all__ = [
     "tariff_plan", "type_code", "within", "zone",
 ]  # fmt: skip
 
-#: OBIS codes as a display shows them, `1.8.0`, with `*01` for a stored billing period.
-_READING = re.compile(r"(?:[0-9]{1,3}|[CFLP])\.(?:[0-9]{1,3}|F)(?:\.[0-9]{1,3})?(?P<stored>\*[0-9]{1,3})?")
+#: OBIS codes as a display shows them, `1.8.0`, with `*01` for a stored billing period and `s` for the secondary value.
+_READING = re.compile(r"(?:[0-9]{1,3}|[CFLP])\.(?:[0-9]{1,3}|F)(?:\.[0-9]{1,3})?(?P<stored>\*[0-9]{1,3})?s?")
 MAX_DAYS = 100
 
 

@@ -88,6 +88,11 @@ class Machine:
         self.out: dict[str, list[tuple[Any, ...]]] = {}
 
     @property
+    def ordered(self) -> tuple[Change, ...]:
+        """What is to happen at later instants."""
+        return tuple(self._changes)
+
+    @property
     def uses_tariffs(self) -> bool:
         """Whether there is more than one tariff."""
         return self.config.tariff_source != "off"
