@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from ..errors import SettingsError, StoreError
+from ..errors import StoreError
 from .main import STORE
+from .meter_change import configure, ratio
 from .meter_feed import feed
 from .meter_loggers import export, loggers, profile, pulses
 from .meter_show import display, show
@@ -24,7 +25,7 @@ def meter() -> None:
 
 
 meter.add_command(feed)
-for command in (show, display, profile, loggers, pulses, export):
+for command in (show, display, profile, loggers, pulses, ratio, configure, export):
     meter.add_command(command)
 
 
@@ -59,76 +60,6 @@ def create(
     elif not common.quiet:
         kinds = " ".join(kept.energies)
         click.echo(f"{store}: a meter of {kept.wiring}, class {kept.accuracy_class}, {kinds}, ratio {kept.ct_ratio}, periods of {kept.period} min")
-
-
-@meter.command(short_help="Show the transformer ratios, or change the ratio.")
-@click.argument("store")
-@click.argument("new", required=False, metavar="[NEW]")
-@click.option("--at", envvar="CTMETER_AT", metavar="TIME", help="From when on, ISO 8601; where the last recording ended if not given.")
-@click.option("--reason", envvar="CTMETER_REASON", default="", metavar="TEXT", help="For the audit trail.")
-@store_options
-@click.pass_context
-def ratio(ctx: click.Context, /, store: str, new: str | None, at: str | None, reason: str, **_: Any) -> None:
-    """Show since when which transformer ratio holds; with NEW (40, or 200/5) set another. Nothing registered before changes."""
-    common = Common.of(ctx)
-    from ..meter import Meter
-    from ..meter.show import shown
-    from ..pipeline.describe import SCHEMA_VERSION, program
-
-    if new is None and at is not None:
-        raise SettingsError("--at: expected a new ratio beside it")
-    with Meter.open(store, readonly=new is None) as opened:
-        if new is not None:
-            opened.change_ratio(new if "/" in new or ":" in new else _whole(new), at=at, reason=reason)
-        found = shown(opened, opened.side)["ratio"]
-    if common.json_:
-        echo_json({"schema_version": SCHEMA_VERSION, "program": program(), "ratio": found})
-    elif not common.quiet:
-        from ..reports.meter import print_ratios
-        from ..reports.terminal import console
-
-        print_ratios(found, console())
-
-
-def _whole(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() else text
-
-
-@meter.command(short_help="Change what is not legally relevant of a configuration.")
-@click.argument("store")
-@click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE...")
-@click.option("--archive-old", is_flag=True, envvar="CTMETER_ARCHIVE_OLD", help="Where loggers cannot go on: write them to files beside the store.")
-@click.option("--reason", envvar="CTMETER_REASON", default="", metavar="TEXT", help="For the audit trail.")
-@store_options
-@click.pass_context
-def configure(ctx: click.Context, /, store: str, changes: tuple[str, ...], archive_old: bool, reason: str, **_: Any) -> None:
-    """Change fields of the configuration from where the last recording ended; `ctmeter config show --meter STORE` lists them.
-
-    What is legally relevant is refused, and the attempt stands in the audit trail.
-    """
-    common = Common.of(ctx)
-    from ..meter import Meter
-    from ..pipeline.describe import SCHEMA_VERSION, program
-
-    with Meter.open(store) as opened:
-        before = opened.config.to_dict()
-        archives = opened.configure(archive_old=archive_old, reason=reason, **assignments(changes, before))
-        after = opened.config.to_dict()
-    changed = {name: {"old": before[name], "new": after[name]} for name in after if after[name] != before[name]}
-    if common.json_:
-        files = [str(p) for p in archives]
-        echo_json({"schema_version": SCHEMA_VERSION, "program": program(), "changed": changed, "archives": files})
-    elif not common.quiet:
-        for name, values in changed.items():
-            click.echo(f"{name}: {_word(values['old'])} -> {_word(values['new'])}")
-        for path in archives:
-            click.echo(f"old records are in {path}")
-        if not changed:
-            click.echo("nothing to change")
-
-
-def _word(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else "none" if value in (None, "", {}) else str(value)
 
 
 @meter.command(short_help="Prove that every row is as it was committed.")

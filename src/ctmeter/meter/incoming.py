@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import CtmeterError, InputError
 from ..pipeline.describe import digest_of, files_of
 from ..quantity import PHASES
-from ..recording import Gap, Recording, Timebase
+from ..recording import LINE_VOLTAGES, Gap, Recording, Timebase
 from .config import MeterConfig
 
 __all__ = ["Fed", "content_of", "measuring", "moved", "phases"]
@@ -75,8 +75,8 @@ def phases(recording: Recording, wiring: str) -> list[str]:
     if recording.unresolved:
         raise InputError(recording.unresolved, path=recording.path)
     roles = {c.role for c in recording.channels}
-    if wiring == "3P3W":
-        # what is missing of two systems cannot be left out: the engine says what
+    if wiring == "3P3W" or roles & set(LINE_VOLTAGES):
+        # what is missing of two systems cannot be left out, nor can these stand in for three: the engine says so
         return []
     wanted = PHASES[:1] if wiring == "1P2W" else PHASES
     missing = [p for p in wanted if not {f"U_{p}", f"I_{p}"} <= roles]

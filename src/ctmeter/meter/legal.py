@@ -47,6 +47,7 @@ MODULES = (
     "meter/tables.py",
     "meter/tariff.py",
     "meter/watch.py",
+    "pipeline/describe.py",
     "pipeline/drive.py",
     "pipeline/sides.py",
     "quantity.py",

@@ -27,14 +27,12 @@ from .feeding import Feeding, Place, streams
 from .incoming import Fed, content_of, measuring, moved, phases
 from .inputs import Change, changes, check_selection, checked_events
 from .legal import program_hash
-from .logs import archive
 from .machine import Machine
 from .profile import depth_of
 from .pulse_rows import PulseRows
 from .pulses import Output
 from .quality import GOOD, Quality
 from .readings import Indicators, Reading
-from .show import shown
 from .tables import TABLES
 from .values import readings
 from .watch import Event
@@ -205,8 +203,10 @@ class Meter:
         given = [sources] if isinstance(sources, (Recording, str, os.PathLike)) else list(sources)
         legal = measuring(self.config)
         faults = [f"{k}: {v!r}, but the meter measures with {legal[k]!r}" for k, v in overrides.items() if k in legal and legal[k] != v]
-        if start not in (None, "next") and len(given) > 1:
-            faults.append(f'start: one time for {len(given)} recordings; feed them one by one, or with "next"')
+        if start not in (None, "next"):
+            faults += [f"start: {fault}" for fault in _time_faults(start)]
+            if len(given) > 1:
+                faults.append(f'start: one time for {len(given)} recordings; feed them one by one, or with "next"')
         if faults:
             raise SettingsError(faults)
         check_selection(self.config)
@@ -441,6 +441,8 @@ class Meter:
             raise SettingsError("ratio: it is locked (Z22)")
         if self._place is not None:
             raise SettingsError(f"ratio: {self._place.source} was begun and has not ended; feed it first")
+        if at is not None and _time_faults(at):
+            raise SettingsError(f"ratio: {_time_faults(at)[0]}")
         now = self.machine.now_ns
         at_ns = (0 if now is None else now) if at is None else nanoseconds(at)
         if at_ns is None or (now is not None and at_ns < now):
@@ -476,6 +478,8 @@ class Meter:
         StoreError
             An archive or the store cannot be written; nothing has changed then.
         """
+        from .logs import archive
+
         faults = refused(self.config, changes)
         if faults:
             self._commit(audit=[("configuration refused", {"changes": changes, "why": faults, "reason": reason})])
@@ -561,6 +565,8 @@ class Meter:
 
     def show(self, side: str | None = None) -> dict[str, Any]:
         """What `ctmeter meter show --json` prints, without the schema version."""
+        from .show import shown
+
         return shown(self, side or self.side)
 
 
@@ -570,6 +576,14 @@ def _config_of(config: MeterConfig | Mapping[str, Any] | str | os.PathLike[str] 
     if config is None:
         return MeterConfig()
     return MeterConfig.from_dict(config) if isinstance(config, Mapping) else MeterConfig.load(config)
+
+
+def _time_faults(text: str) -> list[str]:
+    try:
+        nanoseconds(text)
+    except InputError:
+        return [f"{text!r} is no ISO 8601 time such as 2026-01-01T00:00:00Z"]
+    return []
 
 
 def _audit(action: str, detail: Mapping[str, Any]) -> tuple[int, str, str, str]:

@@ -30,7 +30,7 @@ def energy(millijoules: int, unit: str) -> str:
     ('1 234 567.889888 kWh', '0.005399 kvarh')
     """
     whole, rest = divmod(millijoules // 3600, 1_000_000)
-    return f"{whole:,}".replace(",", "\N{NO-BREAK SPACE}") + f".{rest:06d} k{unit}"
+    return f"{whole:,}".replace(",", " ") + f".{rest:06d} k{unit}"
 
 
 def _value(reading: Mapping[str, Any]) -> str:
