@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
 import math
+import sqlite3
 from fractions import Fraction
 from pathlib import Path
 
@@ -556,3 +558,8 @@ def test_a_store_read_without_a_writer(meter, tmp_path):
         assert shown["registers"]["1-0:1.8.0"]["side"] == "primary" and shown["ratio"]["value"] == 20
         with pytest.raises(StoreError):
             reader.feed(sines(10.0, start=START + 10 * S))
+        held_now = reader.machine.registers.value("A+")
+    # nor is this program needed
+    with contextlib.closing(sqlite3.connect(tmp_path / "0.store")) as db:
+        assert db.execute("SELECT secondary, on_primary FROM registers WHERE name = 'A+'").fetchall() == [(held_now, 20 * held_now)]
+        assert db.execute("SELECT source, samples FROM recordings").fetchall() == [("samples", 16_000)]
