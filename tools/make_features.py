@@ -42,6 +42,7 @@ class Collector:
         self.tests: dict[str, list[str]] = defaultdict(list)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Note the markers of all tests."""
         for item in items:
             name = item.nodeid.split("[")[0].removeprefix("tests/")
             for marker in item.iter_markers("feature"):

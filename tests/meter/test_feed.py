@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
 import math
+import sqlite3
 from fractions import Fraction
 from pathlib import Path
 
@@ -142,7 +144,7 @@ def test_channels_in_any_order_and_missing_ones(meter):
     one.feed(recording)
     two.feed(Recording.from_arrays(dict(reversed(columns.items())), sample_rate=FS, start="2026-01-01T00:00:00Z"))
     assert one.machine.registers.state() == two.machine.registers.state()
-    with pytest.raises(InputError, match="3P3W"):
+    with pytest.raises(InputError, match="no energy can be measured"):
         three.feed(Recording.from_arrays({"U_L12": columns["U_L1"], "I_L1": columns["I_L1"]}, sample_rate=FS, start="2026-01-01T00:00:00Z"))
     assert three.machine.now_ns is None and three.ledger.rows("recordings") == []
 
@@ -556,3 +558,8 @@ def test_a_store_read_without_a_writer(meter, tmp_path):
         assert shown["registers"]["1-0:1.8.0"]["side"] == "primary" and shown["ratio"]["value"] == 20
         with pytest.raises(StoreError):
             reader.feed(sines(10.0, start=START + 10 * S))
+        held_now = reader.machine.registers.value("A+")
+    # nor is this program needed
+    with contextlib.closing(sqlite3.connect(tmp_path / "0.store")) as db:
+        assert db.execute("SELECT secondary, on_primary FROM registers WHERE name = 'A+'").fetchall() == [(held_now, 20 * held_now)]
+        assert db.execute("SELECT source, samples FROM recordings").fetchall() == [("samples", 16_000)]
