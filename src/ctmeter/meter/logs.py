@@ -133,7 +133,8 @@ def profile(meter: Opened, start_ns: int | None = None, end_ns: int | None = Non
     chosen = values or config.profile_values
     if chosen not in ("absolute", "delta"):
         raise SettingsError(f'values: {values!r}, expected "absolute" or "delta"')
-    stored = meter.ledger.columns("profile")
+    channels = {name: column_of(name) + ("_grown" if chosen == "delta" else "") for name in config.profile_energies}
+    stored = meter.ledger.columns("profile", names=("t_ns", "start_ns", "end_ns", "quality", "covered_ns", "ratio", *channels.values()))
     stored = _within(stored, stored["t_ns"], start_ns, end_ns)
     out = _Columns(meter.machine.clock)
     out.times("t", stored["t_ns"])
@@ -142,8 +143,7 @@ def profile(meter: Opened, start_ns: int | None = None, end_ns: int | None = Non
     out.quality(stored["quality"])
     out.add("covered", stored["covered_ns"] / 1e9, "f8", "s")
     out.add("ratio", stored["ratio"], "i8")
-    for name in config.profile_energies:
-        column = column_of(name) + ("_grown" if chosen == "delta" else "")
+    for name, column in channels.items():
         out.add(name, _wh(stored[column]), "f8", _WH[name[0]], config.profile_side)
     return out.table()
 
