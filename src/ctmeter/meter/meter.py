@@ -62,6 +62,11 @@ class Meter:
         state = ledger.state()
         self._findings: list[Finding] = []
         try:
+            if not state and ledger.last_commit[0] == 1:
+                # the store was made, and no more: its making may have been interrupted here
+                state = _first_state(json.loads(ledger.meta["config"]))
+                if not ledger.readonly:
+                    ledger.commit({"audit": [_audit("create", {"config": state["config"]})]}, state=state)
             self.config = MeterConfig.from_dict(state["config"])
             self._load(state)
             known = state["program"] == program_hash()
@@ -109,11 +114,6 @@ class Meter:
         facts = program()
         ledger = Ledger.create(path, TABLES, {"program": facts["name"], "version": facts["version"], "legal": program_hash(), "config": values})
         try:
-            state = {
-                "config": json.loads(values), "program": program_hash(), "machine": None, "place": None, "carry": {}, "running": False, "outputs": {},
-                "pulses": {},
-            }  # fmt: skip
-            ledger.commit(state=state, appends={"audit": [_audit("create", {"config": json.loads(values)})]})
             return cls(ledger)
         except BaseException:
             ledger.close()
@@ -585,6 +585,12 @@ def _time_faults(text: str) -> list[str]:
     except InputError:
         return [f"{text!r} is no ISO 8601 time such as 2026-01-01T00:00:00Z"]
     return []
+
+
+def _first_state(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a meter that has measured nothing."""
+    empty: dict[str, Any] = {name: {} for name in ("carry", "outputs", "pulses")}
+    return {**empty, "config": config, "program": program_hash(), "machine": None, "place": None, "running": False}
 
 
 def _audit(action: str, detail: Mapping[str, Any]) -> tuple[int, str, str, str]:
