@@ -144,7 +144,7 @@ def test_channels_in_any_order_and_missing_ones(meter):
     one.feed(recording)
     two.feed(Recording.from_arrays(dict(reversed(columns.items())), sample_rate=FS, start="2026-01-01T00:00:00Z"))
     assert one.machine.registers.state() == two.machine.registers.state()
-    with pytest.raises(InputError, match="no energy can be measured"):
+    with pytest.raises(InputError, match=r"U_L12.*expected"):
         three.feed(Recording.from_arrays({"U_L12": columns["U_L1"], "I_L1": columns["I_L1"]}, sample_rate=FS, start="2026-01-01T00:00:00Z"))
     assert three.machine.now_ns is None and three.ledger.rows("recordings") == []
 
