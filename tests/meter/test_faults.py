@@ -99,8 +99,9 @@ def test_a_meter_whose_making_was_interrupted(tmp_path, monkeypatch):
 
 @pytest.mark.long
 @pytest.mark.feature("A7", "C1")
-def test_kill_at_200_random_moments(tmp_path, uninterrupted):
-    for seed in range(1000, 1200):
+@pytest.mark.parametrize("first", [1000, 1040, 1080, 1120, 1160])
+def test_kill_at_200_random_moments(tmp_path, uninterrupted, first):
+    for seed in range(first, first + 40):
         folder = tmp_path / str(seed)
         folder.mkdir()
         kill_and_resume(folder, seed, uninterrupted)
