@@ -79,6 +79,24 @@ def test_kill_at_random_moments(tmp_path, uninterrupted):
     assert sum(a is not None and a[1] > 0 for a in seen) >= 3, "few were killed amid their commits"
 
 
+@pytest.mark.feature("A7")
+def test_a_meter_whose_making_was_interrupted(tmp_path, monkeypatch):
+    """Between the store and its first commit: what is there opens as a meter that has measured nothing."""
+    path = tmp_path / "a.store"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Ledger, "commit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        Meter.create(path, {"ct_ratio": 30})
+    with Meter.open(path, readonly=True) as meter:
+        assert meter.config.ct_ratio == 30 and meter.machine.now_ns is None and meter.check() == []
+    with Meter.open(path) as meter:
+        meter.feed(sines(3.0))
+        found = meter.ledger.content_hash()
+        assert [a for (a,) in meter.ledger.rows("audit", columns=["action"])] == ["create", "feed"]
+    with Meter.create(tmp_path / "b.store", {"ct_ratio": 30}) as meter:
+        meter.feed(sines(3.0))
+        assert meter.ledger.content_hash() == found
+
+
 @pytest.mark.long
 @pytest.mark.feature("A7", "C1")
 def test_kill_at_200_random_moments(tmp_path, uninterrupted):
