@@ -575,3 +575,21 @@ def test_help_does_without_numpy():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.stdout.splitlines()[-1] == "[]", run.stdout[-300:] + run.stderr
+
+
+def test_a_recording_is_given_up(ctmeter, long, feeder):
+    """One that was begun blocks the next one, until it is given up."""
+    ctmeter("meter", "create", "m.db")
+
+    def stop(share):
+        if share > 0.5:
+            raise KeyboardInterrupt
+
+    with Meter.open("m.db") as meter, pytest.raises(KeyboardInterrupt):
+        meter.feed(long / "long.npz", every_s=60.0, progress=stop)
+    run = ctmeter("meter", "feed", "m.db", feeder, "--start", "2026-05-01T00:00:00Z")
+    assert run.code == 6 and "long.npz was begun" in run.err and "abandon" in run.err
+    run = ctmeter("meter", "feed", "m.db", feeder, "--start", "2026-05-01T00:00:00Z", "--abandon")
+    assert run.code == 0 and "long.npz was given up" in run.err and "fed" in run.out
+    assert "nothing to give up" in ctmeter("meter", "feed", "m.db", "--abandon").err
+    assert ctmeter("meter", "feed", "m.db", long / "long.npz", "--json").json["results"][0]["status"] == "duplicate"

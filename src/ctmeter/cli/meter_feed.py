@@ -48,6 +48,8 @@ def feed(ctx: click.Context, /, store: str, recordings: tuple[str, ...], every: 
     start = start.isoformat() if hasattr(start, "isoformat") else start
     with Meter.open(store) as meter:
         given_up = meter.abandon() if abandon else None
+        if abandon and given_up is None:
+            click.echo("ctmeter: no recording was begun, there is nothing to give up", err=True)
         if given_up is not None:
             click.echo(f"ctmeter: {one_line(Exception(given_up))} was given up; what is in of it stays", err=True)
         said = read_events(events, meter.config) if events else []

@@ -46,6 +46,7 @@ MODULES = (
     "meter/stretch.py",
     "meter/tables.py",
     "meter/tariff.py",
+    "meter/trail.py",
     "meter/watch.py",
     "pipeline/describe.py",
     "pipeline/drive.py",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import getpass
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -35,6 +33,7 @@ from .pulses import Output
 from .quality import GOOD, Quality
 from .readings import Indicators, Reading
 from .tables import TABLES
+from .trail import audit_row
 from .values import readings
 from .watch import Event
 
@@ -66,7 +65,7 @@ class Meter:
                 # the store was made, and no more: its making may have been interrupted here
                 state = _first_state(json.loads(ledger.meta["config"]))
                 if not ledger.readonly:
-                    ledger.commit({"audit": [_audit("create", {"config": state["config"]})]}, state=state)
+                    ledger.commit({"audit": [audit_row("create", {"config": state["config"]})]}, state=state)
             self.config = MeterConfig.from_dict(state["config"])
             self._load(state)
             known = state["program"] == program_hash()
@@ -409,7 +408,7 @@ class Meter:
         registers = self.machine.registers
         totals = [(n, registers.value(n), registers.value(n, "primary")) for n in registers.names()]
         current = [(n, s, p, registers.remainder(n) if "_T" not in n else 0.0, p // (10**7 * 3_600_000_000)) for n, s, p in totals]
-        rows = {**(appends or {}), "audit": [_audit(action, detail) for action, detail in audit]}
+        rows = {**(appends or {}), "audit": [audit_row(action, detail) for action, detail in audit]}
         depth = depth_of(self.config.profile_depth, len(self.config.profile_energies), self.config.period, self.config.country)
         trims = {"logger2": self.config.logger_2_depth} | ({} if depth is None else {"profile": depth}) | dict(keep or {})
         self.ledger.commit(rows, {"registers": current}, trims, state)
@@ -591,11 +590,3 @@ def _first_state(config: Mapping[str, Any]) -> dict[str, Any]:
     """The state of a meter that has measured nothing."""
     empty: dict[str, Any] = {name: {} for name in ("carry", "outputs", "pulses")}
     return {**empty, "config": config, "program": program_hash(), "machine": None, "place": None, "running": False}
-
-
-def _audit(action: str, detail: Mapping[str, Any]) -> tuple[int, str, str, str]:
-    try:
-        who = getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        who = str(os.getuid()) if hasattr(os, "getuid") else ""
-    return time.time_ns(), who, action, json.dumps(detail, sort_keys=True, default=str)
