@@ -393,8 +393,10 @@ class Meter:
             "running": self._running,
             "outputs": {name: output.state() for name, output in self._outputs.items()},
             "pulses": self._pulse_rows.state(),
-            "config": json.loads(json.dumps(self.config.to_dict(), default=list)),
         }
+        if keep is not None:
+            # the configuration has changed
+            state["config"] = json.loads(json.dumps(self.config.to_dict(), default=list))
         self._commit(rows, state, audit, keep)
 
     def _commit(
