@@ -26,10 +26,15 @@ from .checks import setting as _setting
 from .checks import table as _table
 from .errors import SettingsError
 
-__all__ = ["OPTIONS", "Settings", "from_environment", "layered", "read_toml", "sidecar"]
+__all__ = ["OPTIONS", "Settings", "from_environment", "layered", "read_table", "read_toml", "sidecar"]
 
 #: Keys a TOML file may hold beside the settings: options of the command line.
-OPTIONS = ("rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose")
+OPTIONS = (
+    "rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose",
+    "start", "events", "list", "which", "stream", "csv", "telegram", "parquet",
+)  # fmt: skip
+#: Tables of a settings file that belong to other parts.
+_OTHERS = ("meter",)
 _ROLE = re.compile(r"U_(L[123]|N|L12|L23|L31|L21|L32|L13)|I_(L[123]|N)")
 
 
@@ -262,25 +267,41 @@ def layered(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Settings:
 
 
 def read_toml(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings and command-line options of a TOML file, unchecked.
+    """Settings and command-line options of a TOML file, unchecked; a table `meter` in it is passed over.
 
     Raises
     ------
     SettingsError
         The file cannot be read or is not TOML.
     """
+    values = _read(path)
+    options = {key: values.pop(key) for key in OPTIONS if key in values}
+    return {k: v for k, v in values.items() if k not in _OTHERS or not isinstance(v, dict)}, options
+
+
+def read_table(path: str | os.PathLike[str], name: str) -> dict[str, Any] | None:
+    """One table of a TOML file, unchecked; None where it has none of that name.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read or is not TOML.
+    """
+    table = _read(path).get(name)
+    return table if isinstance(table, dict) else None
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     import tomllib
 
     try:
-        values = tomllib.loads(Path(path).read_text("utf-8-sig"))
+        return tomllib.loads(Path(path).read_text("utf-8-sig"))
     except OSError as error:
         raise SettingsError(f"{os.fspath(path)}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{os.fspath(path)}: not UTF-8 text at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{os.fspath(path)}: not TOML: {error}") from None
-    options = {key: values.pop(key) for key in OPTIONS if key in values}
-    return values, options
 
 
 def sidecar(recording: str | os.PathLike[str]) -> Path | None:

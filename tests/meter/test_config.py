@@ -305,12 +305,12 @@ def test_decimals():
 
 @feature("F9", "A9")
 def test_analysis_logger():
-    names = [f"{q}_{p}" for q in ("U", "I", "P", "Q", "S", "PF", "THD_U", "Umin") for p in ("L1", "L2", "L3")]
+    names = [f"{q}_{p}" for q in ("U", "I", "P", "Q", "S", "U1", "I1", "A+") for p in ("L1", "L2", "L3")]
     assert MeterConfig(analysis_registers=names).analysis_registers == tuple(names) and len(names) == 24
     (fault,) = faults(analysis_registers=[*names, "f"])
     assert fault.startswith("analysis_registers: 25 registers, at most 24; 'f' is one too many")
     assert MeterConfig(analysis_registers=["P+", "S-", "A+", "R1_L2", "U_L1_max", "u2"])
-    for wrong in (["U_L4"], ["t"], ["HU_L1"], ["f", "f"], "f", 3, [["f"]]):
+    for wrong in (["U_L4"], ["t"], ["HU_L1"], ["THD_U_L1"], ["Pst_L1"], ["f", "f"], "f", 3, [["f"]]):
         assert at_fault(analysis_registers=wrong) == {"analysis_registers"}
     assert at_fault(analysis_interval=7) == {"analysis_interval"}
 

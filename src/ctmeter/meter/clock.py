@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from ..errors import SettingsError
 from .quality import DAY_NS, GOOD, Quality, Stamp, local_time
 
-__all__ = ["DAY_NS", "LocalClock", "Quality", "Stamp", "retimed", "utc_offset_of"]
+__all__ = ["DAY_NS", "LocalClock", "Quality", "Stamp", "drifted", "retimed", "utc_offset_of"]
 
 _S_NS = 1_000_000_000
 _HOUR_NS = 3600 * _S_NS
@@ -64,6 +64,17 @@ def retimed(start_ns: int, sample_rate: float, ppm: float, sync_ns: int) -> tupl
         raise SettingsError(f"clock_ppm: {ppm!r}, expected a finite number above -1e6")
     speed = 1 + Fraction(ppm) / 1_000_000
     return sync_ns + round((start_ns - sync_ns) / speed), float(Fraction(sample_rate) * speed)
+
+
+def drifted(t_ns: int, ppm: float, sync_ns: int) -> int:
+    """What a recorder's clock shows, that is fast by `ppm` and was right at `sync_ns`, ns UTC; see `retimed`.
+
+    Examples
+    --------
+    >>> drifted(604_800_000_000_000, 5.0, 0)
+    604803024000000
+    """
+    return t_ns + round((t_ns - sync_ns) * Fraction(ppm) / 1_000_000)
 
 
 def utc_offset_of(code: str) -> int:

@@ -9,18 +9,16 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..errors import SettingsError
-from ..settings import read_toml, unknown
+from ..settings import read_table, read_toml, unknown
 from . import config_checks as checks
 from .code_tables import PROFILES, SOFTWARE, missing_energies
 from .codes import SoftwareCodes, TypeCode
 from .config_fields import WIRING, MeterFields
+from .display_lists import Lists
+from .registers import existing
 
-__all__ = ["MeterConfig", "describe"]
+__all__ = ["MeterConfig", "describe", "read_values"]
 
-#: Total energies on the display, by name.
-_TOTALS = {"A+": "1.8.0", "A-": "2.8.0", "R+": "3.8.0", "R-": "4.8.0"}
-#: What the manual list shows after them: demand and its maximum, power, currents, voltages, frequency.
-_MANUAL = ("1.4.0", "1.6.0", "1.7.0", "31.7.0", "51.7.0", "71.7.0", "32.7.0", "52.7.0", "72.7.0", "14.7.0")
 #: What makes a record of the load profile what it is.
 _PROFILE = ("period", "energy_type", "profile_channels", "profile_side")
 
@@ -60,9 +58,23 @@ class MeterConfig(MeterFields):
 
     def _consequences(self) -> dict[str, Any]:
         """Defaults that follow from other fields."""
-        totals = tuple(_TOTALS[e] for e in self.energies)
-        lists = {"display_auto": totals, "display_manual": totals + _MANUAL, "display_backup": totals}
+        default = Lists.default(existing(self.energy_type), self.tariffs)
+        lists = {"display_auto": default.automatic, "display_manual": default.manual, "display_backup": default.backup}
         return {"wiring": WIRING[self.systems], "profile_channels": self.energy_type, **lists}
+
+    @property
+    def lists(self) -> Lists:
+        """The three lists of the display.
+
+        Raises
+        ------
+        SettingsError
+            Readings that this meter does not have, or legal ones missing; it names every fault.
+        """
+        return Lists(
+            automatic=self.display_auto, manual=self.display_manual, backup=self.display_backup,
+            energies=existing(self.energy_type), tariffs=self.tariffs,
+        )  # fmt: skip
 
     def _contradictions(self) -> Iterator[str]:
         if self.type_code is not None:
@@ -97,6 +109,8 @@ class MeterConfig(MeterFields):
     def _time_contradictions(self) -> Iterator[str]:
         if self.zone is not None and (self.utc_offset, self.dst) != (0, "none"):
             yield f"zone: {self.zone} excludes utc_offset and dst, which are {self.utc_offset} and {self.dst}"
+        if self.clock_ppm and self.clock_sync is None:
+            yield "clock_ppm: needs clock_sync, the time at which the recorder's clock was right"
         if self.tariff_source == "plan" and not self.tariff_plan:
             yield 'tariff_source: "plan" needs a tariff_plan'
         if self.tariff_source == "port" and not self.terminals.tariffs:
@@ -167,14 +181,16 @@ class MeterConfig(MeterFields):
 
     @classmethod
     def load(cls, toml: str | os.PathLike[str]) -> MeterConfig:
-        """The configuration in a TOML file; options of the command line in it are passed over.
+        """The configuration in a TOML file: its table `meter`, or all of a file that has none.
+
+        Options of the command line in it are passed over.
 
         Raises
         ------
         SettingsError
             The file cannot be read or is not TOML, or what it says is faulty; it names every fault and the file.
         """
-        values, _ = read_toml(toml)
+        values = read_values(toml)
         try:
             return cls.from_dict(values)
         except SettingsError as error:
@@ -189,8 +205,8 @@ class MeterConfig(MeterFields):
         return tuple(name for name in _PROFILE if getattr(self, name) != getattr(new, name))
 
     def given(self) -> dict[str, Any]:
-        """What differs from the defaults, as plain values."""
-        default = _DEFAULTS.to_dict()
+        """What differs from the defaults, and from what follows from other fields, as plain values."""
+        default = _DEFAULTS.to_dict() | {k: checks.plain(v) for k, v in self._consequences().items()}
         return {k: v for k, v in self.to_dict().items() if v != default[k]}
 
 
@@ -204,6 +220,18 @@ def _rebuild(values: Mapping[str, Any]) -> MeterConfig:
 
 
 _DEFAULTS = MeterConfig()
+
+
+def read_values(toml: str | os.PathLike[str]) -> dict[str, Any]:
+    """The values of a configuration in a TOML file, unchecked: its table `meter`, or all of a file that has none but options.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read or is not TOML.
+    """
+    table = read_table(toml, "meter")
+    return read_toml(toml)[0] if table is None else table
 
 
 def describe() -> Iterator[tuple[str, Any, str]]:

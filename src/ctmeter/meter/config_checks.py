@@ -10,20 +10,17 @@ from typing import Any
 
 from ..checks import Check, FaultError, ratio, whole
 from ..errors import SettingsError
-from ..quantity import columns, energy_keys
 from .code_tables import ALARMS, SOFTWARE
 from .codes import SoftwareCodes, TypeCode
+from .profile import MOST_REGISTERS, parse_register
 
 __all__ = [
     "alarms", "checked", "ct_ratio", "days", "instant", "load_control", "plain", "profile_depth", "readings", "registers", "software_codes",
     "tariff_plan", "type_code", "within", "zone",
 ]  # fmt: skip
 
-#: OBIS codes as a display shows them, `1.8.0`, with `*01` for a stored billing period.
-_READING = re.compile(r"(?:[0-9]{1,3}|[CFLP])\.(?:[0-9]{1,3}|F)(?:\.[0-9]{1,3})?(?P<stored>\*[0-9]{1,3})?")
-#: Powers by direction, which a table of quantities does not tell apart.
-_DIRECTED = ("P+", "P-", "Q+", "Q-", "S+", "S-")
-MAX_REGISTERS = 24
+#: OBIS codes as a display shows them, `1.8.0`, with `*01` for a stored billing period and `s` for the secondary value.
+_READING = re.compile(r"(?:[0-9]{1,3}|[CFLP])\.(?:[0-9]{1,3}|F)(?:\.[0-9]{1,3})?(?P<stored>\*[0-9]{1,3})?s?")
 MAX_DAYS = 100
 
 
@@ -88,18 +85,16 @@ def readings(limit: int, *, stored: bool) -> Check:
 
 
 def registers(value: Any) -> tuple[str, ...]:
-    """At most 24 names the analysis logger can record.
-
-    A name is an energy (`A+`, `R1_L2`), a power by direction (`P+`), or a numeric column of the table `10min`.
-    """
+    """At most 24 names the analysis logger can record; see `profile.parse_register`."""
     names = _sequence(value, 'registers such as "P+" or "U_L1"')
-    known = {*energy_keys(), *_DIRECTED, *(c.name for c in columns("10min") if c.quantity.dtype == "f8" and c.name != "duration")}
     for name in names:
-        if not isinstance(name, str) or name not in known:
-            raise FaultError(f"{name!r} is no register of the analysis logger")
+        try:
+            parse_register(str(name))
+        except SettingsError:
+            raise FaultError(f"{name!r} is no register of the analysis logger") from None
     _twice(names)
-    if len(names) > MAX_REGISTERS:
-        raise FaultError(f"{len(names)} registers, at most {MAX_REGISTERS}; {names[MAX_REGISTERS]!r} is one too many")
+    if len(names) > MOST_REGISTERS:
+        raise FaultError(f"{len(names)} registers, at most {MOST_REGISTERS}; {names[MOST_REGISTERS]!r} is one too many")
     return names
 
 

@@ -73,7 +73,7 @@ class MeterFields:
     display_manual: tuple[str, ...] = setting(
         None,
         checks.readings(30, stored=True),
-        "OBIS codes shown by the push button, 30 at most; totals, demand, power, currents, voltages, frequency",
+        "OBIS codes shown by the push button, 30 at most; totals, tariffs, maxima, momentary values, ratio, counters, clock",
     )
     display_backup: tuple[str, ...] = setting(None, checks.readings(8, stored=True), "OBIS codes shown without supply, 8 at most; totals")
     led_without_load: bool = setting(False, boolean, "the LED is on without load (Z2)")
@@ -154,6 +154,11 @@ class MeterFields:
     def energies(self) -> tuple[str, ...]:
         """Total energies the meter registers."""
         return PROFILES[self.energy_type]
+
+    @property
+    def tariffs(self) -> int:
+        """Tariffs in use: 4, or 0 where nothing chooses one."""
+        return 0 if self.tariff_source == "off" else 4
 
     @property
     def profile_energies(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ Periods stand on the clock. One that is not covered in full never makes a maximu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from .quality import GOOD, Quality
 
-__all__ = ["ACCUMULATED", "COVERED", "MAXIMA", "Maxima", "Period"]
+__all__ = ["ACCUMULATED", "COVERED", "MAXIMA", "Maxima", "Period", "summed"]
 
 #: Maxima, and the energy each is the mean power of: whole ones, and those of the tariffs 1 and 2.
 MAXIMA = {
@@ -30,6 +30,18 @@ MAXIMA = {
 ACCUMULATED = ("P+max", "P+max T1", "P+max T2", "Q+max")
 #: What may be missing of a period that counts as covered, ns: less than a sample of any recorder.
 COVERED = 10_000_000
+
+
+def summed(name: str) -> str:
+    """Name of the sum of a maximum over the billing periods.
+
+    Examples
+    --------
+    >>> summed("P+max T1")
+    'P+max acc T1'
+    """
+    head, _, tariff = name.partition(" ")
+    return f"{head} acc {tariff}".strip()
 
 
 @dataclass
@@ -103,18 +115,20 @@ class Maxima:
     ----------
     energies : sequence of str
         The ten total registers in their order.
+    there : collection of str
+        Those of them that the meter has: there are no maxima of the others.
     threshold : float, optional
         Secondary W; periods whose mean import is above it are counted.
     allow_incomplete : bool
         Whether a period that is not covered in full may make a maximum.
     """
 
-    def __init__(self, energies: tuple[str, ...], threshold: float | None, allow_incomplete: bool) -> None:
-        self._place = {name: energies.index(energy) for name, (energy, _) in MAXIMA.items()}
+    def __init__(self, energies: tuple[str, ...], there: Collection[str], threshold: float | None, allow_incomplete: bool) -> None:
+        self._place = {name: energies.index(energy) for name, (energy, _) in MAXIMA.items() if energy in there}
         self._threshold, self._allow = threshold, allow_incomplete
         #: Primary W, and the end of the period, ns UTC.
         self.largest: dict[str, tuple[float, int]] = {}
-        self.accumulated: dict[str, float] = dict.fromkeys(ACCUMULATED, 0.0)
+        self.accumulated: dict[str, float] = {name: 0.0 for name in ACCUMULATED if name in self._place}
         self.above = 0
         #: Mean of P+ over the last period that was covered, W.
         self.last: float | None = None
@@ -124,9 +138,9 @@ class Maxima:
         if not (period.complete or self._allow):
             return
         only = period.tariffs[0] if len(period.tariffs) == 1 else None
-        for name, (_, tariff) in MAXIMA.items():
-            power = period.power(self._place[name])
-            if tariff in (0, only) and power > self.largest.get(name, (0.0, 0))[0]:
+        for name, place in self._place.items():
+            power = period.power(place)
+            if MAXIMA[name][1] in (0, only) and power > self.largest.get(name, (0.0, 0))[0]:
                 self.largest[name] = (power, period.end_ns)
         self.last = period.power(0)
         if self._threshold is not None and period.secondary[0] * 1e6 > self._threshold * (period.end_ns - period.start_ns):
@@ -134,7 +148,7 @@ class Maxima:
 
     def stop(self) -> None:
         """A billing period has ended: maxima are added to their sums, and begin anew."""
-        for name in ACCUMULATED:
+        for name in self.accumulated:
             self.accumulated[name] += self.largest.get(name, (0.0, 0))[0]
         self.largest = {}
 

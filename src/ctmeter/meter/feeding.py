@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from ..engine import Engine, Registration
-from ..errors import StoreError
+from ..errors import InputError, StoreError
 from ..pipeline.sides import on_side
 from ..recording import Block, Channel, Gap, Wiring
 from ..settings import Settings
@@ -52,7 +51,9 @@ class Place:
         Of the recording.
     source : str
     start_ns : int
-        Its first sample, in true time.
+        Its first sample, by the recorder's clock.
+    limits : list of float or None
+        Seconds from there between which it counts.
     segment : int
         Segments that have begun, counted from 1; 0 before the first.
     rows, pulses : int
@@ -61,16 +62,23 @@ class Place:
         Ws since the last pulse of each stream, when the segment began.
     running : bool
         Whether registers were running then.
+    ratio : int
+        Transformer ratio then.
+    counts : dict of str to int
+        Samples of the segments before, and why some were not measured.
     """
 
     sha256: str
     source: str
     start_ns: int
+    limits: list[float | None] = field(default_factory=lambda: [None, None])
     segment: int = 0
     rows: int = 0
     pulses: int = 0
     carry: list[float] = field(default_factory=list)
     running: bool = False
+    ratio: int = 1
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 class Feeding:
@@ -91,6 +99,10 @@ class Feeding:
         Called between rows whenever recording time has passed another `every_s`; may store `machine` and `place`.
     quality : Quality
         Marks the first period.
+
+    Notes
+    -----
+    Pulses of the primary side go by the ratio that was in force when their segment began.
     """
 
     def __init__(
@@ -119,7 +131,6 @@ class Feeding:
         self._rows = self._pulses = 0
         self._last: np.ndarray | None = None
         self.samples = 0
-        self.counts: dict[str, int] = {}
 
     # -- what `drive` calls -----------------------------------------------------------------------------------
 
@@ -134,10 +145,11 @@ class Feeding:
         if self._segment < self.place.segment:
             return
         if self._segment > self.place.segment:
+            self._check_order(begins, sample_rate)
             self.machine.begin(begins, self._changes if self._segment == 1 else (), self._quality)
             self._quality = GOOD
-            self.place = replace(self.place, segment=self._segment, rows=0, pulses=0)
-        ratio = self.machine.registers.ratio if config.pulse_side == "primary" else 1
+            self.place = replace(self.place, segment=self._segment, rows=0, pulses=0, ratio=self.machine.registers.ratio)
+        ratio = self.place.ratio if config.pulse_side == "primary" else 1
         sizes = [quantum(s.constant, ratio) for s in self._streams]
         carry = [min(c, np.nextafter(size, 0.0)) for c, size in zip(self.place.carry, sizes, strict=True)]
         registration = Registration(
@@ -150,6 +162,15 @@ class Feeding:
         self._rows = self._pulses = 0
         self._last = None
         self._sizes, self._carry = sizes, carry
+
+    def _check_order(self, begins: int, sample_rate: float) -> None:
+        """Raise InputError where time goes back, which registers cannot."""
+        now = self.machine.now_ns
+        if now is not None and begins < now - round(2 * _NS / sample_rate):
+            raise InputError(
+                f"segment {self._segment} begins {(now - begins) / _NS:.6g} s before the one before it ends", path=self.place.source,
+                expected="segments in the order of time",
+            )  # fmt: skip
 
     def feed(self, item: Block | Gap) -> None:
         """Some more samples, or missing ones."""
@@ -221,11 +242,9 @@ class Feeding:
                 self._carry[k] = min(max(left, 0.0), float(np.nextafter(size, 0.0)))
             self.place.carry = self._carry
         self.place.running = bool(state["running"])
-        self._count(self._engine.quality)
+        quality = self._engine.quality
+        counts = dict(self.place.counts)
+        for name, n in [*((name, quality[name]) for name in ("samples", "integrated")), *quality["excluded"].items()]:
+            counts[name] = counts.get(name, 0) + int(n)
+        self.place.counts = counts
         self._engine = None
-
-    def _count(self, quality: Mapping[str, Any]) -> None:
-        for name in ("samples", "integrated"):
-            self.counts[name] = self.counts.get(name, 0) + int(quality[name])
-        for reason, n in quality["excluded"].items():
-            self.counts[reason] = self.counts.get(reason, 0) + int(n)

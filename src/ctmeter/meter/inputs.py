@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, SettingsError
 from ..recording import Recording, Timebase
 from .code_tables import Module
-from .tariff import port_tariff
+from .config import MeterConfig
+from .tariff import TARIFFS, port_tariff
 
-__all__ = ["FASTEST_PULSES", "Change", "changes"]
+__all__ = ["FASTEST_PULSES", "Change", "changes", "check_selection", "checked_events"]
 
 #: Pulses of an input in a second that can be believed.
 FASTEST_PULSES = 25.0
+#: What may happen beside the recordings. The ratio has a way of its own, which is locked and audited.
+_BESIDE = {"tariff": TARIFFS, "pulse": range(1, 1 << 31), "billing-stop": (1,), **dict.fromkeys(("alarm", "tamper-cover", "tamper-magnetic"), (0, 1))}
+_SELECTING = ("tariff", "tariff-a", "tariff-b")
 _ROWS = 1 << 20
 
 
@@ -71,6 +75,38 @@ def changes(recording: Recording, module: Module, names: tuple[str, str], t0_ns:
     return found
 
 
+def check_selection(config: MeterConfig) -> None:
+    """Raise SettingsError where inputs choose the tariff of which no status channel is known."""
+    faults = [
+        f'input_{k}: the name of the status channel is needed, as tariff_source is "port" and terminal {k} of module {config.module} selects'
+        for k, port in enumerate(config.terminals.ports, 1)
+        if port.role in _SELECTING and config.tariff_source == "port" and not getattr(config, f"input_{k}")
+    ]
+    if faults:
+        raise SettingsError(faults)
+
+
+def checked_events(events: Iterable[Change], config: MeterConfig) -> list[Change]:
+    """Events beside the recordings, in the order of time.
+
+    Raises
+    ------
+    InputError
+        An event that is none, or a value that it cannot have.
+    SettingsError
+        A tariff where the register does not choose it.
+    """
+    found = sorted(events, key=lambda e: e.t_ns)
+    for event in found:
+        if event.kind not in _BESIDE:
+            raise InputError(f"event {event.kind!r}", expected="one of " + ", ".join(_BESIDE))
+        if event.value not in _BESIDE[event.kind]:
+            raise InputError(f"event {event.kind!r}: {event.value!r}", expected="a value that it can have")
+        if event.kind == "tariff" and config.tariff_source != "register":
+            raise SettingsError(f'tariff_source: "{config.tariff_source}", expected "register" for tariffs given as events')
+    return found
+
+
 def _edges(recording: Recording, columns: list[int], t0_ns: int) -> Iterator[tuple[int, tuple[int | None, int | None]]]:
     """Time and states of the two inputs, at the first row and wherever one changes."""
     shift = t0_ns - (recording.start_ns or 0)
@@ -99,7 +135,8 @@ def _edges(recording: Recording, columns: list[int], t0_ns: int) -> Iterator[tup
 
 def _meaning(module: Module, before: list[int | None], states: tuple[int | None, int | None], t_ns: int) -> Iterator[Change]:
     """What a change of the inputs' states means."""
-    if module.tariffs and any(s is not None for s in states):
+    # without one of the inputs that select nothing is known
+    if module.tariffs and all(s is not None for port, s in zip(module.ports, states, strict=True) if port.role in _SELECTING):
         yield Change(t_ns, "tariff", port_tariff([bool(s) for s in states], module.code))
     for port, old, new in zip(module.ports, before, states, strict=True):
         if port.role not in ("pulse-in", "alarm-in", "billing-stop") or new is None or new == old:

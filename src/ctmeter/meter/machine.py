@@ -15,11 +15,11 @@ import numpy as np
 from .billing import LOGGER_2_FIELDS, BillingSchedule, LoggerSchedule, StopCounter, record
 from .clock import LocalClock
 from .config import MeterConfig
-from .demand import COVERED, Maxima, Period
+from .demand import COVERED, Maxima, Period, summed
 from .inputs import FASTEST_PULSES, Change
 from .profile import PROFILE_CHANNELS, Analysis
 from .quality import GOOD, Quality, gap_quality
-from .registers import KEYS, Registers
+from .registers import KEYS, Registers, existing
 from .stretch import Stretch
 from .tariff import TariffPlan
 from .watch import Event, Watch
@@ -29,6 +29,8 @@ __all__ = ["Machine", "voltage_columns"]
 _MINUTE = 60_000_000_000
 #: Order of changes that come at one instant, after ends of periods (0), of analysis intervals (1) and logger intervals (3).
 _RANK = {"billing-stop": 2, "ratio": 4, "pulse": 5, "alarm": 5, "tamper-cover": 5, "tamper-magnetic": 5, "tariff": 6}
+#: Those of them at which no register is looked at or changed: rows need no cut there.
+_ASIDE = frozenset({"pulse", "alarm", "tamper-cover", "tamper-magnetic"})
 _TOTALS = KEYS[:10]
 
 
@@ -65,7 +67,7 @@ class Machine:
         self.config = config
         self.clock = LocalClock(config.utc_offset, config.dst, config.zone)
         self.registers = Registers(config.energy_type, config.ct_ratio)
-        self.maxima = Maxima(_TOTALS, config.power_threshold, config.allow_incomplete)
+        self.maxima = Maxima(_TOTALS, existing(config.energy_type), config.power_threshold, config.allow_incomplete)
         self.analysis = Analysis(config.analysis_registers)
         self.watch = Watch(voltage_columns(str(config.wiring)), config.u_indicator, config.p_indicator, config.i_n)
         self.stops = StopCounter()
@@ -75,6 +77,7 @@ class Machine:
         self.tariff = 1
         self.pulses_in = 0
         self._pulse_ns: int | None = None
+        self._pulses_fast = False
         #: Up to where time has gone, ns; None before the first run.
         self.now_ns: int | None = None
         self.last: dict[str, float | None] = {}
@@ -83,6 +86,11 @@ class Machine:
         self._quality = GOOD
         self._changes: list[Change] = []
         self.out: dict[str, list[tuple[Any, ...]]] = {}
+
+    @property
+    def ordered(self) -> tuple[Change, ...]:
+        """What is to happen at later instants."""
+        return tuple(self._changes)
 
     @property
     def uses_tariffs(self) -> bool:
@@ -120,15 +128,14 @@ class Machine:
     def _advance(self, rows: Stretch) -> None:
         """Rows without a gap: from boundary to boundary."""
         assert self.now_ns is not None
-        for event in self.watch.feed(rows):
-            self.event(event)
         due = self._boundaries(self.now_ns, int(rows.end_ns[-1]))
-        rows = rows.cut(sorted({b.t_ns for b in due}))
+        rows = rows.cut(sorted({b.t_ns for b in due if b.kind not in _ASIDE}))
         at = 0
         for b in due:
-            stop = int(np.searchsorted(rows.end_ns, b.t_ns, side="right"))
-            self._take(rows.part(at, stop))
-            at = max(at, stop)
+            if b.kind not in _ASIDE:
+                stop = int(np.searchsorted(rows.end_ns, b.t_ns, side="right"))
+                self._take(rows.part(at, stop))
+                at = max(at, stop)
             self._cross(b, measured=True)
         self._take(rows.part(at, len(rows)))
         self.last = {name: float(v[-1]) if np.isfinite(v[-1]) else None for name, v in rows.means.items()}
@@ -138,6 +145,8 @@ class Machine:
         """Book rows between two boundaries."""
         if not len(rows):
             return
+        for event in self.watch.feed(rows):
+            self.event(event)
         grown = rows.energy.sum(axis=0)
         self.registers.add(grown, self.tariff)
         quality = Quality.of_flags(int(np.bitwise_or.reduce(rows.flags)))
@@ -215,7 +224,8 @@ class Machine:
         self._put("profile", (stamp, period.start_ns, period.end_ns, int(quality), period.covered_ns, period.ratio, *values, *deltas))
 
     def _end_analysis(self, b: _Boundary, measured: bool) -> None:
-        values = self.analysis.close()
+        registers = self.registers
+        values = self.analysis.close({name: registers.value(name) for name in registers.names() if name in self.analysis.registers})
         if any(v is not None for v in values):
             step = self.config.analysis_interval * _MINUTE
             quality = GOOD if measured else Quality.GAP
@@ -240,9 +250,10 @@ class Machine:
 
     def _pulse(self, b: _Boundary, _: bool) -> None:
         self.pulses_in += b.value
-        if self._pulse_ns is not None and b.t_ns - self._pulse_ns < 1e9 / FASTEST_PULSES:
-            self.event(Event(b.t_ns, "pulse-input", detail={"faster_than_hz": FASTEST_PULSES}))
-        self._pulse_ns = b.t_ns
+        fast = self._pulse_ns is not None and b.t_ns - self._pulse_ns < 1e9 / FASTEST_PULSES
+        if fast != self._pulses_fast:
+            self.event(Event(b.t_ns, "pulse-input", "begin" if fast else "end", detail={"faster_than_hz": FASTEST_PULSES}))
+        self._pulse_ns, self._pulses_fast = b.t_ns, fast
 
     def _outside(self, b: _Boundary, _: bool) -> None:
         """Alarm input and tampering: what others saw."""
@@ -264,19 +275,16 @@ class Machine:
         there = registers.names()
         values: dict[str, Any] = {
             "RTC/Quality": self._stamp(t_ns, measured),
-            "Hour counter": self.watch.supplied_ns / 3.6e12,
-            "Debiting stop counter": self.stops.count,
-            "Power threshold counter A+": maxima.above,
-            "Pulse input": self.pulses_in / self.config.pulse_input_divisor,
-            "CT ratio": registers.ratio,
+            "hours": self.watch.supplied_ns / 3.6e12,
+            "billing stops": self.stops.count,
+            "P+ threshold": maxima.above,
+            "pulse input": self.pulses_in / self.config.pulse_input_divisor,
+            "ratio": registers.ratio,
         }
-        values |= {name.replace("_", " "): registers.value(name, "primary") for name in there if name in _KEPT}
+        values |= {name: registers.value(name, "primary") for name in there if name in _KEPT}
         for name, (power, when) in maxima.largest.items():
             values |= {name: power, f"{name} RTC": when}
-        for name, power in maxima.accumulated.items():
-            head, _, tariff = name.partition(" ")
-            values[f"{head} acc {tariff}".strip()] = power
-        return values
+        return values | {summed(name): power for name, power in maxima.accumulated.items()}
 
     def event(self, event: Event) -> None:
         """Write an event down."""
@@ -288,6 +296,10 @@ class Machine:
     def schedule(self, change: Change) -> None:
         """Something ordered for a later instant."""
         self._changes = sorted([*self._changes, change], key=lambda c: c.t_ns)
+
+    def awaits(self, change: Change) -> bool:
+        """Whether that is ordered already."""
+        return change in self._changes
 
     def change_ratio(self, t_ns: int, ratio: int) -> None:
         """From an instant on another transformer ratio."""
@@ -312,7 +324,7 @@ class Machine:
             "watch": self.watch.state(),
             "stops": [self.stops.count, self.stops.last_ns],
             "tariff": self.tariff,
-            "pulses_in": [self.pulses_in, self._pulse_ns],
+            "pulses_in": [self.pulses_in, self._pulse_ns, self._pulses_fast],
             "now_ns": self.now_ns,
             "last": self.last,
             "tamper": self.tamper,
@@ -329,7 +341,7 @@ class Machine:
         self.watch.resume(state["watch"])
         self.stops = StopCounter(*state["stops"])
         self.tariff, self.now_ns, self.tamper = state["tariff"], state["now_ns"], state["tamper"]
-        self.pulses_in, self._pulse_ns = state["pulses_in"]
+        self.pulses_in, self._pulse_ns, self._pulses_fast = state["pulses_in"]
         self.last = dict(state["last"])
         self._period = None if state["period"] is None else Period.restore(state["period"])
         self._quality = Quality(state["quality"])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SettingsError
-from ..quantity import QUANTITIES, Rule
+from ..quantity import QUANTITIES, Rule, energy_keys
 
 __all__ = ["MOST_REGISTERS", "PROFILE_CHANNELS", "Analysis", "capacity", "depth_days", "depth_of", "parse_register"]
 
@@ -74,7 +74,7 @@ def depth_of(depth: str | int, channels: int, minutes: int, country: str = "") -
 
 _KINDS = ("min", "max")
 #: Import and export apart.
-_DIRECTED = {"P+": ("P", 1.0), "P-": ("P", -1.0), "Q+": ("Q", 1.0), "Q-": ("Q", -1.0)}
+_DIRECTED = {"P+": ("P", 1.0), "P-": ("P", -1.0), "Q+": ("Q", 1.0), "Q-": ("Q", -1.0), "S+": ("S", 1.0), "S-": ("S", -1.0)}
 #: Columns that may be logged, and how their means are made.
 _RULES = {
     column: q.rule
@@ -86,13 +86,15 @@ _RULES = {
 
 
 def parse_register(name: str) -> tuple[str, str]:
-    """Column and kind ("mean", "min" or "max") of a register of the analysis logger, such as "U_L1" or "I_L1_max".
+    """Column and kind ("mean", "min" or "max", "energy") of a register of the analysis logger, such as "U_L1", "I_L1_max" or "A+".
 
     Raises
     ------
     SettingsError
         No quantity of the meter's rows.
     """
+    if name in energy_keys():
+        return name, "energy"
     head, _, tail = name.rpartition("_")
     column, kind = (head, tail) if tail in _KINDS else (name, "mean")
     if column not in _RULES:
@@ -104,6 +106,9 @@ def _values(means: Mapping[str, np.ndarray], column: str) -> np.ndarray | None:
     if column not in _DIRECTED:
         return means.get(column)
     source, sign = _DIRECTED[column]
+    if source == "S":
+        # by the direction of P, a tie is import
+        return np.where((means["P"] >= 0) == (sign > 0), means["S"], 0.0 * means["P"]) if {"P", "S"} <= means.keys() else None
     return np.maximum(sign * means[source], 0.0) if source in means else None
 
 
@@ -147,11 +152,20 @@ class Analysis:
             self._sum[k] += float((w * (x * x if _RULES[column] is Rule.RMS else x)).sum())
             self._least[k], self._largest[k] = min(self._least[k], float(x.min())), max(self._largest[k], float(x.max()))
 
-    def close(self) -> list[float | None]:
-        """The values of the interval that ends now, in the order of the registers, secondary; None where there are none."""
+    def close(self, energies: Mapping[str, int] | None = None) -> list[float | None]:
+        """The values of the interval that ends now, in the order of the registers, secondary; None where there are none.
+
+        Parameters
+        ----------
+        energies : mapping of str to int, optional
+            The registers now, mWs and the like; their values are in Wh, varh and VAh.
+        """
         values: list[float | None] = []
         for k, (column, kind) in enumerate(self._parsed):
-            if not self._weight[k]:
+            if kind == "energy":
+                units = (energies or {}).get(column)
+                values.append(None if units is None else units / 3.6e6)
+            elif not self._weight[k]:
                 values.append(None)
             elif kind == "mean":
                 mean = self._sum[k] / self._weight[k]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Output", "Stream", "quantum"]
+__all__ = ["Output", "Stream", "lit", "quantum"]
 
 _PER_KILO = 3.6e6
 
@@ -110,3 +110,24 @@ class Output:
     def resume(self, state: Sequence[Any]) -> None:
         """Go on from `state`."""
         self._free_ns, self.given, self.lost, self.overrun_ns, self._lost_before = state
+
+
+def lit(t_ns: int, starts: np.ndarray, width: float, *, loaded: bool, without_load: bool) -> bool:
+    """Whether a LED is lit at an instant: while a pulse lasts, and without load for good where that is set.
+
+    Parameters
+    ----------
+    t_ns : int
+    starts : ndarray, int64
+        When its pulses begin, ns, ascending.
+    width : float
+        s of a pulse.
+    loaded : bool
+        Whether there is a load.
+    without_load : bool
+        Whether it is lit where there is none.
+    """
+    if not loaded:
+        return without_load
+    before = int(np.searchsorted(starts, t_ns, side="right"))
+    return before > 0 and t_ns - int(starts[before - 1]) < round(width * 1e9)

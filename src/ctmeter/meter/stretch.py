@@ -50,8 +50,8 @@ class Stretch:
             k = int(np.searchsorted(rows.start_ns, t, side="right")) - 1
             if k < 0 or not rows.start_ns[k] < t < rows.end_ns[k]:
                 continue
-            share = (t - int(rows.start_ns[k])) / (int(rows.end_ns[k]) - int(rows.start_ns[k]))
-            first = np.floor(rows.energy[k] * share).astype(np.int64)
+            part, whole = t - int(rows.start_ns[k]), int(rows.end_ns[k] - rows.start_ns[k])
+            first = np.array([n * part // whole for n in rows.energy[k].tolist()], np.int64)
             again = np.insert(np.arange(len(rows)), k + 1, k)
             energy, start, end = rows.energy[again], rows.start_ns[again], rows.end_ns[again]
             energy[k], energy[k + 1] = first, rows.energy[k] - first

@@ -7,6 +7,7 @@ from .profile import PROFILE_CHANNELS
 
 __all__ = ["TABLES", "column_of"]
 
+
 def column_of(register: str) -> str:
     """Name of a register as a column: "A_plus" for A+."""
     return register.replace("+", "_plus").replace("-", "_minus")
@@ -28,8 +29,14 @@ TABLES: tuple[TableSpec, ...] = (
     TableSpec(
         "profile",
         (
-            *_TIMES, ("start_ns", "INTEGER"), ("end_ns", "INTEGER"), ("quality", "INTEGER"), ("covered_ns", "INTEGER"),
-            ("ratio", "INTEGER"), *_CHANNELS, *_GROWN,
+            *_TIMES,
+            ("start_ns", "INTEGER"),
+            ("end_ns", "INTEGER"),
+            ("quality", "INTEGER"),
+            ("covered_ns", "INTEGER"),
+            ("ratio", "INTEGER"),
+            *_CHANNELS,
+            *_GROWN,
         ),
     ),
     TableSpec("analysis", (*_TIMES, ("start_ns", "INTEGER"), ("quality", "INTEGER"), *_VALUES), legal=False),
@@ -38,9 +45,7 @@ TABLES: tuple[TableSpec, ...] = (
     TableSpec("events", (*_TIMES, ("kind", "TEXT"), ("edge", "TEXT"), ("phase", "TEXT"), ("detail", "TEXT"))),
     TableSpec("ratios", (*_TIMES, ("ratio", "INTEGER"), ("secondary", "TEXT"), ("on_primary", "TEXT"))),
     # times are differences to the one before, int64 ns, zlib
-    TableSpec(
-        "pulses", (("stream", "TEXT"), ("first_ns", "INTEGER"), ("last_ns", "INTEGER"), ("count", "INTEGER"), ("times", "BLOB")), legal=False
-    ),
+    TableSpec("pulses", (("stream", "TEXT"), ("first_ns", "INTEGER"), ("last_ns", "INTEGER"), ("count", "INTEGER"), ("times", "BLOB")), legal=False),
     TableSpec(
         "recordings",
         (("start_ns", "INTEGER"), ("end_ns", "INTEGER"), ("source", "TEXT"), ("sha256", "TEXT"), ("samples", "INTEGER"), ("counts", "TEXT")),

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .demand import summed
 from .machine import Machine
 from .obis import REGISTERS, Definition, Form
 from .readings import Reading
@@ -74,9 +75,7 @@ def _demands(machine: Machine, side: str) -> dict[str, tuple[Any, int | None]]:
     maxima, ratio = machine.maxima, machine.registers.ratio
     factor = 1.0 if side == "primary" else 1.0 / ratio
     values: dict[str, tuple[Any, int | None]] = {name: (power * factor, t) for name, (power, t) in maxima.largest.items()}
-    for name, power in maxima.accumulated.items():
-        head, _, tariff = name.partition(" ")
-        values[f"{head} acc {tariff}".strip()] = (power * factor, None)
+    values |= {summed(name): (power * factor, None) for name, power in maxima.accumulated.items()}
     if maxima.last is not None:
         values["P+last"] = (maxima.last * factor, None)
     return values
@@ -100,4 +99,3 @@ def _various(machine: Machine, errors: int) -> dict[str, tuple[Any, int | None]]
         utc = dt.datetime.fromtimestamp(now // 1_000_000_000, dt.UTC)
         values |= {"clock": f"{utc:%Y-%m-%dT%H:%M:%SZ}", "time": f"{local:%H:%M:%S}", "date": f"{local:%Y-%m-%d}"}
     return {name: (value, now) for name, value in values.items()}
-

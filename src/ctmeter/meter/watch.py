@@ -18,8 +18,8 @@ __all__ = ["Event", "Watch"]
 
 #: Share of the voltage limit by which it must be missed before a phase counts as off again. Not in the data sheet.
 _HYSTERESIS = 0.02
-#: Seconds for which something suspicious must last before it is said. Not in the data sheet.
-_PATIENCE = 10
+#: ns for which something suspicious must last before it is said. Not in the data sheet.
+_PATIENCE = 10_000_000_000
 #: Share of the nominal current that is a load where the phase has no voltage. Not in the data sheet.
 _LOADED = 0.05
 
@@ -95,22 +95,27 @@ class Watch:
 
     def _voltage(self, rows: Stretch, events: list[Event]) -> list[np.ndarray | None]:
         on: list[np.ndarray | None] = []
+        known = np.ones(len(rows), bool)
         for k, column in enumerate(self._voltages):
             u = rows.means.get(column) if column else None
             if u is None:
                 on.append(None)
                 continue
-            # a voltage that cannot be told changes nothing
+            # a voltage that cannot be told changes nothing, and is no failure before the first that can
             state = _held(bool(self._on[k]), u > self._u, u < self._u * (1 - _HYSTERESIS))
             on.append(state)
-            self._on[k] = bool(state[-1])
+            if self._on[k] is None:
+                told = np.logical_or.accumulate(np.isfinite(u))
+                known &= told
+            if self._on[k] is not None or told[-1]:
+                self._on[k] = bool(state[-1])
         there = [s for s in on if s is not None]
         if there:
-            none = ~np.any(there, axis=0)
+            none = ~np.any(there, axis=0) & known
             self._edges(rows, none, "voltage-failure", "", events)
             for k, live in enumerate(on):
                 if live is not None:
-                    self._edges(rows, ~live & ~none, "phase-loss", f"L{k + 1}", events)
+                    self._edges(rows, ~live & ~none & known, "phase-loss", f"L{k + 1}", events)
         return on
 
     def _loads(self, rows: Stretch, on: Sequence[np.ndarray | None], events: list[Event]) -> None:
@@ -148,8 +153,8 @@ class Watch:
                 self._edges(rows, state, kind, phase, events)
             return
         lasting = np.zeros(len(state), bool)
-        for k, true in enumerate(state.tolist()):
-            count = count + 1 if true else 0
+        for k, (true, ns) in enumerate(zip(state.tolist(), (rows.end_ns - rows.start_ns).tolist(), strict=True)):
+            count = count + ns if true else 0
             lasting[k] = count >= _PATIENCE
         self._suspect[key] = count
         self._edges(rows, lasting, kind, phase, events)

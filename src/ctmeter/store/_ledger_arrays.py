@@ -7,21 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from ._ledger_schema import TableSpec
-
 __all__ = ["arrays"]
 
 
-def arrays(spec: TableSpec, rows: Sequence[Sequence[Any]]) -> dict[str, np.ndarray[Any, Any]]:
-    """The columns of a table as `Ledger.columns` gives them.
+def arrays(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    """Columns, with their types, as `Ledger.columns` gives them.
 
     Raises
     ------
     TypeError, ValueError, OverflowError
         A value that a column of that type does not hold.
     """
-    columns = zip(*rows, strict=True) if rows else ((),) * len(spec.columns)
-    return {name: _array(kind, values) for (name, kind), values in zip(spec.columns, columns, strict=True)}
+    found = zip(*rows, strict=True) if rows else ((),) * len(columns)
+    return {name: _array(kind, values) for (name, kind), values in zip(columns, found, strict=True)}
 
 
 def _array(kind: str, values: tuple[Any, ...]) -> np.ndarray[Any, Any]:

@@ -91,8 +91,10 @@ class Reading:
         with guard(self.path):
             return self._file.db.execute(spec.select(wanted) + where + spec.order, [n for _, n in bounds]).fetchall()
 
-    def columns(self, table: str, start: int | None = None, stop: int | None = None) -> dict[str, np.ndarray[Any, Any]]:
-        """The columns of a table as arrays of one length, those of the description.
+    def columns(
+        self, table: str, start: int | None = None, stop: int | None = None, names: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """The columns of a table as arrays of one length, those of the description, or those of them that are named.
 
         Returns
         -------
@@ -107,9 +109,10 @@ class Reading:
         """
         from ._ledger_arrays import arrays
 
-        rows = self.rows(table, start, stop)
+        rows = self.rows(table, start, stop, names)
+        kinds = {"seq": "INTEGER", "prev": "BLOB", "digest": "BLOB", **dict(self._specs[table].columns)}
         try:
-            return arrays(self._specs[table], rows)
+            return arrays([(name, kinds[name]) for name in names or self._specs[table].names], rows)
         except DAMAGE as error:
             raise StoreError(errno.EIO, f"table {table}: {error}", self.path) from None
 
