@@ -34,6 +34,8 @@ _WHOLE_GROUPS = 101
 _LISTS = {"H": slice(0, 51), "IH": slice(51, 101)}
 _GROUP_LISTS = {"G": slice(_SPECTRUM, _SPECTRUM + 51), "IG": slice(_SPECTRUM + 51, _SPECTRUM + 101)}
 _THD_ORDER = 40
+#: Share of its samples that a channel must have in a cycle or window to have values there.
+_SHARE = 0.9
 _TURN = np.exp(2j * np.pi / 3)
 
 
@@ -148,11 +150,11 @@ class Layout:
         n = rows[:, 1] - rows[:, 0]
         valid = n[:, None] - rows[:, _MISSING : _MISSING + 8]
         with np.errstate(divide="ignore", invalid="ignore"):
-            squares = np.where(valid >= 1, np.maximum(sums[:, :8], 0.0) / valid, np.nan)
-            both = np.minimum(valid[:, :3], valid[:, 4:7])
-            p = np.where(both >= 1, sums[:, 8:11] / both, np.nan)
+            there = valid >= np.maximum(_SHARE * n, 1.0)[:, None]
+            squares = np.where(there, np.maximum(sums[:, :8], 0.0) / valid, np.nan)
+            p = np.where(there[:, :3] & there[:, 4:7], sums[:, 8:11] / np.minimum(valid[:, :3], valid[:, 4:7]), np.nan)
             # fundamental phasors of u1 u2 u3 uN i1 i2 i3 iN, rms
-            phasors = np.where(valid >= 1, np.sqrt(2) * (sums[:, 20:28] + 1j * sums[:, 28:36]) / valid, np.nan)
+            phasors = np.where(there, np.sqrt(2) * (sums[:, 20:28] + 1j * sums[:, 28:36]) / valid, np.nan)
         cross = sums[:, 12:19] / n[:, None]
         out: Rows = {
             # a cycle that begins with the recording begins half a sample before the first
@@ -180,6 +182,7 @@ class Layout:
         flags = rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags)
         low, high = (42.5, 57.5) if self.nominal < 55 else (51.0, 69.0)
         flags |= np.where((out["f"] < low) | (out["f"] > high), np.uint32(Flag.OUT_OF_RANGE), np.uint32(0)).astype(np.uint32)
+        flags |= np.where((rows[:, _MISSING : _MISSING + 8] > (1 - _SHARE) * (rows[:, 1] - rows[:, 0])[:, None]).any(axis=1), np.uint32(Flag.INCOMPLETE), np.uint32(0)).astype(np.uint32)
         missing, saturated = rows[:, 4].astype(np.int64), rows[:, 5].astype(np.int64)
         out["flags"] = flags
         for k, phase in enumerate(PHASES):
@@ -218,7 +221,7 @@ class Layout:
         if method == "fryze":
             q = np.copysign(np.sqrt(np.maximum(s**2 - p**2, 0.0)), q)
         elif method != "fundamental":
-            q = other
+            q = np.where(np.isnan(p), np.nan, other)
         total_p, total_q = p[:, powered].sum(1), q[:, powered].sum(1)
         total_s = self._apparent(s, squares, cross, total_p, total_q)
         if not self.line:
