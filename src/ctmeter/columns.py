@@ -182,7 +182,8 @@ class Layout:
         flags = rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags)
         low, high = (42.5, 57.5) if self.nominal < 55 else (51.0, 69.0)
         flags |= np.where((out["f"] < low) | (out["f"] > high), np.uint32(Flag.OUT_OF_RANGE), np.uint32(0)).astype(np.uint32)
-        flags |= np.where((rows[:, _MISSING : _MISSING + 8] > (1 - _SHARE) * (rows[:, 1] - rows[:, 0])[:, None]).any(axis=1), np.uint32(Flag.INCOMPLETE), np.uint32(0)).astype(np.uint32)
+        empty = (rows[:, _MISSING : _MISSING + 8] > (1 - _SHARE) * (rows[:, 1] - rows[:, 0])[:, None]).any(axis=1)
+        flags |= np.where(empty, np.uint32(Flag.INCOMPLETE), np.uint32(0)).astype(np.uint32)
         missing, saturated = rows[:, 4].astype(np.int64), rows[:, 5].astype(np.int64)
         out["flags"] = flags
         for k, phase in enumerate(PHASES):

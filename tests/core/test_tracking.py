@@ -280,3 +280,55 @@ def test_swell_and_slow_growth_do_not_move_the_phase(phase: str):
     waves["U_" + phase] *= np.where((t > 0.7) & (t < 1.2), 1.4, 1.0) * (1 + 0.1 * np.clip(t - 1.5, 0, None))
     run = measure(waves, FS)
     assert np.abs(run.inner("f") - 50.2).max() < 5e-3 and not run.basic["flags"].any()
+
+
+@pytest.mark.parametrize(("share", "f_extra", "phases"), [(0.03, 65.0, 3), (0.03, 35.0, 3), (0.03, 65.0, 1), (0.035, 40.0, 1)])
+def test_strong_interharmonic_beside_the_fundamental(share: float, f_extra: float, phases: int, record_property: Record):
+    """It moves neither the frequency nor the windows' edges, nor does it look like a voltage without a fundamental."""
+    t = np.arange(round(4.0 * FS)) / FS
+    waves = {}
+    for k, n in enumerate(VOLTAGES[:phases]):
+        waves[n] = 2**0.5 * 230 * (np.sin(2 * np.pi * 50 * t - 2 * np.pi * k / 3) + share * np.sin(2 * np.pi * f_extra * t))
+    run = measure(waves, FS, spectra="basic")
+    inner = slice(2, -2)
+    assert not run.basic["flags"][inner].any()
+    off = float(np.abs(run.basic["f"][inner] - 50).max()) * 1e3
+    own = int(f_extra // 50)
+    groups, orders = run.basic["IHU_L1"][inner] / 230, run.basic["HU_L1"][inner] / 230
+    absent = max(float(np.delete(groups, [0, 1], axis=1).max()), float(orders[:, 2:].max())) * 1e6
+    record_property("f mHz", off)
+    record_property("absent ppm", absent)
+    assert off < 0.15 and absent < 5
+    assert groups[:, own] == pytest.approx(share, rel=1e-3)
+
+
+def test_missing_samples_do_not_move_the_tracker():
+    """Ten of one voltage: windows on either side are as they would be, the one around them has the missing said."""
+    waves = steady({"U_L1": {1: 230.0}}, 50.0, 6400.0, 3.0)
+    waves["U_L1"][6700:6710] = np.nan
+    run = measure(waves, 6400.0, spectra="basic")
+    (at,) = np.flatnonzero(flagged(run.basic["flags"], Flag.NOT_FINITE))
+    for k in range(2, len(run.basic["t"]) - 1):
+        if k != at:
+            assert abs(run.basic["U_L1"][k] - 230) < 230 * 5e-6 and abs(run.basic["f"][k] - 50) < 5e-5 and run.basic["THD_U_L1"][k] < 1e-4
+    assert abs(run.basic["f"][at] - 50) < 5e-3 and abs(run.basic["U_L1"][at] - 230) < 1.0
+
+
+def test_a_long_run_of_missing_samples_leaves_no_value():
+    """A second without samples: no value stands on a few of them, and what is averaged is what was measured."""
+    waves = steady({"U_L1": {1: 230.0}, "I_L1": {1: 10 * np.exp(-0.5j)}}, 50.0, 6400.0, 4.0)
+    for n in waves:
+        waves[n][6401:12800] = np.nan
+    run = measure(waves, 6400.0, cycle=True)
+    p = 2300 * np.cos(0.5)
+    for name, truth in (("U_L1", 230.0), ("I_L1", 10.0), ("P_L1", p), ("S", 2300.0)):
+        there = np.isfinite(run.basic[name])
+        whole = there & ~flagged(run.basic["flags"], Flag.NOT_FINITE)
+        # an edge beside missing samples looks at some of them
+        assert there.sum() == 14 and ppm(run.basic[name][there], truth) < 10_000 and ppm(run.basic[name][whole], truth) < 10
+        cycles = run.tables["cycle"][name]
+        # a cycle with a tenth missing may be wrong by that much
+        assert np.abs(cycles[np.isfinite(cycles)] / truth - 1).max() < 0.1
+    gone = np.isnan(run.basic["U_L1"])
+    assert flagged(run.basic["flags"], Flag.INCOMPLETE).tolist() == gone.tolist()
+    assert np.isnan(run.basic["f"][gone]).all()

@@ -80,7 +80,7 @@ cdef inline int smoothed(const state_t *s, long hop, int lag, double *t, double 
     at = <int>((hop + 1) % POINTS)
     slope = (s.point_phase[at] - s.point_phase[(hop - 1) % POINTS]) / (s.point_t[at] - s.point_t[(hop - 1) % POINTS])
     # a jump or a run-up is not to be smoothed away
-    if fabs(sp - slope * (st - s.point_t[hop % POINTS])) > 0.015:
+    if fabs(sp - slope * (st - s.point_t[hop % POINTS])) > 0.031:
         return 0
     t[0], phase[0] = st, sp + s.point_phase[hop % POINTS]
     return 1
