@@ -132,7 +132,7 @@ cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
         gate = agreed(s, d, live, count)
         count = 0
         for k in range(3):
-            if live[k] == 1 and s.known[k] and fabs(wrapped(d[k] - gate)) < 0.03:
+            if live[k] == 1 and s.known[k] and fabs(wrapped(d[k] - gate)) < 0.04:
                 x += re[k]
                 y += im[k]
                 count += 1
