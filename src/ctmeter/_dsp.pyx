@@ -336,6 +336,7 @@ cdef class Core:
         memset(self.c.marks, 0, (self.c.mask + 1) * sizeof(uint16_t))
         self.s.floated = self.s.staged = self.s.frames = self.s.ticked = self.s.blocks = self.s.decimated = 0
         self.s.last_mark = -1
+        self.s.loud = -0.5
         self.s.locked = self.s.ended = self.s.fly = self.s.have_last = 0
         self.s.hops = 0
         for g in range(GRIDS):

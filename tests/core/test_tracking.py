@@ -332,3 +332,25 @@ def test_a_long_run_of_missing_samples_leaves_no_value():
     gone = np.isnan(run.basic["U_L1"])
     assert flagged(run.basic["flags"], Flag.INCOMPLETE).tolist() == gone.tolist()
     assert np.isnan(run.basic["f"][gone]).all()
+
+
+@pytest.mark.parametrize("f", [45.0, 49.0, 49.9, 50.02, 50.5, 57.5])
+@pytest.mark.parametrize("dead", [0.2, 0.5, 1.0])
+@pytest.mark.parametrize("phases", [1, 3])
+def test_a_dead_start_leaves_no_false_extremes(f: float, dead: float, phases: int):
+    """The phase is found only after the voltage has come: no half-cycle is measured over that step."""
+    t = np.arange(round(2.5 * FS)) / FS
+    waves = {n: np.where(t < dead, 0.0, 2**0.5 * 230 * np.cos(2 * np.pi * f * t - 2 * np.pi * k / 3)) for k, n in enumerate(VOLTAGES[:phases])}
+    run = measure(waves, FS, half_cycle=True, nominal_voltage=230.0)
+    for channel in range(phases):
+        at, u = run.urms(channel)
+        later = u[(at > dead + 0.03) & np.isfinite(u)]
+        assert later.max() < 233 and later.min() > 227 and len(later) > (2.4 - dead) * 2 * f - 6
+
+
+def test_what_is_slow_and_then_nothing_is_nothing():
+    """DC of full voltage says nothing of the mains; once it has gone for a fifth of a second, there is none."""
+    t = np.arange(round(3.0 * FS)) / FS
+    waves = {"U_L1": np.where(t < 1, 230.0, np.where(t < 2, 0.0, 325 * np.cos(2 * np.pi * 50 * t)))}
+    at, u = measure(waves, FS, half_cycle=True, nominal_voltage=230.0).urms(0)
+    assert np.isnan(u[at < 1.15]).all() and (u[(at > 1.25) & (at < 1.97)] < 1).all()

@@ -5,7 +5,7 @@ edges of windows. The mean over as many hops as a window has cycles has a zero a
 spectrum; so the phase waits half a window to be smoothed, where all of them are good and agree.
 """
 
-from libc.math cimport INFINITY, M_PI, fabs
+from libc.math cimport INFINITY, M_PI, fabs, floor
 
 from ctmeter._kernels.cycles cimport common_boundary, own_boundary
 from ctmeter._kernels.edges cimport turn_reference
@@ -38,6 +38,11 @@ cdef inline void advance(core_t *c, state_t *s, out_t *out, double tb, double ph
     for grid in range(GRIDS):
         due[grid] = INFINITY
         phase[grid] = s.out_phase + s.before[grid]
+        if grid and fabs(phase_b + theta[grid] - phase[grid] - s.held * (tb - ta)) > (0.6 if good and s.out_good else 0.1):
+            # the phase was found anew: half-cycles on either side of that do not belong together
+            phase[grid] = phase_b + theta[grid] - s.held * (tb - ta)
+            s.m[grid] = <long>floor((phase[grid] + s.held * max(s.edge_t[grid] - ta, 0.0)) / M_PI) + 1
+            s.halves[grid] = 0
         slope[grid] = (phase_b + theta[grid] - phase[grid]) / (tb - ta)
         if has_grid(c, grid) and slope[grid] > 0.0:
             due[grid] = ta + (s.m[grid] * M_PI - phase[grid]) / slope[grid]
