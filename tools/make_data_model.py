@@ -69,7 +69,7 @@ FLAGS = {
     Flag.GAP: "samples are missing in it",
     Flag.SATURATED: "values at the limits of the input",
     Flag.NOT_FINITE: "values that are missing or no numbers; 1e60 V or A and more are none either",
-    Flag.NO_LOCK: "no fundamental to synchronise with, in part or all of the interval, as while a change of all voltages passes; where in all, `f` is null",
+    Flag.NO_LOCK: "no fundamental to synchronise with, in part (as while a change of all voltages passes) or all of it; where in all, `f` is null",
     Flag.INCOMPLETE: "fewer windows than belong to it; in a window, a channel that lacks more than a tenth of its samples and has no value",
     Flag.NO_CLOCK: "times are counted from 1970-01-01",
     Flag.OUT_OF_RANGE: "the frequency is outside the range of the mains",

@@ -345,7 +345,7 @@ def test_a_dead_start_leaves_no_false_extremes(f: float, dead: float, phases: in
     for channel in range(phases):
         at, u = run.urms(channel)
         later = u[(at > dead + 0.03) & np.isfinite(u)]
-        assert later.max() < 233 and later.min() > 227 and len(later) > (2.4 - dead) * 2 * f - 6
+        assert later.max() < 233 and later.min() > 227 and len(later) > (2.4 - dead) * 2 * f - 16
 
 
 def test_what_is_slow_and_then_nothing_is_nothing():
