@@ -73,7 +73,7 @@ FLAGS = {
     Flag.INCOMPLETE: "fewer windows than belong to it",
     Flag.NO_CLOCK: "times are counted from 1970-01-01",
     Flag.OUT_OF_RANGE: "the frequency is outside the range of the mains",
-    Flag.SETTLING: "filters still settle",
+    Flag.SETTLING: "the flickermeter still settles",
     Flag.LOW_RATE: "the sample rate carries less than the quantity asks for",
 }
 
@@ -86,6 +86,9 @@ interval is flagged incomplete when it has fewer than fifteen windows (`3s`), le
 uncovered than a window and a cycle (`10min`), or has fewer than twelve values (`2h`). Where nothing was
 measured there is no row. A Pst of which the flickermeter has not seen all ten minutes makes its row neither incomplete nor
 settling for the other quantities; that the flickermeter began within the row is seen by the flag settling of its windows.
+
+The flickermeter settles for 60 s from the start, from the end of a gap, and from missing samples, of which it begins anew for the
+voltages they belong to; for the first 8 s of these there is no sensation. Windows within are flagged settling.
 """
 
 
