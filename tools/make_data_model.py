@@ -87,8 +87,8 @@ uncovered than a window and a cycle (`10min`), or has fewer than twelve values (
 measured there is no row. A Pst of which the flickermeter has not seen all ten minutes makes its row neither incomplete nor
 settling for the other quantities; that the flickermeter began within the row is seen by the flag settling of its windows.
 
-The flickermeter settles for 60 s from the start, from the end of a gap, and from missing samples, of which it begins anew for the
-voltages they belong to; for the first 8 s of these there is no sensation. Windows within are flagged settling.
+The flickermeter settles for 60 s after the start and after a gap, and after missing samples, where it begins anew for the
+voltages that they belong to; in the first 8 s there is no sensation. Windows within the 60 s are flagged settling.
 """
 
 

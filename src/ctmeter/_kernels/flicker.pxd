@@ -141,7 +141,7 @@ cdef inline void flicker_outputs(const core_t *c, state_t *s, out_t *out) noexce
         until = ceil((f.tick - c.flick.first) / c.flick.stride)
         if until < last:
             last = max(<long>until, f.done)
-        if s.last_mark >= first_frame(c, f.done) and last > f.done:
+        if s.last_mark >= 0 and last > f.done and s.last_mark >= first_frame(c, f.done):
             run_over_marks(c, s, f.done, last)
         else:
             run_banks(c, f.done, last)
