@@ -158,7 +158,8 @@ cdef inline int is_settling(const core_t *c, const flicker_bank_t *b, int l, lon
         return 0
     if settled < 0.0:
         return b.live[l] > 0.0 or b.lost[l]
-    return first < c.flicker.done - settled
+    # to an output, from the run's first sample on: that is not where output 0 stands
+    return first < c.flicker.done - settled - c.flick.first / c.flick.stride - 1.0
 
 
 cdef inline void flicker_of(const core_t *c, const state_t *s, span_t *v) noexcept nogil:
