@@ -73,7 +73,7 @@ FLAGS = {
     Flag.INCOMPLETE: "fewer windows than belong to it; in a window, a channel that lacks more than a tenth of its samples and has no value",
     Flag.NO_CLOCK: "times are counted from 1970-01-01",
     Flag.OUT_OF_RANGE: "the frequency is outside the range of the mains",
-    Flag.SETTLING: "filters still settle",
+    Flag.SETTLING: "the flickermeter still settles",
     Flag.LOW_RATE: "the sample rate carries less than the quantity asks for",
 }
 
@@ -86,6 +86,9 @@ interval is flagged incomplete when it has fewer than fifteen windows (`3s`), le
 uncovered than a window and a cycle (`10min`), or has fewer than twelve values (`2h`). Where nothing was
 measured there is no row. A Pst of which the flickermeter has not seen all ten minutes makes its row neither incomplete nor
 settling for the other quantities; that the flickermeter began within the row is seen by the flag settling of its windows.
+
+The flickermeter settles for 60 s after the start and after a gap, and after missing samples, where it begins anew for the
+voltages that they belong to; in the first 8 s there is no sensation. Windows within the 60 s are flagged settling.
 """
 
 
