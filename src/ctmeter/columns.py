@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .power import k_factor_of, power_sets, tdd_of
-from .quantity import LINES, PHASES, Flag
+from .quantity import EXTRAS, LINES, PHASES, Flag, columns
 from .settings import Settings
 
 __all__ = ["ROW", "Layout", "Rows"]
@@ -37,6 +37,12 @@ _THD_ORDER = 40
 #: Share of its samples that a channel must have in a cycle or window to have values there.
 _SHARE = 0.9
 _TURN = np.exp(2j * np.pi / 3)
+#: A positive sequence below this share of the largest phasor is none.
+_LEAST_POSITIVE = 1e-3
+#: What says nothing of a window without a frequency.
+_OF_FUNDAMENTAL = {"DPF", "phi_U", "phi_I", "u2", "u0", "i2", "i0", "sequence", "THD_U", "THD_I", "THDG_U", "THDG_I", "THDL_U", "THDL_I"}
+_OF_FUNDAMENTAL |= {"PWHD_U", "PWHD_I", "K_I", "TDD_I"}
+_FUNDAMENTAL_COLUMNS = [c.name for c in columns("basic", extras=EXTRAS) if c.quantity.name in _OF_FUNDAMENTAL]
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,11 @@ class Layout:
         return [] if self.line else [k for k in range(3) if self.here[k]]
 
     @property
+    def neutral(self) -> bool:
+        """Whether the neutral current is known: measured, or the sum of the phase currents."""
+        return self.here[7] or (all(self.here[4:7]) and not self.line)
+
+    @property
     def _line_twins(self) -> bool:
         return self.line or self.settings.voltages == "line"
 
@@ -103,6 +114,10 @@ class Layout:
         if len(spectra):
             size = _SPECTRUM + (_WHOLE_GROUPS if self.settings.groups else 0)
             self._spectra(out, _without(spectra.reshape(len(rows), -1, size, 8), rows[:, 4].astype(np.int64)))
+        lost = np.isnan(out["f"])
+        if lost.any():
+            for name in out.keys() & _FUNDAMENTAL_COLUMNS:
+                out[name] = np.where(lost, np.nan, out[name])
         if self.settings.power_sets:
             out |= power_sets(out)
         return out
@@ -203,7 +218,7 @@ class Layout:
                 out[f"I_{PHASES[k]}"] = np.sqrt(squares[:, 4 + k])
         if self.here[3]:
             out["U_N"] = np.sqrt(squares[:, 3])
-        if self.here[7] or (all(self.here[4:7]) and not self.line):
+        if self.neutral:
             out["I_N"] = np.sqrt(self._neutral(squares, cross))
 
     def _neutral(self, squares: np.ndarray, cross: np.ndarray) -> np.ndarray:
@@ -272,6 +287,8 @@ class Layout:
                 out[f"{kind}1_{name}"] = size = np.abs(phasor)
                 # no angle where there is nothing but rounding beside the other phasors
                 out[f"phi_{kind}_{name}"] = np.where(size > noise, np.degrees(np.angle(phasor)), np.nan)
+        if self.neutral:
+            out["I1_N"] = np.abs(phasors[:, 7] if self.here[7] else phasors[:, 4:7].sum(1))
         if len(self.phases) == 3 or (self.line and self.here[0]):
             zero, positive, negative = _sequences(u)
             out["u2"] = 100 * _ratio(negative, positive)
@@ -367,7 +384,7 @@ class Distortion:
                 "THDG": (there, 100 * np.sqrt(groups / first_group)),
                 "THDL": (there, 100 * np.sqrt(line / first_line)),
                 "PWHD": (there & self._weighted, 100 * np.sqrt(weighted / first_line)),
-                "CF": (there, peak / self._rms),
+                "CF": (self._carried, peak / self._rms),
             }
         out: Rows = {}
         for quantity, (valid, values) in found.items():
@@ -388,10 +405,10 @@ def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _sequences(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Magnitudes of the zero, positive and negative sequence of three phasors; a positive one of rounding is none."""
+    """Magnitudes of the zero, positive and negative sequence of three phasors; a positive one far below the phasors is none."""
     a, b, c = x[:, 0], x[:, 1], x[:, 2]
     positive = np.abs(a + _TURN * b + _TURN**2 * c) / 3
-    positive = np.where(positive > 1e-6 * np.abs(x).max(axis=1), positive, 0.0)
+    positive = np.where(positive > _LEAST_POSITIVE * np.abs(x).max(axis=1), positive, 0.0)
     return np.abs(a + b + c) / 3, positive, np.abs(a + _TURN**2 * b + _TURN * c) / 3
 
 
