@@ -362,6 +362,7 @@ cdef class Core:
         memset(self.c.marks, 0, (self.c.mask + 1) * sizeof(uint16_t))
         self.s.floated = self.s.staged = self.s.frames = self.s.ticked = self.s.blocks = self.s.decimated = 0
         self.s.last_mark = -1
+        self.s.loud = -0.5
         self.s.locked = self.s.ended = self.s.fly = self.s.have_last = 0
         self.s.hops = 0
         for g in range(GRIDS):
@@ -581,8 +582,10 @@ cdef class Core:
                 count = min(count, self.c.search - self.s.frames)
             fetch(p + (at + count) * stride, stride, min(n - at - count, CHUNK))
             if self.c.skewed:
-                convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count, n - at,
-                        self.c.stage_U + 4 * slot, self.c.stage_I + 4 * slot, self.c.stage_marks + slot)
+                if convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count, n - at,
+                           self.c.stage_U + 4 * slot, self.c.stage_I + 4 * slot, self.c.stage_marks + slot):
+                    # no sooner than it is: which of them is marked is looked at later
+                    self.s.last_mark = self.s.staged + count - 1
                 self.s.staged += count
                 self._unstage(self.s.staged - REACH)
             else:
@@ -641,7 +644,7 @@ cdef class Core:
                     mark &= ~(256 << l)
             self.c.marks[n] = <uint16_t>mark
             if mark:
-                self.s.last_mark = self.s.frames + n - slot
+                self.s.last_mark = max(self.s.last_mark, self.s.frames + n - slot)
 
     def gap(self, long samples) -> None:
         """End the run and start another, `samples` sample intervals later."""

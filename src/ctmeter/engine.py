@@ -45,7 +45,7 @@ _REGISTERS = tuple(e.name for e in ENERGIES)
 #: Seconds between two resynchronisations of the windows.
 _TICK_S = 600
 #: Share of a run's first values that a fundamental must have where none was found in them.
-_LEAST = 0.02
+_LEAST = 0.1
 #: Seconds of an interval of frequency.
 _FREQUENCY_S = 10
 
@@ -298,7 +298,7 @@ class Engine:
         cycle = max(round(self._rate / self._nominal), 1)
         means = values[: len(values) // cycle * cycle].reshape(-1, cycle, 3).mean(1)
         total, slow = ((x**2).mean(0) for x in (values, means))
-        alive = total >= ((self._settings.interruption + self._settings.hysteresis) * self._settings.nominal_voltage) ** 2
+        alive = total >= (self._settings.dip * self._settings.nominal_voltage) ** 2
         return bool((alive & (slow > 0.5 * total)).any())
 
     def _lock_short_run(self) -> None:

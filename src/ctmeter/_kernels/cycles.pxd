@@ -135,6 +135,12 @@ cdef inline void own_boundary(const core_t *c, state_t *s, out_t *out, int grid,
     if s.halves[grid] > 1:
         # the held period: the distance of edges would let an event move its own measure
         value = sqrt(max(s.half_sum[grid] + total, 0.0) * s.held / (2 * M_PI))
+        if s.blind:
+            # 5 % of nominal: what is less for so long is no slow voltage, but none
+            if value > 3.5 * c.dead:
+                s.loud = t
+            elif t - s.loud > 0.2 * c.rate:
+                s.blind = 0
         if s.blind or (flags | s.half_flags[grid]) & NOT_FINITE:
             value = NAN
         else:

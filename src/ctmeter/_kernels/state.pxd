@@ -164,6 +164,7 @@ ctypedef struct state_t:
     int trust                   # hops in a row that it was
     int lost                    # 1: it has not been for long
     double floor                # amplitude that a reference must exceed in this run
+    double loud                 # frame at which it was last more than next to nothing
     int blind                   # 1: it never was in this run, and what is there is no mains voltage: no Urms(1/2)
     int known[3]
     double theta[7]             # phase of each grid against the common one
