@@ -51,6 +51,7 @@ MODULES = (
     "pipeline/describe.py",
     "pipeline/drive.py",
     "pipeline/sides.py",
+    "power.py",
     "quantity.py",
     "recording.py",
     "settings.py",
@@ -58,6 +59,7 @@ MODULES = (
     "store/_ledger_check.py",
     "store/_ledger_file.py",
     "store/_ledger_make.py",
+    "store/_ledger_reader.py",
     "store/_ledger_schema.py",
     "store/ledger.py",
 )
