@@ -25,7 +25,7 @@ from ..quantity import TABLES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SUMMARY", "Sink", "Tables", "check_output", "read_summary", "write_text", "writing"]
+__all__ = ["SUMMARY", "Sink", "Tables", "check_output", "read_summary", "write_bytes", "write_text", "writing"]
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +53,22 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     StoreError
         It cannot be written.
     """
+    return write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
+    """Write a file, whole or not at all.
+
+    Raises
+    ------
+    StoreError
+        It cannot be written.
+    """
     target = Path(path)
     partial = target.with_name(f".{target.name}.partial")
     with writing(target):
         try:
-            partial.write_text(text, "utf-8")
+            partial.write_bytes(data)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)

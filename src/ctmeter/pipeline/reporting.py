@@ -1,0 +1,243 @@
+"""From results to reports: recordings of a site put together, assessed where there is ground for it, with the waveforms of their events."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import CtmeterError, CtmeterWarning, InputError, SettingsError
+from ..quantity import TABLES
+from ..recording import Recording
+from ..reports.material import LONG, Material, Waveform
+from ..store.results import SNIPPETS, write_bytes, write_text
+from .describe import plain
+from .merging import merged
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .result import Result
+
+__all__ = ["material_of", "write_report"]
+
+#: Tables of several results that a report puts one after the other; longer ones would not fit into memory.
+_STITCHED = ("10min", "2h", "frequency", "events")
+#: Nominal cycles before an event in its snippet.
+_LEAD = 10
+
+
+class _Stitched(Mapping[str, "pa.Table"]):
+    """The tables of consecutive results as one, in the order of their rows; of an interval that two share the longer row."""
+
+    def __init__(self, parts: Sequence[Mapping[str, pa.Table]]) -> None:
+        self._parts = parts
+        self._names = [t for t in TABLES if t in _STITCHED and any(t in p for p in parts)]
+        self._made: dict[str, pa.Table] = {}
+
+    def __getitem__(self, table: str) -> pa.Table:
+        if table not in self._names:
+            raise KeyError(table)
+        if table not in self._made:
+            import pyarrow as pa
+
+            whole = pa.concat_tables([p[table] for p in self._parts if table in p], promote_options="default").combine_chunks()
+            t = whole.column("t").cast("int64").to_numpy()
+            length = whole.column("duration").to_numpy() if "duration" in whole.column_names else np.zeros(len(t))
+            order = np.lexsort((-np.nan_to_num(np.asarray(length, np.float64)), t))
+            if table != "events" and len(t):
+                order = order[np.r_[True, np.diff(t[order]) > 0]]
+            self._made[table] = whole.take(order)
+        return self._made[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def material_of(
+    results: Sequence[Result],
+    *,
+    assess: bool | None = None,
+    edition: str | None = None,
+    level: str | None = None,
+    limits: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    zone: tzinfo | None = None,
+) -> Material:
+    """What a report of one result, or of consecutive recordings of one site, is made of.
+
+    Parameters
+    ----------
+    results : sequence of Result
+    assess : bool, optional
+        Whether to judge by EN 50160; where not given, if there is a nominal voltage, a clock and two hours, or if edition, level or limits are.
+    edition, level, limits
+        Of the assessment.
+    zone : tzinfo, optional
+        Of local times.
+
+    Raises
+    ------
+    InputError
+        No result, or results of different wirings or nominal voltages.
+    SettingsError
+        Limits that cannot be used.
+    """
+    if not results:
+        raise InputError("no result to report", expected="at least one result directory")
+    ordered = sorted(results, key=lambda r: str(r.summary["recording"].get("start") or ""))
+    summary = merged([r.summary for r in ordered])
+    tables = ordered[0].tables if len(ordered) == 1 else _Stitched([r.tables for r in ordered])
+    material = Material(
+        summary, tables, [r.summary["recording"] for r in ordered], ordered[0].extract, _waveforms(ordered), zone=zone,
+    )  # fmt: skip
+    return _assessed(material, ordered, assess, {"edition": edition, "level": level, "limits": limits})
+
+
+def _assessed(material: Material, results: Sequence[Result], assess: bool | None, wanted: Mapping[str, Any]) -> Material:
+    from dataclasses import replace
+
+    given = {k: v for k, v in wanted.items() if v is not None}
+    if assess is False:
+        return replace(material, unassessed=["it was not asked for"])
+    why = _no_ground(material)
+    if importlib.util.find_spec("ctmeter.en50160") is None:
+        return replace(material, unassessed=[*why, "this installation has no assessment"])
+    extra = _positions(material, given)
+    if why and not (assess or given):
+        return replace(material, unassessed=why, **extra)
+    en50160: Any = importlib.import_module("ctmeter.en50160")
+    assessment = plain(en50160.assess(list(results), **given).to_dict())
+    return replace(material, assessment=assessment, unassessed=why, **extra)
+
+
+def _no_ground(material: Material) -> list[str]:
+    """What an assessment by EN 50160 lacks."""
+    why = []
+    if material.nominal is None:
+        why.append("there is no nominal voltage (--un)")
+    if not material.clock:
+        why.append("the recording has no clock")
+    if material.rows("10min") < LONG:
+        seconds = sum(float(r.get("duration_s") or 0) for r in material.recordings)
+        from ..reports.units import duration
+
+        why.append(f"a recording of {duration(seconds)} is no week")
+    return why
+
+
+def _positions(material: Material, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The events as EN 50160 takes them, the cells of its tables, and the tolerance curves."""
+    from .describe import iso
+
+    found: Any = importlib.import_module("ctmeter.en50160.events")
+    limits: Any = importlib.import_module("ctmeter.en50160.limits")
+    curves: Any = importlib.import_module("ctmeter.en50160.curves")
+    counting = limits.load_limits(given.get("edition"), given.get("level") or "LV", given.get("limits")).events
+    cells = {k: {"voltages": list(c.voltages), "durations": list(c.durations), "shortest": c.shortest} for k, c in (("dips", counting.dips), ("swells", counting.swells))}
+    events = [{**e, "t": _ns(e["t"]), "detail": []} for e in material.events if e.get("t")]
+    classified = [{**e, "t": iso(e["t"])} for e in found.classify(events, counting)]
+    return {"classified": classified, "cells": cells, "curves": curves.curves()}
+
+
+def _ns(text: str) -> int:
+    return int(np.datetime64(text.removesuffix("Z"), "ns").astype(np.int64))
+
+
+def _waveforms(results: Sequence[Result]) -> Callable[[Mapping[str, Any]], Waveform | None]:
+    """What finds the samples around an event."""
+    owners = {(e.get("t"), e.get("type")): r for r in results for e in r.events}
+
+    def find(event: Mapping[str, Any]) -> Waveform | None:
+        result, name = owners.get((event.get("t"), event.get("type"))), event.get("snippet")
+        if result is None or not name:
+            return None
+        recording = _snippet(result, str(name))
+        return None if recording is None else _waveform(recording, event, result.summary["settings"])
+
+    return find
+
+
+def _snippet(result: Result, name: str) -> Recording | None:
+    """The stored waveform of that name, with its roles."""
+    recording = result.snippet(name)
+    if recording is not None or result.path is None or Path(name).name != name:
+        return recording
+    from ..readers import read
+
+    # the file holds channels as they were measured: what the map turned round is so already
+    given = {role: channel.removeprefix("-") for role, channel in (result.summary["settings"].get("map") or {}).items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CtmeterWarning)
+        try:
+            return read(result.path / SNIPPETS / name, map=given or None)
+        except (CtmeterError, OSError):
+            return None
+
+
+def _waveform(recording: Recording, event: Mapping[str, Any], settings: Mapping[str, Any]) -> Waveform | None:
+    segment = recording.segments[0]
+    rate, values = segment.sample_rate, recording.read()
+    lost = np.zeros(len(values))
+    for row, gap in recording.gaps:
+        lost[row:] += gap.samples
+    if segment.start_ns is not None and event.get("t"):
+        begin = (segment.start_ns - _ns(str(event["t"]))) * 1e-9
+    else:
+        nominal = recording.nominal_frequency or settings.get("nominal_frequency") or 50.0
+        begin = -min(_LEAD / nominal, _ns(str(event["t"])) * 1e-9 if event.get("t") else np.inf)
+    roles = {c.role: values[:, k] for k, c in enumerate(recording.channels) if c.role}
+    if "U_L32" in roles:
+        roles["U_L23"] = -roles.pop("U_L32")
+    if "U_L12" in roles and "U_L23" in roles:
+        roles.setdefault("U_L31", -(roles["U_L12"] + roles["U_L23"]))
+        if "I_L1" in roles and "I_L3" in roles:
+            roles.setdefault("I_L2", -(roles["I_L1"] + roles["I_L3"]))
+    return Waveform(begin + (np.arange(len(values)) + lost) / rate, roles, rate)
+
+
+def write_report(material: Material, path: str | os.PathLike[str], pdf: str | os.PathLike[str] | None = None) -> Path:
+    """Write the page, and the PDF where one is asked for.
+
+    Raises
+    ------
+    SettingsError
+        A package or library is missing.
+    StoreError
+        A file cannot be written.
+    """
+    from ..reports.page import page
+
+    text = page(material)
+    if pdf is not None:
+        from ..reports.pdf import pdf as printed
+
+        write_bytes(pdf, printed(text))
+    return write_text(path, text)
+
+
+def zone_of(name: str | None) -> tzinfo | None:
+    """The time zone of that name, for instance "Europe/Vienna"; None without a name.
+
+    Raises
+    ------
+    SettingsError
+        There is none of that name.
+    """
+    if not name:
+        return None
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise SettingsError(f"timezone: {name!r} is no time zone; expected a name such as Europe/Vienna or UTC") from None
