@@ -86,7 +86,20 @@ def harmonics(first: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """Sub-groups of each interval, V or A, shape (rows, 51)."""
     share = np.full(51, 0.05)
     share[[0, 1]] = 0.0, 100.0
-    for order, value in ((3, 0.9), (5, 3.9), (7, 2.4), (9, 0.4), (11, 1.6), (13, 1.1), (15, 0.22), (17, 0.7), (19, 0.5), (23, 0.4), (25, 0.4), (2, 0.15)):
+    for order, value in (
+        (3, 0.9),
+        (5, 3.9),
+        (7, 2.4),
+        (9, 0.4),
+        (11, 1.6),
+        (13, 1.1),
+        (15, 0.22),
+        (17, 0.7),
+        (19, 0.5),
+        (23, 0.4),
+        (25, 0.4),
+        (2, 0.15),
+    ):
         share[order] = value
     made = 0.01 * first[:, None] * share[None, :] * factor[:, None]
     made[:, 1] = first
@@ -96,7 +109,11 @@ def harmonics(first: np.ndarray, factor: np.ndarray) -> np.ndarray:
 def two_hours(start: int, rows: int) -> pa.Table:
     """The table `2h`."""
     n = np.arange(rows)
-    given: dict[str, Any] = {"t": (start + n * 12 * STEP).astype("datetime64[ns]"), "duration": np.full(rows, 7200.0), "flags": np.zeros(rows, np.uint32)}
+    given: dict[str, Any] = {
+        "t": (start + n * 12 * STEP).astype("datetime64[ns]"),
+        "duration": np.full(rows, 7200.0),
+        "flags": np.zeros(rows, np.uint32),
+    }
     given |= {f"Plt_{p}": 0.45 + 0.2 * np.sin(n / 3 + k) for k, p in enumerate(("L1", "L2", "L3"))}
     return filled("2h", given, rows)
 
@@ -119,7 +136,17 @@ def event(kind: str, t: int, duration: float | None, phases: tuple[str, ...], vo
     made["U_max" if kind == "swell" else "dU_max" if kind == "rvc" else "U_residual"] = volts
     detail = [{"phase": p, "t": iso(t), "duration": duration, "U": volts} for p in phases]
     name = f"{kind}_{t}.cfg" if kind != "rvc" else None
-    return {"type": kind, "t": iso(t), "duration": duration, "phases": list(phases), "U_ref": UN, **made, "flags": 0, "detail": detail, "snippet": name}
+    return {
+        "type": kind,
+        "t": iso(t),
+        "duration": duration,
+        "phases": list(phases),
+        "U_ref": UN,
+        **made,
+        "flags": 0,
+        "detail": detail,
+        "snippet": name,
+    }
 
 
 def events() -> list[dict[str, Any]]:
@@ -167,22 +194,52 @@ def summary(tables: dict[str, pa.Table], start: int, rows: int, found: list[dict
         energy |= {f"{e}_{p}": value * hours / 3 for p in ("L1", "L2", "L3")}
     assert len(ENERGIES) == 10
     recording = {
-        "source": source, "size": 1, "format": "COMTRADE 2013 BINARY32", "start": iso(start), "end": iso(start + rows * STEP), "duration_s": rows * 600.0,
-        "sample_rate_hz": 6400.0, "nominal_frequency_hz": 50.0, "segments": [], "gaps": {"count": 1, "samples": 69120000}, "samples": int(6400 * rows * 600),
-        "channels": [{"name": f"U_{p}", "role": f"U_{p}", "ratio": 1.0} for p in ("L1", "L2", "L3")], "status_channels": [], "unresolved": None,
-        "warnings": ["one gap of 3 h"], "metadata": {"station": "Substation Example, feeder 7", "device": "recorder 4711"}, "sha256": "0f" * 32,
-    }  # fmt: skip
+        "source": source,
+        "size": 1,
+        "format": "COMTRADE 2013 BINARY32",
+        "start": iso(start),
+        "end": iso(start + rows * STEP),
+        "duration_s": rows * 600.0,
+        "sample_rate_hz": 6400.0,
+        "nominal_frequency_hz": 50.0,
+        "segments": [],
+        "gaps": {"count": 1, "samples": 69120000},
+        "samples": int(6400 * rows * 600),
+        "channels": [{"name": f"U_{p}", "role": f"U_{p}", "ratio": 1.0} for p in ("L1", "L2", "L3")],
+        "status_channels": [],
+        "unresolved": None,
+        "warnings": ["one gap of 3 h"],
+        "metadata": {"station": "Substation Example, feeder 7", "device": "recorder 4711"},
+        "sha256": "0f" * 32,
+    }
     settings = Settings(nominal_voltage=UN, nominal_frequency=50.0, wiring="3P4W").to_dict()
     counts: dict[str, int] = {}
     for e in found:
         counts[e["type"]] = counts.get(e["type"], 0) + 1
-    quality = {"samples": 3870720000, "integrated": 3870720000, "excluded": {}, "gaps": 69120000, "not_finite": {}, "saturated": {},
-               "intervals": {"basic": {"count": 2970000, "flagged": {"dip": 20}}}}  # fmt: skip
+    quality = {
+        "samples": 3870720000,
+        "integrated": 3870720000,
+        "excluded": {},
+        "gaps": 69120000,
+        "not_finite": {},
+        "saturated": {},
+        "intervals": {"basic": {"count": 2970000, "flagged": {"dip": 20}}},
+    }
     return {
-        "schema_version": 1, "program": {"name": "ctmeter", "version": "0.1.0"}, "recording": recording, "settings": settings, "wiring": "3P4W",
-        "sides": {"U": "primary", "I": "primary", "P": "primary"}, "energy": energy, "mean": mean, "extremes": {}, "quality": quality,
-        "events": {"counts": counts, "list": found}, "not_measured": [{"what": "mains signalling", "why": "no signalling frequency"}], "warnings": [],
-    }  # fmt: skip
+        "schema_version": 1,
+        "program": {"name": "ctmeter", "version": "0.1.0"},
+        "recording": recording,
+        "settings": settings,
+        "wiring": "3P4W",
+        "sides": {"U": "primary", "I": "primary", "P": "primary"},
+        "energy": energy,
+        "mean": mean,
+        "extremes": {},
+        "quality": quality,
+        "events": {"counts": counts, "list": found},
+        "not_measured": [{"what": "mains signalling", "why": "no signalling frequency"}],
+        "warnings": [],
+    }
 
 
 def week(start: int = START, rows: int = ROWS, *, with_events: bool = True, source: str = "feeder-7.cfg") -> Result:
@@ -199,37 +256,102 @@ def week(start: int = START, rows: int = ROWS, *, with_events: bool = True, sour
 
 def limit(share: float, low: float | None, high: float | None, reached: float | None, of: str = "1", source: str = "S:ROCK") -> dict[str, Any]:
     values = [None if v is None else UN * (1 + v / 100) if of == "Un" else v for v in (low, high)]
-    return {"share": share, "of": of, "low": low, "high": high, "low_value": values[0], "high_value": values[1], "source": source,
-            "verified": not source.startswith("M"), "reached": reached}  # fmt: skip
+    return {
+        "share": share,
+        "of": of,
+        "low": low,
+        "high": high,
+        "low_value": values[0],
+        "high_value": values[1],
+        "source": source,
+        "verified": not source.startswith("M"),
+        "reached": reached,
+    }
 
 
-def parameter(quantity: str, phase: str | None, first: dict[str, Any] | None, always: dict[str, Any] | None, verdict: str, values: tuple[float, ...],
-              order: int | None = None, unit: str = "%", n1: int = 0) -> dict[str, Any]:  # fmt: skip
+def parameter(
+    quantity: str,
+    phase: str | None,
+    first: dict[str, Any] | None,
+    always: dict[str, Any] | None,
+    verdict: str,
+    values: tuple[float, ...],
+    order: int | None = None,
+    unit: str = "%",
+    n1: int = 0,
+) -> dict[str, Any]:
     low, p5, p50, p95, p99, high = values
     return {
-        "quantity": quantity, "phase": phase, "order": order, "unit": unit, "limit": first, "limit_always": always, "N": 987, "N1": n1, "N2": 0, "N_invalid": 21,
-        "percentiles": {"1": low, "5": p5, "50": p50, "95": p95, "99": p99}, "min": low, "t_min": iso(START), "max": high, "t_max": iso(START),
-        "verdict": verdict, "reason": "", "coverage": 97.9,
-    }  # fmt: skip
+        "quantity": quantity,
+        "phase": phase,
+        "order": order,
+        "unit": unit,
+        "limit": first,
+        "limit_always": always,
+        "N": 987,
+        "N1": n1,
+        "N2": 0,
+        "N_invalid": 21,
+        "percentiles": {"1": low, "5": p5, "50": p50, "95": p95, "99": p99},
+        "min": low,
+        "t_min": iso(START),
+        "max": high,
+        "t_max": iso(START),
+        "verdict": verdict,
+        "reason": "",
+        "coverage": 97.9,
+    }
 
 
 def assessment() -> dict[str, Any]:
     """One week: the voltage of L2 fails, everything else passes, frequency is not decided."""
-    u = [parameter("U", p, limit(95, -10, 10, r, "Un"), limit(100, -15, 10, r + 0.05, "Un"), v, (225.0, 226.0, 231.0, 235.0, 236.0, 236.5), unit="V", n1=k)
-         for p, r, v, k in (("L1", 0.22, "pass", 0), ("L2", 1.065, "fail", 60), ("L3", 0.31, "pass", 0))]  # fmt: skip
+    u = [
+        parameter(
+            "U", p, limit(95, -10, 10, r, "Un"), limit(100, -15, 10, r + 0.05, "Un"), v, (225.0, 226.0, 231.0, 235.0, 236.0, 236.5), unit="V", n1=k
+        )
+        for p, r, v, k in (("L1", 0.22, "pass", 0), ("L2", 1.065, "fail", 60), ("L3", 0.31, "pass", 0))
+    ]
     orders = {2: 2.0, 3: 5.0, 4: 1.0, 5: 6.0, 6: 0.5, 7: 5.0, 9: 1.5, 11: 3.5, 13: 3.0, 15: 0.5, 17: 2.0, 19: 1.5, 21: 0.5, 23: 1.5, 25: 1.5}
-    harmonic = [parameter("HU", p, limit(95, None, top, 0.6 if h == 5 else 0.1), None, "pass", (0.1, 0.2, 0.3, 0.6 * top if h == 5 else 0.1 * top, 0.4, 0.5), h)
-                for p in ("L1", "L2", "L3") for h, top in orders.items()]  # fmt: skip
-    rest = [parameter("f", None, limit(99.5, 49.5, 50.5, 0.08), limit(100, 47.0, 52.0, 0.02), "insufficient-data", (49.96, 49.97, 50.0, 50.03, 50.04, 50.04), unit="Hz")]
+    harmonic = [
+        parameter(
+            "HU", p, limit(95, None, top, 0.6 if h == 5 else 0.1), None, "pass", (0.1, 0.2, 0.3, 0.6 * top if h == 5 else 0.1 * top, 0.4, 0.5), h
+        )
+        for p in ("L1", "L2", "L3")
+        for h, top in orders.items()
+    ]
+    rest = [
+        parameter(
+            "f",
+            None,
+            limit(99.5, 49.5, 50.5, 0.08),
+            limit(100, 47.0, 52.0, 0.02),
+            "insufficient-data",
+            (49.96, 49.97, 50.0, 50.03, 50.04, 50.04),
+            unit="Hz",
+        )
+    ]
     rest += [parameter("Plt", p, limit(95, None, 1.0, 0.65), None, "pass", (0.25, 0.3, 0.45, 0.65, 0.65, 0.65), unit="1") for p in ("L1", "L2", "L3")]
     rest += [parameter("u2", None, limit(95, None, 2.0, 0.4), None, "pass", (0.4, 0.4, 0.6, 0.8, 0.8, 0.8))]
     rest += [parameter("THD_U", p, limit(95, None, 8.0, 0.7), None, "pass", (3.0, 4.0, 5.0, 5.6, 6.0, 6.2)) for p in ("L1", "L2", "L3")]
     cells = {f"{row}{k}": 0 for row in "ABCDX" for k in range(1, 6)} | {"C2": 1, "B4": 1}
     swells = {f"{row}{k}": 0 for row in "ST" for k in range(1, 4)} | {"S1": 1}
-    row = {"start": iso(START), "end": iso(START + ROWS * STEP), "verdict": "fail", "coverage": {"expected": 1008, "valid": 987, "flagged": 3, "missing": 18, "share": 97.9},
-           "parameters": [*rest[:1], *u, *rest[1:], *harmonic]}  # fmt: skip
+    row = {
+        "start": iso(START),
+        "end": iso(START + ROWS * STEP),
+        "verdict": "fail",
+        "coverage": {"expected": 1008, "valid": 987, "flagged": 3, "missing": 18, "share": 97.9},
+        "parameters": [*rest[:1], *u, *rest[1:], *harmonic],
+    }
     return {
-        "verdict": "fail", "edition": "2010", "level": "LV", "title": "EN 50160:2010 with amendments", "weeks": [row], "dips": cells, "swells": swells,
-        "interruptions": {"count": 1, "short": 1, "long": 0, "open": 0}, "coverage": {"share": 97.9}, "limits": None,
+        "verdict": "fail",
+        "edition": "2010",
+        "level": "LV",
+        "title": "EN 50160:2010 with amendments",
+        "weeks": [row],
+        "dips": cells,
+        "swells": swells,
+        "interruptions": {"count": 1, "short": 1, "long": 0, "open": 0},
+        "coverage": {"share": 97.9},
+        "limits": None,
         "not_measured": [{"what": "mains signalling", "quantity": "MSV", "why": "no signalling frequency"}],
-    }  # fmt: skip
+    }

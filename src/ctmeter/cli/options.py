@@ -39,6 +39,7 @@ _TOML: dict[str, tuple[str, tuple[type, ...], str]] = {
 }
 #: Variables that are no settings: the other options, and what tests, builds and completion use.
 _VARIABLES = {*(name.upper() for name in (*_SETTINGS, *_TOML)), "CONFIG", "MAP", "RECORDINGS", "DEBUG", "COMPLETE"}
+_VARIABLES |= {"PDF", "EDITION", "LEVEL", "LIMITS", "TIMEZONE"}
 
 
 def _add(command: F, options: list[Callable[[Any], Any]]) -> F:

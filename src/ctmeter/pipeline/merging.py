@@ -7,15 +7,45 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError
 from ..quantity import QUANTITIES, Rule
 from .summary import add_energy
 
 __all__ = ["merged"]
 
-#: What recordings of one site have in common.
-_SAME = (("wiring", lambda s: s["wiring"]), ("nominal voltage", lambda s: s["settings"].get("nominal_voltage")),
-         ("nominal frequency", lambda s: s["settings"].get("nominal_frequency")), ("sides", lambda s: s["sides"]))  # fmt: skip
+#: Recordings may overlap by so much, ns: clocks of files are rounded.
+_SEAM = 1_000_000_000
+
+
+def _common(summary: Mapping[str, Any]) -> dict[str, str]:
+    """What recordings of one site have in common."""
+    settings = summary["settings"]
+    return {
+        "wiring": summary["wiring"],
+        "nominal voltage": f"{settings.get('nominal_voltage')} V",
+        "nominal frequency": f"{settings.get('nominal_frequency')} Hz",
+        "sides": ", ".join(f"{k} {v}" for k, v in summary["sides"].items()),
+        "station": str((summary["recording"].get("metadata") or {}).get("station") or ""),
+    }
+
+
+def _check(summaries: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what does not belong together."""
+    for what in _common(summaries[0]):
+        found = list(dict.fromkeys(v for s in summaries if (v := _common(s)[what])))
+        if len(found) > 1:
+            raise InputError(f"results of different sites or settings: {what} {' and '.join(found)}", expected="consecutive recordings of one site")
+    last: tuple[str, int] | None = None
+    for s in summaries:
+        recording = s["recording"]
+        if not recording.get("start") or not recording.get("end"):
+            raise InputError("has no clock", path=recording.get("source"), expected="recordings whose times say how they follow each other")
+        start, end = (int(np.datetime64(recording[k].removesuffix("Z"), "ns").astype(np.int64)) for k in ("start", "end"))
+        if last is not None and start < last[1] - _SEAM:
+            raise InputError(f"begins before {last[0]} ends", path=recording.get("source"), expected="recordings that follow each other")
+        last = (str(recording.get("source")), end)
 
 
 def merged(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -24,15 +54,12 @@ def merged(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Raises
     ------
     InputError
-        They differ in wiring, nominal voltage, nominal frequency or side.
+        They differ in wiring, nominal values, side or station, overlap, or have no clock.
     """
     first = dict(summaries[0])
     if len(summaries) == 1:
         return first
-    for what, of in _SAME:
-        found = list(dict.fromkeys(str(of(s)) for s in summaries))
-        if len(found) > 1:
-            raise InputError(f"results of different sites or settings: {what} {' and '.join(found)}", expected="consecutive recordings of one site")
+    _check(summaries)
     energy: Mapping[str, float | None] = {}
     for s in summaries:
         energy = add_energy(energy, s["energy"])

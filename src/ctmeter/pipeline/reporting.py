@@ -143,7 +143,10 @@ def _positions(material: Material, given: Mapping[str, Any]) -> dict[str, Any]:
     limits: Any = importlib.import_module("ctmeter.en50160.limits")
     curves: Any = importlib.import_module("ctmeter.en50160.curves")
     counting = limits.load_limits(given.get("edition"), given.get("level") or "LV", given.get("limits")).events
-    cells = {k: {"voltages": list(c.voltages), "durations": list(c.durations), "shortest": c.shortest} for k, c in (("dips", counting.dips), ("swells", counting.swells))}
+    cells = {
+        k: {"voltages": list(c.voltages), "durations": list(c.durations), "shortest": c.shortest}
+        for k, c in (("dips", counting.dips), ("swells", counting.swells))
+    }
     events = [{**e, "t": _ns(e["t"]), "detail": []} for e in material.events if e.get("t")]
     classified = [{**e, "t": iso(e["t"])} for e in found.classify(events, counting)]
     return {"classified": classified, "cells": cells, "curves": curves.curves()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .charts.chart import NARROW, WIDE, Chart
 from .charts.marks import icon
 
-__all__ = ["Facts", "Figure", "Heading", "Pair", "Section", "Sign", "Table", "Verdict", "Words", "charted", "drawn"]
+__all__ = ["Facts", "Figure", "Heading", "Pair", "Row", "Section", "Sign", "Table", "Verdict", "Words", "charted", "drawn"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,10 @@ class Sign:
     def icon(self) -> str:
         """The sign as SVG."""
         return icon(self.verdict)
+
+
+#: A row of a table; several lines in a cell as a sequence.
+Row = Sequence[str | Sign | Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -63,18 +67,26 @@ class Table:
     named : int
         Columns at the left that are words, not numbers.
     folded : bool
-        Shown when asked for; on paper always.
+        Shown when asked for; on paper not.
+    paper : bool
+        Shown on paper although folded.
     dense : bool
         In smaller letters, since it has many columns.
     """
 
     head: Sequence[str]
-    rows: Sequence[Sequence[str | Sign | Sequence[str]]]
+    rows: Sequence[Row]
     caption: str = ""
     named: int = 1
     folded: bool = False
     dense: bool = False
+    paper: bool = False
     kind: str = "table"
+
+    @property
+    def long_names(self) -> bool:
+        """Whether the first column is of words that have to be wrapped where there is little room."""
+        return any(isinstance(row[0], str) and len(row[0]) > 14 for row in self.rows)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,7 +112,8 @@ class Material:
 
     def disturbed(self, table: str) -> np.ndarray:
         """Rows during which a dip, swell or interruption was."""
-        return (self.flags(table) & np.uint32(_DISTURBED)) != 0
+        found: np.ndarray = (self.flags(table) & np.uint32(_DISTURBED)) != 0
+        return found
 
     @property
     def voltages(self) -> tuple[str, ...]:
@@ -176,5 +177,5 @@ def when(value: Any, digits: int = 3) -> str:
 
 def local(value: np.datetime64, zone: tzinfo | None) -> datetime:
     """A time in a zone; that of the machine where none is given."""
-    moment = datetime.fromtimestamp(int(value.astype("datetime64[s]").astype(np.int64)), timezone.utc)
+    moment = datetime.fromtimestamp(int(value.astype("datetime64[s]").astype(np.int64)), UTC)
     return moment.astimezone(zone)

@@ -39,10 +39,17 @@ def sections(material: Material) -> list[Section]:
     """The parts of a report: of a week the ten of weekly reports, of a recording of seconds its waveforms, values and events."""
     if material.long:
         return [
-            cover.verdict_section(material), limits.summary(material), limits.table(material), trends.voltage(material), trends.other_trends(material),
-            spectra.harmonics(material), events.event_section(material), sheets.event_sheets(material), power.phasor_section(material, long=True),
+            cover.verdict_section(material),
+            limits.summary(material),
+            limits.table(material),
+            trends.voltage(material),
+            trends.other_trends(material),
+            spectra.harmonics(material),
+            events.event_section(material),
+            sheets.event_sheets(material),
+            power.phasor_section(material, long=True),
             method.method(material),
-        ]  # fmt: skip
+        ]
     parts: list[Section | None] = [_short_cover(material), short.values(material), short.waveforms(material), short.course(material)]
     parts += [spectra.spectrum(material), power.phasor_section(material, long=False), events.event_section(material)]
     parts += [sheets.event_sheets(material) if material.events else None, method.method(material)]

@@ -23,7 +23,9 @@ def pdf(text: str) -> bytes:
         raise SettingsError('pdf: weasyprint is not installed; expected the extra "pdf": pip install "ctmeter[pdf]"') from None
     except OSError as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SettingsError(f"pdf: weasyprint finds no Pango; expected the system's package, on Debian libpango-1.0-0 and libpangoft2-1.0-0 ({said})") from None
+        raise SettingsError(
+            f"pdf: weasyprint finds no Pango; expected the system's package, on Debian libpango-1.0-0 and libpangoft2-1.0-0 ({said})"
+        ) from None
     for name in ("weasyprint", "fontTools"):
         logging.getLogger(name).setLevel(logging.ERROR)  # what CSS it does not know is no matter of the user's
     made: bytes = HTML(string=text, url_fetcher=_nothing).write_pdf()

@@ -72,7 +72,9 @@ class Orders:
         parts.append(self._name(scale, left, cell, top, bottom, right))
         parts.append(text((left + right) / 2, bottom + 34, "order", "middle", fill=MUTED))
         parts.append(self._legend(left))
-        return tag("svg", "".join(parts), viewBox=f"0 0 {num(width)} {num(self.height)}", role="img", aria_label=self.alt, font_size=12, font_family=_FONT)
+        return tag(
+            "svg", "".join(parts), viewBox=f"0 0 {num(width)} {num(self.height)}", role="img", aria_label=self.alt, font_size=12, font_family=_FONT
+        )
 
     def _bars(self, scale: Linear, left: float, cell: float, top: float, bottom: float) -> str:
         thick = max(cell * 0.8 / max(len(self.series), 1), 1.0)
@@ -104,8 +106,7 @@ class Orders:
         x, y = left + (k + 0.5) * cell, float(scale.place(highest, bottom, top)) - 5
         half = text_width(words) / 2
         at = min(max(x, left + half), right - half)
-        halo = {"stroke": "#fff", "stroke_width": 3, "paint_order": "stroke"}
-        return symbol("down", x, y - 3, INK, 3.4, hollow=False) + text(at, y - 11, words, "middle", fill=INK, font_weight=600, **halo)
+        return symbol("down", x, y - 3, INK, 3.4, hollow=False) + text(at, y - 11, words, "middle", fill=INK, font_weight=600, halo=True)
 
     def _legend(self, left: float) -> str:
         parts, x = [], left + text_width(self.unit)
@@ -179,7 +180,9 @@ def _row(bar: Bar, y: float, row: float, ends: tuple[float, float], scale: Linea
         if share is None or not np.isfinite(share):
             continue
         end = float(scale.place(min(share, scale.high), left, right))
-        parts.append(tag("rect", x=left, y=middle - size / 2, width=max(end - left, 0.5), height=size, fill=colour, class_="thin" if size < 10 else "wide"))
+        parts.append(
+            tag("rect", x=left, y=middle - size / 2, width=max(end - left, 0.5), height=size, fill=colour, class_="extreme" if size < 10 else "share")
+        )
         if share > scale.high:
             parts.append(tag("path", d=f"M{num(right - 6)} {num(middle - 5)}l6 5l-6 5", stroke=INK, stroke_width="1.6", fill="none"))
     if bar.share is None:

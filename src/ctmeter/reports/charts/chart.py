@@ -123,12 +123,22 @@ class Chart:
         right, bottom = width - 14, self.height - (40 if self.x_words else 24)
         frame = (left, top, right, bottom)
         body = [
-            self._areas(frame), self._axes(frame, y_ticks, width), self._curves(frame), self._levels(frame), self._marks(frame), self._legend(entries),
-        ]  # fmt: skip
+            self._areas(frame),
+            self._axes(frame, y_ticks, width),
+            self._curves(frame),
+            self._levels(frame),
+            self._marks(frame),
+            self._legend(entries),
+        ]
         return tag(
-            "svg", "".join(body), viewBox=f"0 0 {num(width)} {num(self.height)}", role="img", aria_label=self.alt, font_size=12,
+            "svg",
+            "".join(body),
+            viewBox=f"0 0 {num(width)} {num(self.height)}",
+            role="img",
+            aria_label=self.alt,
+            font_size=12,
             font_family="system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
-        )  # fmt: skip
+        )
 
     def _entries(self, width: float, left: float) -> list[tuple[int, float, str, Style, str]]:
         """Row and place of each entry of the legend, to the right of the words of the y axis."""
@@ -204,9 +214,17 @@ class Chart:
             if line.steps:
                 px, py = np.repeat(px, 2)[1:], np.repeat(py, 2)[:-1]
             strokes.append(
-                tag("path", d=polyline(px, py), stroke=line.style.colour, stroke_width=line.width, stroke_dasharray=line.dash, fill="none",
-                    stroke_linejoin="round", class_="curve")
-            )  # fmt: skip
+                tag(
+                    "path",
+                    d=polyline(px, py),
+                    stroke=line.style.colour,
+                    stroke_width=line.width,
+                    stroke_dasharray=line.dash,
+                    fill="none",
+                    stroke_linejoin="round",
+                    class_="curve",
+                )
+            )
             if line.symbols and line.steps:
                 top_step = int(np.nanargmin(py[: len(py) - 1 : 2])) * 2
                 strokes.append(symbol(line.style.symbol, float(px[top_step] + px[top_step + 1]) / 2, float(py[top_step]), line.style.colour))
@@ -216,7 +234,7 @@ class Chart:
 
     def _thinned(self, line: Line, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
         if line.dense:
-            return (*zigzag(line.x, line.y, self.x.low, self.x.high, count), None, None)
+            return (*zigzag(line.x, line.y, self.x.low, self.x.high, 3 * count // 5), None, None)
         if line.steps or (len(line.x) <= count and line.low is None):
             return line.x, line.y, None, None
         return columns(line.x, line.y, self.x.low, self.x.high, count, line.low, line.high)
@@ -226,7 +244,9 @@ class Chart:
         a, b = (np.clip(self.y.place(v, bottom, top), top, bottom) for v in (low, high))
         whole = np.isfinite(a) & np.isfinite(b) & np.isfinite(px)
         edges = np.flatnonzero(np.diff(np.concatenate([[0], whole.astype(np.int8), [0]])))
-        shapes = [polyline(np.r_[px[i:j], px[i:j][::-1]], np.r_[b[i:j], a[i:j][::-1]], close=True) for i, j in zip(edges[::2], edges[1::2], strict=True)]
+        shapes = [
+            polyline(np.r_[px[i:j], px[i:j][::-1]], np.r_[b[i:j], a[i:j][::-1]], close=True) for i, j in zip(edges[::2], edges[1::2], strict=True)
+        ]
         return [tag("path", d="".join(shapes), fill=colour, fill_opacity="0.2", class_="ribbon")] if shapes else []
 
     def _levels(self, frame: tuple[float, float, float, float]) -> str:
@@ -245,13 +265,13 @@ class Chart:
             while any(abs(at - other) < 13 for other in taken):
                 at += 13
             taken.append(at)
-            halo = {"stroke": "#fff", "stroke_width": 3, "stroke_linejoin": "round", "paint_order": "stroke"}
-            parts.append(text(right - 4, at, level.words, "end", fill=colour, **halo))
+            parts.append(text(right - 4, at, level.words, "end", fill=colour, halo=True))
         return "".join(parts)
 
     def _marks(self, frame: tuple[float, float, float, float]) -> str:
         left, top, right, bottom = frame
-        parts, taken = [], []
+        parts: list[str] = []
+        taken: list[tuple[float, float]] = []
         for p in self.points:
             x, y = float(self.x.place(p.x, left, right)), float(self.y.place(p.y, bottom, top))
             x, y = min(max(x, left), right), min(max(y, top), bottom)
@@ -259,7 +279,7 @@ class Chart:
             at = (min(x + 7, right - text_width(p.words)), y - 6 if y - 18 > top else y + 16)
             if p.words and all(abs(at[0] - a) > text_width(p.words) or abs(at[1] - b) > 12 for a, b in taken):
                 taken.append(at)
-                parts.append(text(*at, p.words, fill=INK, font_size=11))
+                parts.append(text(*at, p.words, fill=INK, font_size=11, halo=True))
         return "".join(parts)
 
 
@@ -276,4 +296,3 @@ def _symbols(px: np.ndarray, py: np.ndarray, style: Style, k: int, lines: int) -
 def figure(chart: Chart) -> dict[str, str]:
     """A chart as templates take it: for pages, for phones, and its words."""
     return {"wide": chart.draw(WIDE), "narrow": chart.draw(NARROW), "alt": chart.alt}
-

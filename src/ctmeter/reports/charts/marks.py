@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,19 +54,25 @@ def num(value: float) -> str:
     return f"{value:g}" if value == int(value) else f"{value:.1f}"
 
 
-def tag(name: str, content: str = "", **attributes: object) -> str:
+def tag(name: str, content: str = "", **attributes: Any) -> str:
     """An element; names of attributes with a low line for the hyphen, values escaped."""
     parts = []
     for key, value in attributes.items():
         if value is not None:
-            shown = num(value) if isinstance(value, (float, np.floating)) else str(value)
+            shown = num(float(value)) if isinstance(value, (float, np.floating)) else str(value)
             parts.append(f' {key.rstrip("_").replace("_", "-")}="{html.escape(shown, quote=True)}"')
     return f"<{name}{''.join(parts)}>{content}</{name}>" if content else f"<{name}{''.join(parts)}/>"
 
 
-def text(x: float, y: float, words: str, anchor: str = "start", **attributes: object) -> str:
-    """Words, escaped, with their base line at y."""
-    return tag("text", html.escape(words), x=float(x), y=float(y), text_anchor=None if anchor == "start" else anchor, **attributes)
+def text(x: float, y: float, words: str, anchor: str = "start", *, halo: bool = False, **attributes: Any) -> str:
+    """Words, escaped, with their base line at y; with a white halo where they stand on lines."""
+    place: dict[str, Any] = {"x": float(x), "y": float(y), "text_anchor": None if anchor == "start" else anchor}
+    drawn = tag("text", html.escape(words), **place, **attributes)
+    if halo:
+        # an element of its own beneath, because not everything that draws SVG knows paint-order
+        edge = {"stroke": "#fff", "fill": "#fff", "stroke_width": 3, "stroke_linejoin": "round", "class_": "halo"}
+        drawn = tag("text", html.escape(words), **place, **{**attributes, **edge}) + drawn
+    return drawn
 
 
 def text_width(words: str, size: float = 12.0) -> float:
@@ -75,16 +81,35 @@ def text_width(words: str, size: float = 12.0) -> float:
 
 
 def polyline(x: Iterable[float], y: Iterable[float], close: bool = False) -> str:
-    """The data of a path through the points; where a value is missing, a new piece begins."""
+    """The data of a path through the points, to a tenth of a pixel; where a value is missing, a new piece begins.
+
+    Examples
+    --------
+    >>> polyline([0.0, 10.0, 20.04, 30.0], [5.0, 4.5, float("nan"), 1.0])
+    'M0 5l10-.5M30 1'
+    """
+    points = np.array([np.fromiter(x, np.float64), np.fromiter(y, np.float64)])
+    known = np.isfinite(points).all(axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], known.astype(np.int8), [0]])))
     parts: list[str] = []
-    pen = False
-    for a, b in zip(x, y, strict=True):
-        if not (math.isfinite(a) and math.isfinite(b)):
-            pen = False
-            continue
-        parts.append(f"{' ' if pen else 'M'}{num(a)} {num(b)}")
-        pen = True
-    return "".join(parts) + ("Z" if close and parts else "")
+    for a, b in zip(edges[::2], edges[1::2], strict=True):
+        # steps of rounded places, so that nothing adds up
+        places = np.rint(10 * points[:, a:b]).astype(np.int64)
+        parts.append(f"M{_tenths(places[0, 0])} {_tenths(places[1, 0])}")
+        steps = np.diff(places, axis=1).T.ravel().tolist()
+        if steps:
+            words = "".join(w if w[0] == "-" else f" {w}" for w in map(_tenths, steps))
+            parts.append("l" + words.lstrip(" "))
+        if close:
+            parts.append("Z")
+    return "".join(parts)
+
+
+def _tenths(value: int) -> str:
+    """A number of tenths, as short as SVG allows."""
+    whole, rest = divmod(abs(int(value)), 10)
+    text_ = f"{whole or ''}.{rest}" if rest else f"{whole}"
+    return f"-{text_}" if value < 0 else text_
 
 
 def _polygon(points: Sequence[tuple[float, float]], x: float, y: float) -> str:
@@ -93,7 +118,7 @@ def _polygon(points: Sequence[tuple[float, float]], x: float, y: float) -> str:
 
 def symbol(kind: str, x: float, y: float, colour: str, size: float = 3.6, *, hollow: bool = True) -> str:
     """A mark of about twice `size`, white inside unless solid."""
-    look = {"fill": "#fff" if hollow else colour, "stroke": colour, "stroke_width": 1.4}
+    look: dict[str, Any] = {"fill": "#fff" if hollow else colour, "stroke": colour, "stroke_width": 1.4}
     if kind == "circle":
         return tag("circle", cx=float(x), cy=float(y), r=float(size), **look)
     if kind in ("cross", "plus"):

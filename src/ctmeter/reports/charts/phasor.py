@@ -67,7 +67,7 @@ def phasors(arrows: Sequence[Arrow], alt: str) -> str:
             parts.append(symbol(arrow.style.symbol, centre + 0.6 * radius * ux, centre + 0.6 * radius * uy, colour))
         if arrow.name:
             names.append(_free(names, centre, radius, math.radians(arrow.angle), arrow.name))
-    parts += [text(x, y, name, "middle", fill=INK, stroke="#fff", stroke_width=3, paint_order="stroke") for x, y, name in names]
+    parts += [text(x, y, name, "middle", fill=INK, halo=True) for x, y, name in names]
     return _canvas("".join(parts), alt, _SIDE, _SIDE)
 
 
@@ -112,12 +112,11 @@ def triangle(p: float, q: float, s: float, words: Sequence[str], alt: str) -> st
         parts.append(_arrow(x0, y0, xs, ys, MUTED, 1.6, "2 3"))
     parts.append(_arrow(x0, y0, x1, y1, colours[2].colour, 2.0))
     below = y0 + 18 if q >= 0 else y0 - 9
-    halo = {"stroke": "#fff", "stroke_width": 3, "paint_order": "stroke"}
-    parts.append(text(_within((x0 + x1) / 2, words[0], width), below, words[0], "middle", fill=INK, **halo))
+    parts.append(text(_within((x0 + x1) / 2, words[0], width), below, words[0], "middle", fill=INK, halo=True))
     beside = _within(x1 + (8 if p >= 0 else -8) + math.copysign(text_width(words[1]) / 2, p), words[1], width)
-    parts.append(text(beside, (y0 + y1) / 2 + (4 if abs(y1 - y0) > 40 else -10 if q >= 0 else 22), words[1], "middle", fill=INK, **halo))
+    parts.append(text(beside, (y0 + y1) / 2 + (4 if abs(y1 - y0) > 40 else -10 if q >= 0 else 22), words[1], "middle", fill=INK, halo=True))
     above = min(y0, y1) - 10 if q >= 0 else max(y0, y1) + 18
-    parts.append(text(_within((x0 + x1) / 2, words[2], width), min(above, height - 6), words[2], "middle", fill=INK, **halo))
+    parts.append(text(_within((x0 + x1) / 2, words[2], width), min(above, height - 6), words[2], "middle", fill=INK, halo=True))
     return _canvas("".join(parts), alt, width, height)
 
 

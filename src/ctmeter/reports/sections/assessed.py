@@ -10,13 +10,33 @@ from typing import Any
 
 from ..material import Material
 
-__all__ = ["TITLES", "harmonic_limits", "harmonic_percentiles", "levels", "limit_words", "name_of", "one_per_phase", "parameters", "reached", "unit_of", "weeks"]
+__all__ = [
+    "TITLES",
+    "harmonic_limits",
+    "harmonic_percentiles",
+    "levels",
+    "limit_words",
+    "name_of",
+    "one_per_phase",
+    "parameters",
+    "reached",
+    "unit_of",
+    "weeks",
+]
 
 #: Of quantities: title and unit.
 TITLES = {
-    "f": ("frequency", "Hz"), "U": ("voltage", "V"), "THD_U": ("THD", "%"), "HU": ("harmonic", "%"), "u2": ("unbalance", "%"), "Plt": ("flicker Plt", ""),
-    "Pst": ("flicker Pst", ""), "MSV": ("mains signalling", "%"), "rvc": ("rapid voltage changes", ""), "u0": ("unbalance u0", "%"),
-}  # fmt: skip
+    "f": ("frequency", "Hz"),
+    "U": ("voltage", "V"),
+    "THD_U": ("THD", "%"),
+    "HU": ("harmonic", "%"),
+    "u2": ("unbalance", "%"),
+    "Plt": ("flicker Plt", ""),
+    "Pst": ("flicker Pst", ""),
+    "MSV": ("mains signalling", "%"),
+    "rvc": ("rapid voltage changes", ""),
+    "u0": ("unbalance u0", "%"),
+}
 
 
 def weeks(material: Material) -> Sequence[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..blocks import Block, Facts, Section, Sign, Table, Verdict, Words
+from ..blocks import Block, Facts, Row, Section, Sign, Table, Verdict, Words
 from ..material import Material, instant, local, when
 from ..units import duration, number, si
 from .assessed import name_of, parameters, weeks
@@ -105,7 +105,12 @@ def _sides(material: Material) -> str:
     parts = [f"{kind} {side}" for kind, side in material.summary["sides"].items()]
     ratios = [f"{name} {s[key]:g}" for name, key in (("VT ratio", "vt_ratio"), ("CT ratio", "ct_ratio")) if s.get(key) is not None]
     if not ratios:
-        own = {(c["role"][0], c["ratio"]) for r in material.recordings for c in r.get("channels", ()) if c.get("role") and c.get("ratio") not in (None, 1, 1.0)}
+        own = {
+            (c["role"][0], c["ratio"])
+            for r in material.recordings
+            for c in r.get("channels", ())
+            if c.get("role") and c.get("ratio") not in (None, 1, 1.0)
+        }
         ratios = [f"{'VT' if kind == 'U' else 'CT'} ratio {ratio:g} by the file" for kind, ratio in sorted(own)]
     return "; ".join([", ".join(parts), *(ratios or ["no ratio"])])
 
@@ -113,7 +118,11 @@ def _sides(material: Material) -> str:
 def _input(recording: Mapping[str, Any]) -> str:
     digest = recording.get("sha256")
     rate = recording.get("sample_rate_hz")
-    parts = [_name(recording)[:120], f"{rate:.8g} Hz" if rate else "", f"{recording['samples']} samples" if recording.get("samples") is not None else ""]
+    parts = [
+        _name(recording)[:120],
+        f"{rate:.8g} Hz" if rate else "",
+        f"{recording['samples']} samples" if recording.get("samples") is not None else "",
+    ]
     return ", ".join(p for p in parts if p) + f", SHA-256 {digest}" * bool(digest) + ", no SHA-256 taken (measure --hash)" * (not digest)
 
 
@@ -122,7 +131,9 @@ def verdict_section(material: Material) -> Section:
     blocks: list[Block] = [_verdict(material), facts(material)]
     if len(weeks(material)) > 1:
         blocks.append(_weeks(material))
-    unverified = [p for p in parameters(material) for k in ("limit", "limit_always") if isinstance(p.get(k), Mapping) and not p[k].get("verified", True)]
+    unverified = [
+        p for p in parameters(material) for k in ("limit", "limit_always") if isinstance(p.get(k), Mapping) and not p[k].get("verified", True)
+    ]
     if unverified:
         names = ", ".join(dict.fromkeys(name_of(p) for p in unverified))
         blocks.append(Words([f"* Limits that were not checked against the text of the standard: {names}."], note=True))
@@ -160,12 +171,17 @@ def _listed(found: list[Mapping[str, Any]]) -> str:
 
 
 def _weeks(material: Material) -> Table:
-    rows = []
+    rows: list[Row] = []
     for week in weeks(material):
         verdict = str(week.get("verdict"))
         coverage = week.get("coverage")
         share = coverage.get("valid", coverage.get("share")) if isinstance(coverage, Mapping) else coverage
         failed = sum(p.get("verdict") == "fail" for p in week.get("parameters", ()))
-        cells = [when(week.get("start"), 0), when(week.get("end"), 0), number(float(share), 4) if isinstance(share, (int, float)) else "–", str(failed)]
+        cells = [
+            when(week.get("start"), 0),
+            when(week.get("end"), 0),
+            number(float(share), 4) if isinstance(share, (int, float)) else "–",
+            str(failed),
+        ]
         rows.append([*cells, Sign(verdict, WORDS.get(verdict, verdict))])
     return Table(["from, UTC", "to, UTC", "valid, %", "parameters beyond", "verdict"], rows, "The weeks.", named=2)

@@ -21,7 +21,15 @@ __all__ = ["LISTED", "event_section"]
 LISTED = 200
 _STYLES = {"dip": Style("#0067a6", "down"), "swell": Style("#c44e00", "triangle"), "interruption": Style("#1b2530", "square")}
 _OTHER = Style("#5a5a5a", "diamond")
-_POSITIONS = {"no-interruption": "equipment goes on", "no-damage": "may stop", "prohibited": "may be harmed", "above": "rides through", "below": "may stop"}
+_POSITIONS = {
+    "no-interruption": "equipment goes on",
+    "no-damage": "may stop",
+    "prohibited": "may be harmed",
+    "above": "rides through",
+    "below": "may stop",
+}
+#: Types that are no words.
+_WORDS = {"rvc": "rapid voltage change", "msv": "mains signalling event"}
 _EDGE = (1e-4, 100.0)
 
 
@@ -31,7 +39,7 @@ def event_section(material: Material) -> Section:
     if left_out is not None:
         return Section("events", "Events", [Words([f"Events were not looked for: {left_out}."])], page=material.long)
     events = material.events
-    counts = ", ".join(f"{n} {kind}{'s' if n != 1 else ''}" for kind, n in material.summary["events"]["counts"].items())
+    counts = ", ".join(f"{n} {_WORDS.get(kind, kind)}{'s' if n != 1 else ''}" for kind, n in material.summary["events"]["counts"].items())
     blocks: list[Block] = [Words([f"{counts}." if counts else "No dip, swell, interruption, rapid voltage change or other event was found."])]
     if events:
         blocks.append(_list(material))
@@ -41,7 +49,7 @@ def event_section(material: Material) -> Section:
     points = [e for e in (material.classified or events) if e.get("type") in _STYLES and e.get("duration")]
     if points:
         blocks += [Heading("Tolerance curves", "curves"), *_scatter(points, material)]
-    return Section("events", "Events", blocks, page=material.long)
+    return Section("events", "Events", blocks)
 
 
 def _key(event: Mapping[str, Any]) -> tuple[str, str]:
@@ -52,11 +60,19 @@ def _list(material: Material) -> Table:
     known = {_key(e): e for e in material.classified or ()}
     rows = []
     for k, e in enumerate(material.events[:LISTED], 1):
-        value, words = voltage_of(e)
+        value, _ = voltage_of(e)
         share = f"{100 * value / e['U_ref']:.1f} %" if value is not None and e.get("U_ref") else "–"
         extra = known.get(_key(e), {})
         length = "open" if e.get("duration") is None else duration(e["duration"])
-        row = [str(k), when(e.get("t")) if material.clock else "–", str(e.get("type")), " ".join(e.get("phases") or ()), length, si(value, "V", 4), share]
+        row = [
+            str(k),
+            when(e.get("t")) if material.clock else "–",
+            _WORDS.get(str(e["type"]), str(e["type"])),
+            " ".join(e.get("phases") or ()),
+            length,
+            si(value, "V", 4),
+            share,
+        ]
         rows.append([*row, str(extra.get("cell") or "–"), _POSITIONS.get(str(extra.get("itic")), "–")] if known else row)
     more = len(material.events) - LISTED
     caption = "Voltage: the residual of dips and interruptions, the largest of swells, the largest change of rapid voltage changes."
@@ -82,8 +98,15 @@ def _matrices(material: Material) -> list[Block]:
         blocks.append(Words([f"Interruptions: {words or found.get('count')}."]))
     elif isinstance(found, (int, float)):
         blocks.append(Words([f"Interruptions: {found}."]))
-    blocks.append(Words(["As EN 50160 counts them: one event of several phases once, events close in time as one, a dip with an interruption inside as "
-                         "the interruption."], note=True))  # fmt: skip
+    blocks.append(
+        Words(
+            [
+                "As EN 50160 counts them: one event of several phases once, events close in time as one, a dip with an interruption inside as "
+                "the interruption."
+            ],
+            note=True,
+        )
+    )
     return blocks
 
 
@@ -113,14 +136,19 @@ def _scatter(events: Sequence[Mapping[str, Any]], material: Material) -> list[Bl
     curves = material.curves or {}
     itic, semi = curves.get("itic") or {}, curves.get("semi_f47") or {}
     red, purple = Style("#a81616", ""), Style("#8a2f6b", "")
-    for name, points, style, dash in (("ITIC, both limits", itic.get("upper"), red, None), ("", itic.get("lower"), red, None), ("SEMI F47", semi.get("lower"), purple, "7 4")):
+    for name, points, style, dash in (
+        ("ITIC, both limits", itic.get("upper"), red, None),
+        ("", itic.get("lower"), red, None),
+        ("SEMI F47", semi.get("lower"), purple, "7 4"),
+    ):
         if points:
             t, u = (np.array([float(p[k]) for p in points]) for k in (0, 1))
             t = np.clip(t, *_EDGE)
             if style is red:
                 t, u = np.append(t, _EDGE[1]), np.append(u, u[-1])
             lines.append(Line(name, t, u, style, dash=dash, symbols=False, width=1.8))
-    marks, rows = [], []
+    marks: list[Point] = []
+    rows: list[list[str]] = []
     places_of = {_key(e): k for k, e in enumerate(material.events, 1)}
     for e in events[:1000]:
         k = places_of.get(_key(e), 0)
@@ -129,7 +157,9 @@ def _scatter(events: Sequence[Mapping[str, Any]], material: Material) -> list[Bl
             continue
         share = 100 * value / e["U_ref"]
         words = str(k) if k and len(events) <= 20 else ""
-        marks.append(Point(float(e["duration"]), min(share, 200.0), _STYLES[str(e["type"])], words, solid=e.get("itic") in ("no-damage", "prohibited")))
+        marks.append(
+            Point(float(e["duration"]), min(share, 200.0), _STYLES[str(e["type"])], words, solid=e.get("itic") in ("no-damage", "prohibited"))
+        )
         if len(rows) < LISTED:
             places = [_POSITIONS.get(str(e.get(name)), "–") for name in ("itic", "semi_f47")]
             rows.append([str(k or "–"), str(e["type"]), duration(float(e["duration"])), f"{share:.1f} %", *places])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..blocks import Block, Heading, Section, Sign, Table, Words, drawn
+from ..blocks import Block, Heading, Row, Section, Sign, Table, Words, drawn
 from ..charts.bars import Bar, against_limits
 from ..material import Material, when
 from ..units import number
@@ -30,7 +30,7 @@ def summary(material: Material) -> Section:
             continue
         if len(weeks(material)) > 1:
             blocks.append(Heading(f"Week from {when(week.get('start'), 0)} UTC", f"summary-{k + 1}"))
-        rows = [[b.label, _percent(b.share), _percent(b.extreme), Sign(b.verdict, WORDS.get(b.verdict or "", "–"))] for b in bars]
+        rows: list[Row] = [[b.label, _percent(b.share), _percent(b.extreme), Sign(b.verdict, WORDS.get(b.verdict or "", "–"))] for b in bars]
         folded = Table(["parameter", "share limit reached", "limit for all reached", "verdict"], rows, "The bars as a table", folded=True)
         alt = "Parameters against their limits: " + "; ".join(f"{b.label} {_percent(b.share)} of its limit, {b.verdict}" for b in bars)
         text = (
@@ -38,7 +38,7 @@ def summary(material: Material) -> Section:
             "reaches of the limit for all values, where there is one. Of harmonics the order closest to its limit."
         )
         blocks.append(drawn(lambda width, bars=bars, alt=alt: against_limits(bars, alt, width), text, folded))  # type: ignore[misc]
-    return Section("summary", "Summary", blocks or [_nothing(material)], page=bool(blocks))
+    return Section("summary", "Summary", blocks or [_nothing(material)])
 
 
 def _percent(share: float | None) -> str:
@@ -56,7 +56,13 @@ def _bar(parameter: Mapping[str, Any]) -> Bar:
         words = f"{number(float(low), 5)} to {number(float(value), 5)} {unit}"
     else:
         words = f"{number(float(value), 3)} {unit}".strip()
-    return Bar(f"{name_of(parameter)} {parameter.get('phase') or ''}".strip(), share if share is not None else always, always, words, parameter.get("verdict"))
+    return Bar(
+        f"{name_of(parameter)} {parameter.get('phase') or ''}".strip(),
+        share if share is not None else always,
+        always,
+        words,
+        parameter.get("verdict"),
+    )
 
 
 def table(material: Material) -> Section:
@@ -78,11 +84,11 @@ def table(material: Material) -> Section:
     return Section("table", "Table", blocks or [_nothing(material)], page=bool(blocks))
 
 
-_HEAD = ["parameter", "phase", "limits", "verdict", "N", "N1", "N2", "invalid", "min", "5 %", "50 %", "95 %", "99 %", "max", "within, %"]
+_HEAD = ["parameter", "limits", "verdict", "N", "N1", "N2", "invalid", "min", "5 %", "50 %", "95 %", "99 %", "max", "within, %"]
 
 
 def _limits_table(found: list[Mapping[str, Any]], folded: str = "") -> Table:
-    rows = []
+    rows: list[Row] = []
     for p in found:
         unit, marks = unit_of(p), p.get("percentiles") or {}
         both = [limit_words(p.get(k), unit) for k in ("limit", "limit_always") if p.get(k)]
@@ -92,6 +98,8 @@ def _limits_table(found: list[Mapping[str, Any]], folded: str = "") -> Table:
         values = [p.get("min"), *(marks.get(m) for m in ("5", "50", "95", "99")), p.get("max")]
         numbers = ["–" if v is None else number(float(v), 5 if p.get("quantity") in ("U", "f") else 3) for v in values]
         counts = ["–" if v is None else str(v) for v in (n, n1, p.get("N2"), p.get("N_invalid"))]
-        rows.append([name_of(p), str(p.get("phase") or ""), both, Sign(verdict, WORDS.get(verdict, verdict).lower()), *counts, *numbers, within])
+        rows.append(
+            [f"{name_of(p)} {p.get('phase') or ''}".strip(), both, Sign(verdict, WORDS.get(verdict, verdict).lower()), *counts, *numbers, within]
+        )
     caption = folded or "N valid values, N1 beyond the limit for a share, N2 beyond the limit for all, invalid: flagged or missing."
-    return Table(_HEAD, rows, caption, named=4, folded=bool(folded), dense=True)
+    return Table(_HEAD, rows, caption, named=3, folded=bool(folded), dense=True, paper=bool(folded))

@@ -44,7 +44,7 @@ def method(material: Material) -> Section:
     left_out = [f"{x['what']}: {x['why']}" for x in material.summary["not_measured"]] + list(_unassessed(material.assessment))
     blocks.append(Heading("Not measured", "not-measured"))
     blocks.append(Words(list(dict.fromkeys(left_out)) or ["Nothing that this report would show was left out."], listed=bool(left_out)))
-    return Section("method", "Method, gaps and warnings", blocks, page=material.long)
+    return Section("method", "Method, gaps and warnings", blocks)
 
 
 def _unassessed(assessment: Mapping[str, Any] | None) -> list[str]:

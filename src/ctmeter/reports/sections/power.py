@@ -102,7 +102,9 @@ def arrows(found: Mapping[str, complex], largest: Mapping[str, float] | None = N
         if abs(value) > 0.005 * top[role[0]]:
             name = "" if before else role.replace("_", " ")
             phase = role.partition("_")[2]
-            made.append(Arrow(name, abs(value) / top[role[0]], math.degrees(math.atan2(value.imag, value.real)), style_of(phase), role[0] == "I", before))
+            made.append(
+                Arrow(name, abs(value) / top[role[0]], math.degrees(math.atan2(value.imag, value.real)), style_of(phase), role[0] == "I", before)
+            )
     return made
 
 
@@ -139,7 +141,12 @@ def pictures(material: Material) -> list[Block]:
         alt = "Phasor diagram: " + ", ".join(f"{row[0]} {row[1]} at {row[2]}" for row in table.rows)
         svg = phasors(arrows(found), alt)
         table = Table(table.head, [*table.rows, *_sequences(found)], table.caption, folded=True)
-        beside.append(Figure(svg, svg, "Fundamental phasors, the mean of the recording. Solid: voltages. Dashed, with a symbol: currents.", table, small=True))
+        of = (
+            "the mean of the recording"
+            if any(k.startswith("phi_U") and v is not None for k, v in material.summary["mean"].items())
+            else "of the first cycles"
+        )
+        beside.append(Figure(svg, svg, f"Fundamental phasors, {of}. Solid: voltages. Dashed, with a symbol: currents.", table, small=True))
     mean = material.summary["mean"]
     if all(mean.get(k) is not None for k in "PQS"):
         p, q, s = (float(mean[k]) for k in "PQS")

@@ -40,7 +40,7 @@ def voltage_of(event: Mapping[str, Any]) -> tuple[float | None, str]:
 def deviation(event: Mapping[str, Any]) -> float:
     """How far the voltage was from its reference, as a share of it; 0 where that is not known."""
     value, words = voltage_of(event)
-    reference = event.get("U_ref")
+    reference = float(event.get("U_ref") or 0.0)
     if value is None or not reference:
         return 0.0
     return abs(value / reference) if words == "largest change" else abs(1 - value / reference)
@@ -59,7 +59,11 @@ def event_sheets(material: Material) -> Section:
     blocks: list[Block] = []
     for number_, event in enumerate(chosen, 1):
         wave = material.waveform(event) if material.waveform is not None else None
-        title = f"{number_}. {str(event['type']).capitalize()} of {when(event.get('t'))} UTC" if material.clock else f"{number_}. {str(event['type']).capitalize()}"
+        title = (
+            f"{number_}. {str(event['type']).capitalize()} of {when(event.get('t'))} UTC"
+            if material.clock
+            else f"{number_}. {str(event['type']).capitalize()}"
+        )
         blocks += [Heading(title, f"event-{number_}"), _facts(event, material)]
         if wave is None or len(wave.t) < 2:
             blocks.append(Words([f"Its waveform, {event['snippet']}, cannot be shown: it is not there or cannot be read."], note=True))
@@ -69,7 +73,12 @@ def event_sheets(material: Material) -> Section:
         kept = "No waveform was kept of any event." if material.events else "There were no events."
         blocks.append(Words([kept]))
     elif len(chosen) < len(material.events):
-        blocks.insert(0, Words([f"The {len(chosen)} events with a stored waveform that were farthest from the reference voltage, of {len(material.events)} in all."]))
+        blocks.insert(
+            0,
+            Words(
+                [f"The {len(chosen)} events with a stored waveform that were farthest from the reference voltage, of {len(material.events)} in all."]
+            ),
+        )
     return Section("event-sheets", "Event sheets", blocks, page=True)
 
 
@@ -130,7 +139,9 @@ def _waves(kind: str, phases: Sequence[str], what: str, wave: Waveform, piece: s
     lines = [Line(p, t * factor, wave.values[f"{kind}_{p}"][piece] / scale, style_of(p), dense=True, width=1.2) for p in phases]
     x = Linear(t[0] * factor, t[-1] * factor)
     span = spread(-largest / scale, largest / scale, 0.03)
-    chart = Chart(f"Waveform of the {what.lower()} around the event{part}", x, Linear(*span), words, unit, lines, areas=_during(t, stop, factor), height=220)
+    chart = Chart(
+        f"Waveform of the {what.lower()} around the event{part}", x, Linear(*span), words, unit, lines, areas=_during(t, stop, factor), height=220
+    )
     rows = []
     for p in phases:
         v = wave.values[f"{kind}_{p}"][piece] / scale
@@ -155,35 +166,38 @@ def _thresholds(event: Mapping[str, Any], material: Material) -> list[Level]:
     return []
 
 
-def _rms(event: Mapping[str, Any], wave: Waveform, phases: Sequence[str], f: float, pieces: Sequence[slice], stop: float, material: Material) -> list[Block]:
+def _rms(
+    event: Mapping[str, Any], wave: Waveform, phases: Sequence[str], f: float, pieces: Sequence[slice], stop: float, material: Material
+) -> list[Block]:
+    """One-cycle rms from the first to the last sample shown; a figure for each run of samples where time is missing between them."""
     reference = event.get("U_ref") or material.nominal
     if not phases or not reference or not pieces:
         return []
-    curves: list[tuple[str, np.ndarray, np.ndarray]] = []
-    for p in phases:
-        times, values = [], []
-        for piece in _pieces(wave.t, np.ones(len(wave.t), bool), wave.rate):
-            times.append(wave.t[piece])
-            values.append(100 * sliding_rms(wave.values[f"U_{p}"][piece], wave.rate / f) / reference)
-            times.append(wave.t[piece][-1:])
-            values.append(np.array([np.nan]))
-        curves.append((p, np.concatenate(times), np.concatenate(values)))
-    low, high = wave.t[pieces[0]][0], wave.t[pieces[-1]][-1]
-    factor, words = _seconds((float(low), float(high)))
-    inside = [(p, t[(t >= low) & (t <= high)], v[(t >= low) & (t <= high)]) for p, t, v in curves]
-    inside = [(p, t, v) for p, t, v in inside if np.isfinite(v).any()]
-    if not inside:
-        return []
-    levels = _thresholds(event, material)
-    ends = [float(f_(v)) for _, _, v in inside for f_ in (np.nanmin, np.nanmax)] + [x.y for x in levels]
-    lines = [Line(p, t * factor, v, style_of(p)) for p, t, v in inside]
-    areas = _during(np.array([low, high]), stop, factor)
-    chart = Chart("One-cycle rms of the voltages around the event", Linear(low * factor, high * factor), Linear(*spread(min(ends), max(ends), 0.09)), words,
-                  "% of reference", lines, levels, areas, height=230)  # fmt: skip
-    rows = [[p, f"{np.nanmin(v):.1f}", f"{np.nanmax(v):.1f}"] for p, _, v in inside]
+    blocks: list[Block] = []
+    runs = _pieces(wave.t, np.ones(len(wave.t), bool), wave.rate)
+    first, last = float(wave.t[pieces[0]][0]), float(wave.t[pieces[-1]][-1])
+    for run in runs:
+        t = wave.t[run]
+        inside = (t >= first) & (t <= last)
+        curves = [(p, 100 * sliding_rms(wave.values[f"U_{p}"][run], wave.rate / f)[inside] / reference) for p in phases]
+        curves = [(p, v) for p, v in curves if np.isfinite(v).any()]
+        if curves:
+            part = "" if len(runs) == 1 else (", its start", ", its end")[runs.index(run)] if len(runs) == 2 else f", part {runs.index(run) + 1}"
+            blocks.append(_rms_figure(t[inside], curves, _thresholds(event, material), stop, part))
+    return blocks
+
+
+def _rms_figure(t: np.ndarray, curves: Sequence[tuple[str, np.ndarray]], levels: Sequence[Level], stop: float, part: str) -> Figure:
+    factor, words = _seconds((float(t[0]), float(t[-1])))
+    ends = [float(of(v)) for _, v in curves for of in (np.nanmin, np.nanmax)] + [x.y for x in levels]
+    lines = [Line(p, t * factor, v, style_of(p)) for p, v in curves]
+    x, y = Linear(t[0] * factor, t[-1] * factor), Linear(*spread(min(ends), max(ends), 0.09))
+    chart = Chart(
+        f"One-cycle rms of the voltages around the event{part}", x, y, words, "% of reference", lines, levels, _during(t, stop, factor), height=230
+    )
+    rows = [[p, f"{np.nanmin(v):.1f}", f"{np.nanmax(v):.1f}"] for p, v in curves]
     table = Table(["phase", "smallest, %", "largest, %"], rows, "One-cycle rms as a table", folded=True)
-    text = "Rms over the cycle that begins at each instant, in % of the reference voltage, with the thresholds."
-    return [charted(chart, text, table)]
+    return charted(chart, f"Rms over the cycle that begins at each instant{part}, in % of the reference voltage, with the thresholds.", table)
 
 
 def _before_during(event: Mapping[str, Any], wave: Waveform, roles: Sequence[str], f: float) -> list[Block]:
@@ -225,7 +239,10 @@ def _before_during(event: Mapping[str, Any], wave: Waveform, roles: Sequence[str
         unit = "V" if r[0] == "U" else "A"
         rows.append([r.replace("_", " "), *(x for v in (before[r], during[r]) for x in (si(abs(v), unit, 4), _angle(v, top[r[0]])))])
     table = Table(["", "before", "angle", "during", "angle"], rows, "Fundamental of a cycle before, and of the cycle farthest from it.")
-    svg = phasors([*arrows(before, top, before=True), *arrows(during, top)], "Phasors before the event, grey, and during it: " + "; ".join(" ".join(r) for r in rows))
+    svg = phasors(
+        [*arrows(before, top, before=True), *arrows(during, top)],
+        "Phasors before the event, grey, and during it: " + "; ".join(" ".join(r) for r in rows),
+    )
     return [Pair([Figure(svg, svg, "Phasors before (grey, dotted) and during the event. Dashed: currents.", small=True), table])]
 
 

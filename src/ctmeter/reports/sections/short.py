@@ -44,7 +44,9 @@ def _first_cycles(material: Material, kind: str, unit: str, what: str) -> Figure
     scale, unit = prefix(largest, unit)
     low, high = (f(float(f_(v)) for v in found.values()) / scale for f, f_ in ((min, np.nanmin), (max, np.nanmax)))
     lines = [Line(p, t, v / scale, style_of(p), dense=True, width=1.4) for p, v in found.items()]
-    chart = Chart(f"{what}, the first {t[-1]:.0f} ms", Linear(0.0, t[-1]), Linear(*spread(min(low, 0.0), max(high, 0.0))), "ms", unit, lines, height=240)
+    chart = Chart(
+        f"{what}, the first {t[-1]:.0f} ms", Linear(0.0, t[-1]), Linear(*spread(min(low, 0.0), max(high, 0.0))), "ms", unit, lines, height=240
+    )
     rows = []
     for p, v in found.items():
         rms = float(np.sqrt(np.nanmean(v**2))) / scale

@@ -38,7 +38,7 @@ def _bars(what: str, series: Mapping[str, np.ndarray], limits: dict[int, float],
     alt = f"{what} by order" + (f"; {worst[1]} on {worst[2]}" if worst else "")
     chart = Orders(alt, orders, bars, unit, limits, None if worst is None else worst[:2])
     rows = []
-    for k, order in enumerate(orders):
+    for k, order in enumerate(orders.tolist()):
         if all(np.isfinite(v[k]) for _, _, v in bars) or order in limits:
             cells = [number(float(v[k]), 3) if np.isfinite(v[k]) else "–" for _, _, v in bars]
             rows.append([str(order), *cells, *([f"{limits[order]:g}" if order in limits else "–"] if limits else [])])
@@ -85,7 +85,7 @@ def harmonics(material: Material) -> Section:
             blocks.append(_bars(what, series, limits if kind == "U" else {}, caption, "% of fundamental"))
     if not blocks:
         blocks.append(Words(["Harmonics were not measured."]))
-    return Section("harmonics", "Harmonics", blocks, page=True)
+    return Section("harmonics", "Harmonics", blocks)
 
 
 def of_extract(material: Material, orders: int = _HIGHEST) -> dict[str, np.ndarray]:
@@ -105,19 +105,26 @@ def spectrum(material: Material) -> Section:
     table = next((t for t in ("3s", "basic") if material.column(t, f"HU_{(*material.voltages, 'L1')[0]}") is not None), "")
     blocks: list[Block] = []
     fitted = {} if table else of_extract(material)
+    quiet = ~material.disturbed(table) if table else np.zeros(0, bool)
+    if not quiet.any():
+        quiet = np.ones(len(quiet), bool)
     for kind, phases, what in (("U", material.voltages, "Harmonic voltages"), ("I", material.currents, "Harmonic currents")):
         series: dict[str, np.ndarray] = {}
         for phase in phases:
             shares = _shares(material, table, kind, phase) if table else None
             if shares is not None:
-                low, high = np.where(np.isfinite(shares), shares, np.inf).min(0), np.where(np.isfinite(shares), shares, -np.inf).max(0)
-                series[phase] = np.where(np.isfinite(low) & np.isfinite(high), np.nansum(shares, 0) / np.maximum(np.isfinite(shares).sum(0), 1), np.nan)
+                known = np.isfinite(shares[quiet])
+                series[phase] = np.where(known.any(0), np.nansum(shares[quiet], 0) / np.maximum(known.sum(0), 1), np.nan)
             elif f"{kind}_{phase}" in fitted:
                 found = np.abs(fitted[f"{kind}_{phase}"])
                 series[phase] = 100 * found / found[1] if found[1] > 0 else found * np.nan
         series = {p: v for p, v in series.items() if np.isfinite(v[2:]).any()}
         if series:
-            how = "means of the windows, by sub-groups" if table else "fitted to the whole cycles shown above; too short for windows of 10 or 12 cycles"
+            how = (
+                "means of the windows, by sub-groups" + ("" if quiet.all() else "; without those of events")
+                if table
+                else "fitted to the whole cycles shown above; too short for windows of 10 or 12 cycles"
+            )
             blocks.append(_bars(what, series, {}, f"{what} in % of the fundamental: {how}.", "% of fundamental"))
     if not blocks:
         blocks.append(Words(["There is no spectrum: no whole cycle, no fundamental, or spectra are switched off."]))

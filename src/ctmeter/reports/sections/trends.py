@@ -51,7 +51,16 @@ def time_scale(material: Material, table: str) -> tuple[Scale, float, str]:
 
 
 def curve(
-    material: Material, table: str, name: str, phase: str, at: float, scale: float, label: str, edges: tuple[str, str] | None = None, *, timed: bool = False
+    material: Material,
+    table: str,
+    name: str,
+    phase: str,
+    at: float,
+    scale: float,
+    label: str,
+    edges: tuple[str, str] | None = None,
+    *,
+    timed: bool = False,
 ) -> Line | None:
     """The line of a column, broken where rows are missing; `at` is taken from its times, `scale` divides its values."""
     values = material.column(table, name)
@@ -122,7 +131,11 @@ def trend(material: Material, plan: _Trend) -> Figure | None:
     for name, phase in plan.names:
         edges = None
         if plan.extremes is not None:
-            edges = (name + plan.extremes[0], name + plan.extremes[1]) if plan.extremes[0][0] == "_" else (plan.extremes[0] + phase, plan.extremes[1] + phase)
+            edges = (
+                (name + plan.extremes[0], name + plan.extremes[1])
+                if plan.extremes[0][0] == "_"
+                else (plan.extremes[0] + phase, plan.extremes[1] + phase)
+            )
         line = curve(material, plan.table, name, phase, at, scale, phase if len(plan.names) > 1 else "", edges, timed=timed)
         if line is not None and np.isfinite(line.y).any():
             lines.append(line)
@@ -151,7 +164,10 @@ def _ribbon(plan: _Trend, lines: Sequence[Line]) -> str:
 
 
 def _alt(plan: _Trend, lines: Sequence[Line], unit: str) -> str:
-    parts = [f"{line.name or plan.what} from {number(float(np.nanmin(line.y)), 4)} to {number(float(np.nanmax(line.y)), 4)} {unit}".rstrip() for line in lines]
+    parts = [
+        f"{line.name or plan.what} from {number(float(np.nanmin(line.y)), 4)} to {number(float(np.nanmax(line.y)), 4)} {unit}".rstrip()
+        for line in lines
+    ]
     return f"{plan.what} over time: {'; '.join(parts)}"
 
 
@@ -219,14 +235,25 @@ def _distribution(material: Material) -> list[Block]:
         ordered = np.sort(values) / scale
         bins.append(Line(phase, edges, np.append(share, share[-1]), style_of(phase), steps=True))
         sums.append(Line(phase, ordered, 100 * np.arange(1, len(ordered) + 1) / len(ordered), style_of(phase), dense=True))
-        rows.append([phase, str(len(values)), *(number(v / scale, 5) for v in (values.min(), *(rank(values, p) for p in (1, 5, 50, 95, 99)), values.max()))])
+        rows.append(
+            [phase, str(len(values)), *(number(v / scale, 5) for v in (values.min(), *(rank(values, p) for p in (1, 5, 50, 95, 99)), values.max()))]
+        )
     top = max(float(np.max(b.y)) for b in bins)
     x = Linear(low, high)
     shares = Chart("Histogram of the 10-minute voltages", x, Linear(0.0, 1.1 * top), f"voltage, {unit}", "% of values", bins, height=230)
     marks = [Level(5.0, "5 %", limit=False), Level(95.0, "95 %", limit=False)]
-    sigmoid = Chart("Cumulative distribution of the 10-minute voltages", x, Linear(0.0, 104.0), f"voltage, {unit}", "% of values", sums, marks, height=230)
-    table = Table(["phase", "valid values", "min", "1 %", "5 %", "50 %", "95 %", "99 %", "max"], rows, f"Percentiles of the undisturbed 10-minute values, {unit}")
-    pictures = [Figure(c.draw(NARROW), c.draw(NARROW), words) for c, words in ((shares, "Share of the values in each step."), (sigmoid, "Share of the values up to a voltage."))]
+    sigmoid = Chart(
+        "Cumulative distribution of the 10-minute voltages", x, Linear(0.0, 104.0), f"voltage, {unit}", "% of values", sums, marks, height=230
+    )
+    table = Table(
+        ["phase", "valid values", "min", "1 %", "5 %", "50 %", "95 %", "99 %", "max"],
+        rows,
+        f"Percentiles of the undisturbed 10-minute values, {unit}",
+    )
+    pictures = [
+        Figure(c.draw(NARROW), c.draw(NARROW), words)
+        for c, words in ((shares, "Share of the values in each step."), (sigmoid, "Share of the values up to a voltage."))
+    ]
     return [Pair(pictures), table]
 
 
@@ -235,15 +262,35 @@ def other_trends(material: Material) -> Section:
     fn = material.summary["settings"].get("nominal_frequency")
     table = "frequency" if material.rows("frequency") > 1 else "10min"
     plans = [
-        ("frequency", "Frequency", _Trend("Frequency", "Hz", table, [("f", "")], ("_min", "_max") if table == "10min" else None, "f", least=0.05,
-                                           marks=[(fn, "nominal")] if fn else [])),
-        ("unbalance", "Unbalance", _Trend("Negative-sequence voltage ratio", "%", "10min", [("u2", "")], ("_min", "_max"), "u2", floor=0.0,
-                                           marks=_percentile(material, "u2"))),
+        (
+            "frequency",
+            "Frequency",
+            _Trend(
+                "Frequency",
+                "Hz",
+                table,
+                [("f", "")],
+                ("_min", "_max") if table == "10min" else None,
+                "f",
+                least=0.05,
+                marks=[(fn, "nominal")] if fn else [],
+            ),
+        ),
+        (
+            "unbalance",
+            "Unbalance",
+            _Trend(
+                "Negative-sequence voltage ratio", "%", "10min", [("u2", "")], ("_min", "_max"), "u2", floor=0.0, marks=_percentile(material, "u2")
+            ),
+        ),
         ("thd", "Total harmonic distortion", distortion(material, "10min")),
         ("flicker", "Flicker", _Trend("Long-term flicker Plt", "1", "2h", [(f"Plt_{p}", p) for p in material.voltages], None, "Plt", floor=0.0)),
-        ("flicker-short", "Short-term flicker", _Trend("Short-term flicker Pst", "1", "10min", [(f"Pst_{p}", p) for p in material.voltages], None, "Pst",
-                                                       floor=0.0)),
-    ]  # fmt: skip
+        (
+            "flicker-short",
+            "Short-term flicker",
+            _Trend("Short-term flicker Pst", "1", "10min", [(f"Pst_{p}", p) for p in material.voltages], None, "Pst", floor=0.0),
+        ),
+    ]
     blocks: list[Block] = []
     for anchor, title, plan in plans:
         figure = trend(material, plan)
@@ -296,8 +343,14 @@ def _power(material: Material, table: str, names: Sequence[tuple[str, str]]) -> 
         lines.append(Line(line.name, line.x, line.y, styles[name], dash="6 3" if name == "Q" else None))
     everything = np.concatenate([line.y[np.isfinite(line.y)] for line in lines])
     low, high = spread(min(0.0, float(everything.min())), max(0.0, float(everything.max())))
-    alt = "; ".join(f"{n} from {si(float(np.nanmin(v)), 'W' if n == 'P' else 'var')} to {si(float(np.nanmax(v)), 'W' if n == 'P' else 'var')}" for n, v in found.items())
+    alt = "; ".join(
+        f"{n} from {si(float(np.nanmin(v)), 'W' if n == 'P' else 'var')} to {si(float(np.nanmax(v)), 'W' if n == 'P' else 'var')}"
+        for n, v in found.items()
+    )
     chart = Chart(f"Active and reactive power over time: {alt}", x, Linear(low, high), words, "", lines)
     plan = _Trend("Active power", "W", table, [("P", "")], ("_min", "_max") if table in ("10min", "2h") else None)
-    return drawn(chart.draw, f"Load profile: total active and reactive power, {_WORDS[table]} values; above 0 is import.", _by_day(material, plan, scale, f"{letters}W"))
-
+    return drawn(
+        chart.draw,
+        f"Load profile: total active and reactive power, {_WORDS[table]} values; above 0 is import.",
+        _by_day(material, plan, scale, f"{letters}W"),
+    )
