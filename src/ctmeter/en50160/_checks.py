@@ -19,7 +19,7 @@ _PERIODS = ("day", "week", "year")
 _REFERENCES = ("Un", "fn", "U1", "1")
 _EVENTS = ("interruption", "short_interruption", "interruption_classes", "aggregation")
 _CELLS = {"shortest", "durations", "rows", "voltages", "source"}
-_KNOWN: dict[str, Quantity] = {q.name: q for q in QUANTITIES if q.dtype in ("f8", "orders")}
+_KNOWN: dict[str, Quantity] = {q.name: q for q in QUANTITIES if q.dtype in ("f8", "orders") and set(q.tables) & set(_TABLES)}
 
 
 class Faults:
@@ -50,7 +50,7 @@ def check_document(raw: Mapping[str, Any], where: str | None, faults: Faults, *,
     for key, value in raw.items():
         if key not in _TOP or (user and key == "carried"):
             faults.add(f"{prefix}{key}: no such key, expected {', '.join(k for k in _TOP if k != 'carried')}")
-        elif key in ("title", "extends"):
+        elif key in ("title", "extends", "carried"):
             if not isinstance(value, str):
                 faults.add(f"{prefix}{key}: {value!r} is not a text")
         elif not isinstance(value, Mapping):

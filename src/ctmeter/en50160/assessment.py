@@ -7,6 +7,7 @@ EN 50160:2010
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def assess(
     only : iterable of str, optional
         Names of the parameters to judge; the others are named as not judged.
     start : str, optional
-        ISO time at which the first week begins; by default the first interval that is whole.
+        ISO time at which the first week begins, UTC without a zone; by default the first interval that is whole.
     sliding : bool
         Windows of a week that begin every `step` hours, instead of weeks that follow each other.
     step : float
@@ -153,9 +154,11 @@ def _start(start: str | None) -> int | None:
     if start is None:
         return None
     try:
-        ns = int(np.datetime64(start.removesuffix("Z").strip(), "ns").astype(np.int64))
+        time = dt.datetime.fromisoformat(start.strip())
     except ValueError:
         raise SettingsError(f"start: {start!r} is not a time such as 2026-03-02T00:00:00Z") from None
+    since = (time if time.tzinfo else time.replace(tzinfo=dt.UTC)) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    ns = since // dt.timedelta(microseconds=1) * 1000
     if ns % _GRID:
         raise SettingsError(f"start: {start} is not on the grid of ten minutes")
     return ns

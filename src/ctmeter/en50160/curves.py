@@ -97,7 +97,7 @@ def position(event: Mapping[str, Any]) -> dict[str, str | None]:
     if event.get("type") not in ("dip", "swell", "interruption") or duration is None or duration <= 0 or not reference or value is None:
         return {"itic": None, "semi_f47": None}
     itic, semi = _document()["itic"], _document()["semi_f47"]
-    u = 100 * value / reference
+    u = round(100 * value / reference, 9)
     if event["type"] == "swell":
         return {"itic": "prohibited" if u > _upper(itic["upper"], duration) else "no-interruption", "semi_f47": None}
     covered = semi["shortest"] <= duration <= semi["longest"] + 5e-7

@@ -77,7 +77,8 @@ def share(event: Mapping[str, Any]) -> float | None:
     """Residual voltage of a dip or interruption, highest of a swell, % of the reference."""
     value = event.get("U_max" if event["type"] == "swell" else "U_residual")
     reference = event.get("U_ref")
-    return None if value is None or not reference else 100 * value / reference
+    # rounded, so that a voltage at the edge of a row is at its edge
+    return None if value is None or not reference else round(100 * value / reference, 9)
 
 
 def cell(event: Mapping[str, Any], counting: Events) -> str | None:

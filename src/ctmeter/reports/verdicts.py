@@ -22,7 +22,7 @@ _NAMES = {
     "MSV": "signalling",
 }  # fmt: skip
 _UNVERIFIED = "†"
-_BAR = 10
+_BAR = 6
 #: Weeks shown in full; of more only those that do not pass.
 _IN_FULL = 4
 
@@ -87,7 +87,7 @@ def _print_week(week: Mapping[str, Any], out: Console, *, several: bool) -> None
         out.print(f"harmonic closest to its limit: order {closest['order']} of {closest['phase']}, {100 * closest['reached']:.0f} % of it")
     if week["verdict"] == "fail":
         for reason in week["reasons"]:
-            out.print(Text.assemble(("✘ ", "red"), _text(reason)))
+            out.print(Text.assemble(("✘ ", "red"), reason))
 
 
 def _chosen(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -187,8 +187,10 @@ def _print_left(found: Mapping[str, Any], out: Console) -> None:
     if found["weeks"] and not any(w["verdict"] != "insufficient-data" for w in found["weeks"]):
         notes += found["weeks"][0]["reasons"][:3]
     notes += found["notes"]
-    if found["unverified"]:
-        notes.append(f"{_UNVERIFIED} numbers not checked against a source: {', '.join(found['unverified'])}")
+    used = {r["quantity"] for w in found["weeks"] for r in w["parameters"]}
+    unverified = [n for n in found["unverified"] if n in used or n == "valid_share" or (n.startswith("events.") and found["dips"] is not None)]
+    if unverified:
+        notes.append(f"{_UNVERIFIED} numbers not checked against a source: {', '.join(unverified)}")
     _print_notes(out, notes)
 
 

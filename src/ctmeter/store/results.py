@@ -305,6 +305,9 @@ class Tables(Mapping[str, "pa.Table"]):
                 raise StoreError(errno.EIO, f"cannot be read: {error}", str(path)) from error
         return self._read[table]
 
+    def __contains__(self, table: object) -> bool:
+        return table in self._names  # without reading it
+
     def select(self, table: str, columns: Sequence[str]) -> pa.Table:
         """Some columns of a table, of which alone the values are read; those it has not are left out.
 
