@@ -94,7 +94,8 @@ def test_a_dip_excludes_one_interval_of_every_parameter():
         flag[name][k] = DIP
     changes = {name: {"flags": f} for name, f in flag.items()}
     # what is flagged would be beyond every limit
-    changes["10min"] |= {**phases("U", low(1, 100.0, at=500)), **phases("THD_U", low(1, 50.0, at=500, quiet=3.0)), "u2": low(1, 30.0, at=500, quiet=0.5)}
+    changes["10min"] |= {**phases("U", low(1, 100.0, at=500)), **phases("THD_U", low(1, 50.0, at=500, quiet=3.0))}
+    changes["10min"]["u2"] = low(1, 30.0, at=500, quiet=0.5)
     changes["2h"] |= phases("Plt", low(1, 9.0, rows=84, at=41, quiet=0.4))
     changes["3s"] |= phases("MSV", low(1, 100.0, rows=201_600, at=100_000, quiet=1.0))
     found = assess(week(**changes), signalling_frequency=175.0, **GIVEN)
@@ -342,7 +343,8 @@ def test_what_was_not_measured_is_named_and_no_pass():
 
 
 def test_one_phase_has_no_unbalance():
-    one = {"10min": table("10min", U_L1=230.0, THD_U_L1=2.0, HU_L1=harmonics(h5=1)), "2h": table("2h", Plt_L1=0.5), "frequency": table("frequency", f=50.0)}
+    one = {"10min": table("10min", U_L1=230.0, THD_U_L1=2.0, HU_L1=harmonics(h5=1)), "2h": table("2h", Plt_L1=0.5)}
+    one["frequency"] = table("frequency", f=50.0)
     found = assess(one, wiring="1P2W", **GIVEN)
     assert found.verdict == "pass"
     assert next(x for x in found.data["not_measured"] if x["quantity"] == "u2")["why"] == "one phase"

@@ -84,8 +84,8 @@ def test_interruptions_by_edition():
 
 def test_polyphase_aggregation():
     """Three rows of one dip, one for each voltage, are one: from 1.00 to 1.35 s, 40 % deep."""
-    rows = [dip(60.0, 0.2, at=1.0, phases=["L1"]), dip(40.0, 0.3, at=1.05, phases=["L2"]), dip(85.0, 0.1, at=1.1, phases=["L3"]), swell(115.0, 0.2, at=1.1)]
-    one, other = merged([*rows, event("rvc", 3, 1.0)])
+    rows = [dip(u, d, at=t, phases=[p]) for u, d, t, p in ((60.0, 0.2, 1.0, "L1"), (40.0, 0.3, 1.05, "L2"), (85.0, 0.1, 1.1, "L3"))]
+    one, other = merged([*rows, swell(115.0, 0.2, at=1.1), event("rvc", 3, 1.0)])
     assert other["type"] == "swell"
     assert one["phases"] == ["L1", "L2", "L3"] and one["duration"] == pytest.approx(0.35) and one["U_residual"] == pytest.approx(92.0)
     # touching is not overlapping

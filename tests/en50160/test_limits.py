@@ -121,10 +121,13 @@ rows = ["A"]
     text = "\n".join(caught.value.faults)
     for words in (
         "colour: no such key", "carried: no such key", "valid_share: 120", "required: 'U'", "LV.U.table: '1min'", "LV.U.period: 'month'",
-        "LV.U.of: 'fn' is for quantities in Hz", "LV.U.limits[0]: low 10 is not below high -10", "LV.U.limits[1].shares", "LV.U.limits[1].share: missing",
-        "LV.U.limits[2].share: 101", "LV.U.limits[2].high: 'x'", "LV.Uq: no such quantity", "LV.HU.limits[0].order: missing", "LV.HU.limits[1].order: 51",
+        "LV.U.of: 'fn' is for quantities in Hz", "LV.U.limits[0]: low 10 is not below high -10", "LV.U.limits[1].shares",
+        "LV.U.limits[1].share: missing",
+        "LV.U.limits[2].share: 101", "LV.U.limits[2].high: 'x'", "LV.Uq: no such quantity", "LV.HU.limits[0].order: missing",
+        "LV.HU.limits[1].order: 51",
         "LV.THD_U.limits[0].order: only harmonics", "LV.THD_U.limits: at most one", "LV.MSV.limits[0].high: expected pairs", "LV.f.invalid: 'dips'",
-        "LV.f.indicative: 3", "events.interruption: 'low'", "events.colour", "events.dips.durations: [1, 0.5] does not rise", "events.dips: rows and voltages",
+        "LV.f.indicative: 3", "events.interruption: 'low'", "events.colour", "events.dips.durations: [1, 0.5] does not rise",
+        "events.dips: rows and voltages",
         "edition: '2030'", "level: 'XV'",
     ):  # fmt: skip
         assert words in text, words

@@ -216,11 +216,9 @@ def test_a_result_of_seconds(tmp_path):
 def test_only_the_columns_that_matter_are_read(tmp_path, monkeypatch):
     from ctmeter.store.results import Tables
 
-    measured = ctmeter.measure(
-        ctmeter.Recording.from_arrays({"U_L1": 325.27 * np.sin(2 * np.pi * 50 * np.arange(32_000) / 3200)}, sample_rate=3200.0, start="2026-03-02T00:00:00Z"),
-        nominal_voltage=230.0,
-        nominal_frequency=50.0,
-    )
+    u = 325.27 * np.sin(2 * np.pi * 50 * np.arange(32_000) / 3200)
+    recording = ctmeter.Recording.from_arrays({"U_L1": u}, sample_rate=3200.0, start="2026-03-02T00:00:00Z")
+    measured = ctmeter.measure(recording, nominal_voltage=230.0, nominal_frequency=50.0)
     measured.save(tmp_path / "r")
     monkeypatch.setattr(Tables, "__getitem__", lambda *_: pytest.fail("a whole table was read"))
     assert assess(tmp_path / "r").verdict == "insufficient-data"

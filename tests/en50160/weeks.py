@@ -61,7 +61,8 @@ def with_events(tables, *events):
 
 def event(kind, at, duration, phases=("L1",), **volts):
     """An event `at` seconds after the start."""
-    return {"type": kind, "t": int((START + np.timedelta64(round(at * 1e9), "ns")).astype(np.int64)), "duration": duration, "phases": list(phases), **volts}
+    t = int((START + np.timedelta64(round(at * 1e9), "ns")).astype(np.int64))
+    return {"type": kind, "t": t, "duration": duration, "phases": list(phases), **volts}
 
 
 def row(found, quantity, phase=None, order=None, week=0):

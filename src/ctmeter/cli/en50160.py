@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,14 +15,16 @@ from .options import Common, echo_json, output_options
 if TYPE_CHECKING:
     from ..en50160 import Assessment
 
-__all__ = ["assessment_options", "assessed", "en50160"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+__all__ = ["assessed", "assessment_options", "en50160"]
 
 
-def _option(*names: str, env: str, **kw: Any) -> Any:
+def _option(*names: str, env: str, **kw: Any) -> Callable[[F], F]:
     return click.option(*names, envvar=f"CTMETER_{env}", **kw)
 
 
-def assessment_options(command: Any) -> Any:
+def assessment_options(command: F) -> F:
     """The options that say by what is judged; of `en50160` and `report`."""
     for option in reversed(
         [

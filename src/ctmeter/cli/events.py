@@ -13,16 +13,13 @@ from ..errors import SettingsError
 from .options import Common, echo_json, output_options
 
 #: Columns of the CSV; units stand in the heading.
-_COLUMNS = {
-    "t": "t", "type": "type", "phases": "phases", "duration": "duration [s]", "U_ref": "U_ref [V]", "U_residual": "U_residual [V]", "U_max": "U_max [V]",
-    "dU_max": "dU_max [V]", "dU_ss": "dU_ss [V]", "share": "share [%]", "cell": "cell", "itic": "itic", "semi_f47": "semi_f47", "flags": "flags",
-    "snippet": "snippet",
-}  # fmt: skip
+_UNITS = {"duration": "s", "U_ref": "V", "U_residual": "V", "U_max": "V", "dU_max": "V", "dU_ss": "V", "share": "%"}
+_COLUMNS = ("t", "type", "phases", *_UNITS, "cell", "itic", "semi_f47", "flags", "snippet")
 
 
 @click.command(short_help="List the events of a result directory.")
 @click.argument("directory", metavar="DIR")
-@click.option("--edition", envvar="CTMETER_EDITION", metavar="YEAR", help="Of EN 50160, for the cells of dips and swells: 2010 (default), 2022 or 1999.")
+@click.option("--edition", envvar="CTMETER_EDITION", metavar="YEAR", help="Of EN 50160, for the cells: 2010 (default), 2022 or 1999.")
 @click.option("--csv", "csv_", is_flag=True, help="As CSV on standard output.")
 @output_options
 @click.pass_context
@@ -57,7 +54,7 @@ def events(ctx: click.Context, /, directory: str, edition: str | None, csv_: boo
 
 def _print_csv(found: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(_COLUMNS.values())
+    writer.writerow(f"{name} [{_UNITS[name]}]" if name in _UNITS else name for name in _COLUMNS)
     for event in found:
         row = {**event, "phases": " ".join(event.get("phases") or ())}
         writer.writerow("" if row.get(name) is None else row[name] for name in _COLUMNS)

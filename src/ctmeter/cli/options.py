@@ -164,8 +164,9 @@ class Common:
         if not given.get("quiet"):
             _unknown_variables()
         limits = (given.get("from_"), given.get("to"))
+        window = limits if any(v is not None for v in limits) else None
         simple = {k: given[k] for k in ("rate", "output", "force", "hash_", "json_", "quiet", "verbose") if given.get(k) is not None}
-        return cls(given.get("config"), overrides, environment, limits=limits if any(v is not None for v in limits) else None, options=given, **simple)
+        return cls(given.get("config"), overrides, environment, limits=window, options=given, **simple)
 
     def measuring(self) -> dict[str, Any]:
         """Keywords for `pipeline.measure`."""

@@ -30,6 +30,7 @@ PASS, FAIL, INSUFFICIENT = "pass", "fail", "insufficient-data"
 _WEEK = PERIODS["week"] * 1_000_000_000
 _YEAR = PERIODS["year"] * 1_000_000_000
 _GRID = 600_000_000_000
+_EVENTS = {"what": "dips, swells, interruptions", "quantity": None}
 
 
 @dataclass(frozen=True)
@@ -194,9 +195,9 @@ class _Work:
             else:
                 self.not_measured.append(_left(name, "not asked for"))
         if self.events is None:
-            self.not_measured.append({"what": "dips, swells, interruptions", "quantity": None, "why": "no events among the tables, or no nominal voltage"})
+            self.not_measured.append({**_EVENTS, "why": "no events among the tables, or no nominal voltage"})
         elif names := self.site.without_events():
-            self.not_measured.append({"what": "dips, swells, interruptions", "quantity": None, "why": f"not looked for in {', '.join(names)}"})
+            self.not_measured.append({**_EVENTS, "why": f"not looked for in {', '.join(names)}"})
         return self._summed_up()
 
     # --- parameters ---
@@ -212,6 +213,7 @@ class _Work:
         for column in measured(self.site, self.limits, parameter):
             phases.add(column.phase)
             orders.add(column.order)
+            self._doubt(column)
             for window, rows in zip(self.windows, self.rows, strict=True):
                 rows.append(self._judged(column, window))
             if parameter.period == "year":
@@ -220,13 +222,28 @@ class _Work:
             if column.length == _GRID and self.coverage[0] is None:
                 self.coverage = [count(column.t, column.bad, column.values, w, _GRID) for w in self.windows]
         if self.limits.level == "MV" and phases & set(PHASES):
-            self.site.notes.append(f"{WORDS.get(parameter.quantity, parameter.quantity)}: of the voltages to neutral, those from line to line are not there")
+            what = WORDS.get(parameter.quantity, parameter.quantity)
+            self.site.notes.append(f"{what}: of the voltages to neutral, those from line to line are not there")
         if not phases:
             self.not_measured.append(_left(parameter.quantity, why_not(self.site, parameter.quantity)))
         elif parameter.harmonic:
             absent = sorted({limit.order for limit in parameter.limits if limit.order is not None} - orders)
             if absent:
                 self.not_measured.append({**_left(parameter.quantity, "not in the values; a low sample rate?"), "orders": absent})
+
+    def _doubt(self, column: Measured) -> None:
+        """Refuse voltages and frequencies from elsewhere that cannot be in the unit they seem to be in."""
+        good = column.values[~column.bad & ~np.isnan(column.values)]
+        if not column.reference.around or not len(good) or all(p.summary for p in self.site.parts):
+            return
+        middle = float(np.median(good))
+        if not 0.5 <= middle / column.reference.base <= 2:
+            name = f"{column.parameter.quantity}_{column.phase}" if column.phase else column.parameter.quantity
+            raise InputError(
+                f"{name} is {middle:.4g} in the middle, and {column.reference.base:.4g} {column.unit} nominal",
+                path=next(p.name for p in self.site.parts if p.summary is None),
+                expected="values near nominal: another unit, or nominal value (--un)?",
+            )
 
     def _judged(self, column: Measured, window: Window) -> dict[str, Any]:
         parameter = column.parameter
@@ -417,9 +434,8 @@ def _described(counted: Counted | None, window: Window) -> dict[str, Any]:
     """Coverage of a window, in intervals of ten minutes."""
     if counted is None:
         return {"expected": round(window.seconds / 600), "valid": None, "flagged": None, "missing": None, "share": None}
-    return {
-        "expected": counted.expected, "valid": len(counted.valid), "flagged": counted.flagged, "missing": counted.missing, "share": round(counted.share, 4),
-    }  # fmt: skip
+    counts = {"valid": len(counted.valid), "flagged": counted.flagged, "missing": counted.missing}
+    return {"expected": counted.expected, **counts, "share": round(counted.share, 4)}
 
 
 def _coverage(weeks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 __all__ = ["curves", "position"]
@@ -66,7 +67,7 @@ def _step(steps: list[list[float]], duration: float) -> float:
 def _upper(points: list[list[float]], duration: float) -> float:
     if duration <= points[0][0]:
         return float(points[0][1])
-    for (t0, u0), (t1, u1) in zip(points, points[1:], strict=False):
+    for (t0, u0), (t1, u1) in pairwise(points):
         if t0 < duration <= t1 + 5e-7:
             return float(u0 + (u1 - u0) * math.log(duration / t0) / math.log(t1 / t0)) if t1 > t0 else float(u0)
     return float(points[-1][1])

@@ -8,6 +8,7 @@ EN 50160:2010
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -203,7 +204,7 @@ def interruptions(events: Sequence[Mapping[str, Any]], counting: Events) -> dict
     lengths = [e["duration"] for e in found if e.get("duration") is not None]
     edges = (0.0, *counting.interruption_classes, np.inf)
     classes = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         n = sum(low < d <= high for d in lengths)
         classes.append({"longer_than_s": low or None, "up_to_s": None if high == np.inf else high, "count": n})
     return {

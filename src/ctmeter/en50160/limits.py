@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -77,7 +78,7 @@ class Limit:
             return self
         points = self.curve
         value = points[0][1] if frequency <= points[0][0] else points[-1][1]
-        for (f0, v0), (f1, v1) in zip(points, points[1:], strict=False):
+        for (f0, v0), (f1, v1) in pairwise(points):
             if f0 < frequency <= f1:
                 value = v0 + (v1 - v0) * math.log(frequency / f0) / math.log(f1 / f0)
         return Limit(self.share, None, value, self.source, self.order)
@@ -357,14 +358,18 @@ def _built(raw: Mapping[str, Any], edition: str, level: str, island: bool, user:
         if q not in sections:
             faults.add(f"{user or edition}: assessment.required: {q} has no limits at {level}")
     simple = {k: v for k, v in events.items() if k not in ("dips", "swells")}
-    cells = {k: Cells(**{n: tuple(v) if isinstance(v, list) else v for n, v in events[k].items()}) for k in ("dips", "swells")}
+    dips, swells = (Cells(**_tupled(events[k])) for k in ("dips", "swells"))
     sources = {k: v["source"] for k, v in events.items()}
-    values = {k: tuple(v["value"]) if isinstance(v["value"], list) else v["value"] for k, v in simple.items()}
-    counted = Events(**values, **cells, sources=MappingProxyType(sources))
+    values = _tupled({k: v["value"] for k, v in simple.items()})
+    counted = Events(**values, dips=dips, swells=swells, sources=MappingProxyType(sources))
     return Limits(
         edition, level, raw["title"], island, MappingProxyType(parameters), counted,
         assessment["valid_share"]["value"], required, MappingProxyType({"valid_share": assessment["valid_share"]["source"]}), user,
     )  # fmt: skip
+
+
+def _tupled(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def _parameter(quantity: str, section: Mapping[str, Any], where: str, faults: Faults) -> Parameter | None:

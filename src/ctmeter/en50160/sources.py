@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +87,7 @@ def _plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
     t = event["t"]
     if isinstance(t, str):
         t = int(np.datetime64(t.removesuffix("Z"), "ns").astype(np.int64))
-    return {"duration": None, "phases": [], "U_ref": None, "U_residual": None, "U_max": None, "dU_max": None, "flags": 0, "detail": [], **event, "t": t}
+    return {**dict.fromkeys(("duration", "U_ref", "U_residual", "U_max", "dU_max")), "phases": [], "flags": 0, "detail": [], **event, "t": t}
 
 
 def open_parts(results: Any) -> list[Part]:
@@ -114,7 +115,8 @@ def _part(result: Any, number: int) -> Part:
         path = Path(result)
         return Part(str(path), Tables(path), read_summary(path))
     if isinstance(result, Mapping):
-        return Part(f"tables {number}", result)
+        said = next((t.schema.metadata.get(b"source") for t in result.values() if t.schema.metadata), None)
+        return Part(said.decode() if said else f"tables {number}", result)
     if hasattr(result, "tables") and hasattr(result, "summary"):
         return Part(str(result.path or result.summary["recording"].get("source") or f"result {number}"), result.tables, result.summary)
     raise InputError(f"{type(result).__name__} cannot be assessed", expected="a Result, a directory of one, or a mapping of tables")
@@ -218,9 +220,10 @@ class Site:
             for part in timed:
                 if part.span is None:
                     raise InputError("no clock, so its place among the other results is not known", path=part.name)
-            for a, b in zip(timed, timed[1:], strict=False):
-                if a.span and b.span and b.span[0] < a.span[1] - _SEAM:
-                    raise InputError(f"begins at {iso(b.span[0])}, before {a.name} ends at {iso(a.span[1])}", path=b.name, expected="results that follow each other")
+            for a, b in pairwise(timed):
+                if a.span and b.span and b.span[0] < a.span[1] - min(_SEAM, (a.span[1] - a.span[0]) // 2):
+                    before = f"before {a.name} ends at {iso(a.span[1])}"
+                    raise InputError(f"begins at {iso(b.span[0])}, {before}", path=b.name, expected="results that follow each other")
         elif timed and timed[0].span is None:
             self.notes.append("no clock: times are counted from 1970-01-01, and intervals from the start of the recording")
 
@@ -326,7 +329,7 @@ class Site:
     @staticmethod
     def _joined(table: str, name: str, grid: _Grid, values: np.ndarray) -> np.ndarray:
         """On the grid, shared intervals put together by the rule of the quantity."""
-        result = values[grid.take]
+        result: np.ndarray = values[grid.take]
         rule = next((c.rule for c in columns(table) if c.name == name), Rule.NONE)
         n, duration = grid.weights
         for place, a, b in grid.pairs:
@@ -409,7 +412,8 @@ def _check_grid(t: np.ndarray, table: str, part: Part) -> None:
         raise InputError(f"table {table} has {iso(rising[same[0]])} twice", path=part.name, expected="each interval once")
     off = t % LENGTHS[table] != 0 if table in LENGTHS and part.summary is None else np.zeros(0, bool)
     if off.any():
-        raise InputError(f"table {table} has a row at {iso(t[off.argmax()])}", path=part.name, expected=f"starts of absolute {LENGTHS[table] // 10**9} s")
+        grid = f"starts of absolute {LENGTHS[table] // 10**9} s"
+        raise InputError(f"table {table} has a row at {iso(t[off.argmax()])}", path=part.name, expected=grid)
 
 
 def _times(column: Any, where: str) -> np.ndarray:
@@ -431,7 +435,8 @@ def _flags(rows: pa.Table, n: int) -> np.ndarray:
 def _weights(rows: pa.Table, name: str, n: int) -> np.ndarray:
     if name not in rows.column_names:
         return np.ones(n)
-    return np.nan_to_num(rows.column(name).to_numpy().astype(np.float64), nan=1.0)
+    result: np.ndarray = np.nan_to_num(rows.column(name).to_numpy().astype(np.float64), nan=1.0)
+    return result
 
 
 def _floats(column: Any, name: str, where: str) -> np.ndarray:

@@ -172,7 +172,9 @@ def _missing_3s(times: np.ndarray, window: Window) -> int:
     return int(lost.sum())
 
 
-def judge(counted: Counted, parameter: Parameter, limits: tuple[Limit | None, Limit | None], reference: Reference, valid_share: float) -> dict[str, Any]:
+def judge(
+    counted: Counted, parameter: Parameter, limits: tuple[Limit | None, Limit | None], reference: Reference, valid_share: float
+) -> dict[str, Any]:
     """Counts, percentiles, extremes and the verdict of one window.
 
     Parameters

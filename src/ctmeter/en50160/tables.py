@@ -30,8 +30,7 @@ TABLES = ("10min", "2h", "frequency", "3s", "events")
 _OFF_GRID = 1_000_000_000
 
 _PREFIXES = {"k": 1e3, "M": 1e6, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "": 1.0}
-_ALIASES = {"pct": "%", "percent": "%", "prozent": "%", "deg": "degree", "°": "degree", "volt": "V", "ampere": "A", "amp": "A", "hertz": "Hz", "hz": "Hz",
-            "sec": "s", "p.u.": "pu", "-": "1"}  # fmt: skip
+_ALIASES = {"pct": "%", "percent": "%", "prozent": "%", "volt": "V", "v": "V", "hertz": "Hz", "hz": "Hz", "sec": "s", "p.u.": "pu", "-": "1"}
 _HEADING = re.compile(r"^(?P<name>.*?)\s*[\[(](?P<unit>[^\])]*)[\])]\s*$")
 _ORDER = re.compile(r"^(?P<list>HU_L[0-9]+)_h?(?P<order>[0-9]{1,2})$")
 #: Names for the columns of time that need no map.
@@ -107,7 +106,7 @@ def read_table(
         _refuse_duplicates(t[order], order, path)
     known = {c.name: c for c in columns(table) if c.name not in _OWN}
     nominal = {"V": nominal_voltage, "Hz": nominal_frequency}
-    made = {"t": t[order]}
+    made: dict[str, Any] = {"t": t[order]}
     orders: dict[str, dict[int, tuple[np.ndarray, bool]]] = {}
     for name, (heading, unit) in wanted.items():
         column = raw.column(heading)
@@ -117,10 +116,10 @@ def read_table(
             values = _numbers(column, name, path)[order] * (1.0 if share else _factor(unit, "V", name, path, nominal))
             orders.setdefault(match["list"], {})[int(match["order"])] = (values, share)
         else:
-            made[name] = _values(column, known[name], unit, path, nominal)[order] if name not in _EVENT_TEXT else _texts(column, name, order)
+            made[name] = _texts(column, name, order) if name in _EVENT_TEXT else _values(column, known[name], unit, path, nominal)[order]
     for name, parts in orders.items():
         made.setdefault(name, _list(parts, made.get(name.replace("HU", "U1")), len(t)))
-    return _arrow(table, made)
+    return _arrow(table, made, path)
 
 
 def _load(path: str | os.PathLike[str]) -> tuple[pa.Table, dict[str, str | None]]:
@@ -210,10 +209,7 @@ def _times(column: Any, path: str | os.PathLike[str]) -> np.ndarray:
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
             text = pc.utf8_trim_whitespace(column)
             zoned = pc.match_substring_regex(text, r"(?i)(Z|[+-]\d\d:?\d\d)$")
-            if pc.all(zoned).as_py():
-                column = pc.cast(text, pa.timestamp("ns", "UTC"))
-            else:
-                column = pc.cast(text, pa.timestamp("ns"))
+            column = pc.cast(text, pa.timestamp("ns", "UTC" if pc.all(zoned).as_py() else None))
         elif pa.types.is_date(kind):
             column = pc.cast(column, pa.timestamp("ns"))
         elif not pa.types.is_timestamp(kind):
@@ -224,7 +220,7 @@ def _times(column: Any, path: str | os.PathLike[str]) -> np.ndarray:
     if stamps.null_count:
         place = pc.index(pc.is_null(stamps), True).as_py()
         raise InputError(f"row {place + 1} has no time", path=path)
-    result: np.ndarray = stamps.cast(pa.int64()).to_numpy(zero_copy_only=False) if isinstance(stamps, pa.Array) else stamps.cast(pa.int64()).to_numpy()
+    result: np.ndarray = stamps.cast(pa.int64()).to_numpy()
     return result
 
 
@@ -233,9 +229,8 @@ def _on_grid(t: np.ndarray, length: int, path: str | os.PathLike[str]) -> np.nda
     off = np.abs(t - snapped) > _OFF_GRID
     if off.any():
         k = int(off.argmax())
-        raise InputError(
-            f"row {k + 1}, {iso(t[k])}, is not on the grid of {length // 1_000_000_000} s", path=path, expected="starts (or ends) of absolute intervals, in UTC"
-        )
+        grid = f"the grid of {length // 1_000_000_000} s"
+        raise InputError(f"row {k + 1}, {iso(t[k])}, is not on {grid}", path=path, expected="starts (or ends) of absolute intervals, in UTC")
     return snapped
 
 
@@ -245,7 +240,8 @@ def _refuse_duplicates(t: np.ndarray, order: np.ndarray, path: str | os.PathLike
         k = int(same[0])
         first, second = sorted((int(order[k]) + 1, int(order[k + 1]) + 1))
         more = f", and {len(same) - 1} more" if len(same) > 1 else ""
-        raise InputError(f"rows {first} and {second} have one time, {iso(t[k])}{more}", path=path, expected="each interval once (local time at the end of summer time?)")
+        once = "each interval once (local time at the end of summer time?)"
+        raise InputError(f"rows {first} and {second} have one time, {iso(t[k])}{more}", path=path, expected=once)
 
 
 def _normal(unit: str | None) -> str | None:
@@ -340,7 +336,7 @@ def _texts(column: Any, name: str, order: np.ndarray) -> list[Any]:
     return [values[k] for k in order]
 
 
-def _arrow(table: str, made: Mapping[str, Any]) -> pa.Table:
+def _arrow(table: str, made: Mapping[str, Any], path: str | os.PathLike[str]) -> pa.Table:
     import pyarrow as pa
 
     arrays = []
@@ -361,4 +357,4 @@ def _arrow(table: str, made: Mapping[str, Any]) -> pa.Table:
             array = pa.array(values, from_pandas=True)
         arrays.append(array)
         fields.append(pa.field(column.name, array.type, metadata={"unit": column.unit}))
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata={"source": os.fspath(path)}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -229,7 +229,7 @@ def _said(metadata: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def print_events(events: list[Mapping[str, Any]], out: Console) -> None:
+def print_events(events: Sequence[Mapping[str, Any]], out: Console) -> None:
     """Print a table of events; `share`, `cell`, `itic` and `semi_f47` where they have been looked up."""
     if not events:
         out.print("no events")

@@ -124,8 +124,9 @@ def _cells(row: Mapping[str, Any]) -> list[Any]:
     counts = ["–" if row[k] is None else str(row[k]) for k in ("N", "N1", "N2", "N_invalid")]
     values = ["–" if v is None else number(v, 4) for v in (row["min"], row["percentiles"]["95"], row["max"])]
     reach = _reach(row)
-    known = row["N"] and not (row["quantity"] == "rvc")
-    bar = Text(f"{'█' * min(round(reach * _BAR), _BAR):░<{_BAR}} {100 * reach:3.0f} %", style="red" if reach > 1 + 1e-6 else "") if known else Text("–")
+    bar = Text("–")
+    if row["N"] and row["quantity"] != "rvc":
+        bar = Text(f"{'█' * min(round(reach * _BAR), _BAR):░<{_BAR}} {100 * reach:3.0f} %", style="red" if reach > 1 + 1e-6 else "")
     mark = _mark(row["verdict"])
     if row["indicative"]:
         mark = Text(f"{MARKS[row['verdict']][0]} indicative", style=MARKS[row["verdict"]][2])
