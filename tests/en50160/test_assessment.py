@@ -9,7 +9,24 @@ import pytest
 
 from ctmeter.en50160 import assess
 from ctmeter.errors import InputError, SettingsError
-from en50160.weeks import DIP, GAP, GIVEN, INCOMPLETE, INTERRUPTION, PHASES, START, WEEK, counts, harmonics, phases, row, table, week
+from en50160.weeks import (
+    DIP,
+    GAP,
+    GIVEN,
+    INCOMPLETE,
+    INTERRUPTION,
+    PHASES,
+    START,
+    WEEK,
+    counts,
+    event,
+    harmonics,
+    phases,
+    row,
+    table,
+    week,
+    with_events,
+)
 
 EDITIONS = ("2010", "2022", "1999")
 
@@ -108,6 +125,26 @@ def test_a_dip_excludes_one_interval_of_every_parameter():
         assert (r["flagged"], r["missing"]) == (r["N_invalid"], 0)
         seen.add(r["quantity"])
     assert seen == set(expected)
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(50, "pass"), (51, "fail")])
+def test_a_dip_of_hours_is_a_variation_of_the_voltage(n, verdict):
+    """88 % for n intervals is one dip longer than a minute, which ends in one more interval; a short one lies in interval 500."""
+    flags = np.zeros(1008)
+    flags[100 : 100 + n + 1] = flags[500] = DIP
+    tables = week(**{"10min": {"U_L1": low(n, 202.4, at=100), "flags": flags}})
+    long = event("dip", 60_000, 600 * n + 0.01, U_residual=202.0)
+    others = [event("dip", 61_300, 0.1, phases=("L2",), U_residual=100.0), event("dip", 300_100, 0.1, U_residual=100.0)]
+    found = assess(with_events(tables, long, others[1]), **GIVEN)
+    assert counts(row(found, "U", "L1")) == (1007, n, 0, 1, verdict)
+    assert counts(row(found, "THD_U", "L1")) == (1008 - n - 2, 0, None, n + 2, "pass")
+    assert found.data["outside"]["dip"] == 1 and any("variations of the voltage" in note for note in found.data["notes"])
+    # polyphase: a short dip of another voltage meanwhile is the same event of the place
+    found = assess(with_events(tables, long, *others), **GIVEN)
+    assert counts(row(found, "U", "L1")) == (1007, n, 0, 1, verdict)
+    # a dip of a minute is one
+    short = assess(with_events(tables, event("dip", 60_000, 60.0, U_residual=202.0)), **GIVEN)
+    assert counts(row(short, "U", "L1")) == (1008 - n - 2, 0, 0, n + 2, "pass")
 
 
 def test_an_interruption_and_gaps_exclude_frequencies():

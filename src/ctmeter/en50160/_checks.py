@@ -12,7 +12,7 @@ __all__ = ["Faults", "check_document"]
 
 _LEVELS = ("LV", "MV", "LV-island", "MV-island")
 _TOP = ("title", "extends", "carried", "assessment", "events", *_LEVELS)
-_SECTION = {"table", "period", "of", "invalid", "indicative", "orders", "limits", "replace", "same"}
+_SECTION = {"table", "period", "of", "invalid", "indicative", "orders", "variation_after", "limits", "replace", "same"}
 _LIMIT = {"share", "low", "high", "order", "source"}
 _TABLES = ("10min", "2h", "3s", "frequency")
 _PERIODS = ("day", "week", "year")
@@ -150,6 +150,8 @@ def _check_section(quantity: str, section: Any, where: str, faults: Faults, know
     for key in ("indicative", "replace"):
         if not isinstance(section.get(key, True), bool):
             faults.add(f"{where}.{key}: {section[key]!r} is not true or false")
+    if "variation_after" in section:
+        _number(_valued(section["variation_after"], f"{where}.variation_after", faults), f"{where}.variation_after", faults, 0)
     if "orders" in section:
         _number(section["orders"], f"{where}.orders", faults, 2, 50)
     limits = section.get("limits", [])

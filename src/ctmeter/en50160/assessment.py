@@ -20,7 +20,7 @@ from ..measurements import iso
 from ..quantity import PHASES
 from .events import aggregated, classify, interruptions, tabulate
 from .limits import PERIODS, Limits, Parameter, load_limits
-from .series import WORDS, Measured, measured, why_not
+from .series import WORDS, Measured, is_variation, measured, why_not
 from .sources import Site, open_parts
 from .statistics import Counted, Reference, Window, beyond, count, describe, judge
 
@@ -210,7 +210,7 @@ class _Work:
             self.not_measured.append(_left("MSV", "no signalling frequency"))
             return
         orders, phases = set(), set()
-        for column in measured(self.site, self.limits, parameter):
+        for column in measured(self.site, self.limits, parameter, self.events or ()):
             phases.add(column.phase)
             orders.add(column.order)
             self._doubt(column)
@@ -221,6 +221,10 @@ class _Work:
                     rows.append(self._judged(column, year))
             if column.length == _GRID and self.coverage[0] is None:
                 self.coverage = [count(column.t, column.bad, column.values, w, _GRID) for w in self.windows]
+        long = [e for e in self.events or () if parameter.variation_after is not None and is_variation(e, parameter.variation_after)]
+        if phases and long:
+            after = f"{parameter.variation_after:g} s"
+            self.site.notes.append(f"{len(long)} dips or swells longer than {after} are variations of the voltage: their intervals count")
         if self.limits.level == "MV" and phases & set(PHASES):
             what = WORDS.get(parameter.quantity, parameter.quantity)
             self.site.notes.append(f"{what}: of the voltages to neutral, those from line to line are not there")

@@ -105,6 +105,8 @@ class Parameter:
         Whether the standard only says what is usual; then it never decides the whole.
     orders : int or None
         Orders a distortion must have to be a pass.
+    variation_after : float or None
+        Length, s, above which a dip or swell is a variation of the supply voltage, whose intervals count.
     """
 
     quantity: str
@@ -115,6 +117,7 @@ class Parameter:
     invalid: frozenset[str]
     indicative: bool = False
     orders: int | None = None
+    variation_after: float | None = None
 
     @property
     def seconds(self) -> int:
@@ -390,7 +393,15 @@ def _parameter(quantity: str, section: Mapping[str, Any], where: str, faults: Fa
         )
         for limit in section["limits"]
     )
-    invalid = frozenset(section.get("invalid", INVALID))
+    after = section.get("variation_after")
     return Parameter(
-        quantity, section["table"], section["period"], section["of"], limits, invalid, section.get("indicative", False), section.get("orders")
+        quantity,
+        section["table"],
+        section["period"],
+        section["of"],
+        limits,
+        frozenset(section.get("invalid", INVALID)),
+        section.get("indicative", False),
+        section.get("orders"),
+        after["value"] if isinstance(after, Mapping) else after,
     )

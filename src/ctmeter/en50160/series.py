@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from .sources import Series, Site
 from .statistics import Reference
 from .tables import LENGTHS
 
-__all__ = ["WORDS", "Measured", "measured", "phases_of", "why_not"]
+__all__ = ["WORDS", "Measured", "is_variation", "measured", "phases_of", "why_not"]
 
 #: What people call the parameters.
 WORDS = {
@@ -28,6 +29,7 @@ WORDS = {
 }
 #: What a summary calls the reasons of parameters that were not measured.
 _SAID = {"Plt": "flicker", "HU": "harmonics", "THD_U": "harmonics", "MSV": "mains signalling"}
+_FOREVER = 2**62
 #: Quantities whose limits are deviations from the reference.
 _AROUND = {"U", "U1", "Umin", "Umax", "f"}
 
@@ -96,14 +98,25 @@ def _column(site: Site, parameter: Parameter, phase: str) -> Series | None:
     return site.series(parameter.table, _name(parameter, phase))
 
 
-def measured(site: Site, limits: Limits, parameter: Parameter) -> Iterator[Measured]:
-    """The columns of a parameter, one after the other; none where it was not measured."""
+def measured(site: Site, limits: Limits, parameter: Parameter, events: Sequence[Mapping[str, Any]] = ()) -> Iterator[Measured]:
+    """The columns of a parameter, one after the other; none where it was not measured.
+
+    Parameters
+    ----------
+    site : Site
+    limits : Limits
+    parameter : Parameter
+    events : sequence of mapping
+        Those of the place, for what is a variation of the voltage and no dip or swell.
+    """
     bits = np.uint32(sum(f for f in Flag if f.label in parameter.invalid))
     for phase in phases_of(site, limits.level, parameter):
         found = _column(site, parameter, phase)
         if found is None:
             continue
         bad = (found.flags & bits) != 0
+        if parameter.variation_after is not None:
+            bad &= ~_variations(found, bits, events, parameter.variation_after, LENGTHS.get(parameter.table, 3_000_000_000))
         if parameter.harmonic:
             yield from _harmonics(site, parameter, phase, found, bad)
             continue
@@ -111,6 +124,29 @@ def measured(site: Site, limits: Limits, parameter: Parameter) -> Iterator[Measu
         yield Measured(
             parameter, phase or None, None, unit, found.t, bad, values, _two(parameter, None, site), reference, _too_few(site, parameter, bad)
         )
+
+
+def is_variation(event: Mapping[str, Any], seconds: float) -> bool:
+    """Whether a dip or swell lasts longer than `seconds`, and so is a variation of the voltage."""
+    return event["type"] in ("dip", "swell") and _end(event) - event["t"] > seconds * 1e9 + 500
+
+
+def _end(event: Mapping[str, Any]) -> int:
+    """End, ns; of an open event that of its recording where known."""
+    return int(event.get("ends", _FOREVER) if event["duration"] is None else event["t"] + round(event["duration"] * 1e9))
+
+
+def _variations(found: Series, bits: np.uint32, events: Sequence[Mapping[str, Any]], seconds: float, length: int) -> np.ndarray:
+    """Intervals that are flagged by nothing but dips or swells longer than `seconds`."""
+    long, short = np.zeros(len(found.t), bool), np.zeros(len(found.t), bool)
+    for event in events:
+        if event["type"] in ("dip", "swell"):
+            a = np.searchsorted(found.t, event["t"] - length, "right")
+            b = np.searchsorted(found.t, _end(event), "left")
+            (long if is_variation(event, seconds) else short)[a:b] = True
+    other = (found.flags & bits & ~np.uint32(Flag.DIP | Flag.SWELL)) != 0
+    result: np.ndarray = long & ~short & ~other
+    return result
 
 
 def _harmonics(site: Site, parameter: Parameter, phase: str, found: Series, bad: np.ndarray) -> Iterator[Measured]:
