@@ -22,7 +22,10 @@ from .errors import SettingsError
 __all__ = ["OPTIONS", "Settings", "from_environment", "layered", "read_toml", "sidecar"]
 
 #: Keys a TOML file may hold beside the settings: options of the command line.
-OPTIONS = ("rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose")
+OPTIONS = (
+    "rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose",
+    "table", "edition", "level", "limits", "island", "only", "start", "sliding", "step", "stamp", "fail_on_violation",
+)  # fmt: skip
 _ROLE = re.compile(r"U_(L[123]|N|L12|L23|L31|L21|L32|L13)|I_(L[123]|N)")
 
 

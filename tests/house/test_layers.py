@@ -19,9 +19,11 @@ LAYERS = (
     ("readers", "engine", "synth", "_aggregate_rules", "_aggregate_state"),
     ("_aggregate_intervals",),
     ("aggregation", "events"),
-    ("meter", "en50160"),
+    ("meter",),
     ("accuracy",),
-    ("store", "writers", "reports"),
+    ("store", "writers"),
+    ("en50160",),  # reads results, and reports draw its curves
+    ("reports",),
     ("pipeline",),
     ("batch",),
     ("cli",),

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,10 +36,22 @@ _TOML: dict[str, tuple[str, tuple[type, ...], str]] = {
     "json": ("json_", (bool,), "true or false"),
     "quiet": ("quiet", (bool,), "true or false"),
     "verbose": ("verbose", (int, bool), "a number"),
+    "table": ("table", (list,), "a list of texts such as 10min=week.csv"),
+    "edition": ("edition", (str,), "a text"),
+    "level": ("level", (str,), "a text"),
+    "limits": ("limits", (str,), "a path"),
+    "island": ("island", (bool,), "true or false"),
+    "only": ("only", (str,), "names joined by commas"),
+    "start": ("start", (str,), "a time as text"),
+    "sliding": ("sliding", (bool,), "true or false"),
+    "step": ("step", (int, float), "a number of hours"),
+    "stamp": ("stamp", (str,), '"start" or "end"'),
+    "pdf": ("pdf", (str,), "a path"),
+    "timezone": ("timezone", (str,), "the name of a time zone"),
+    "fail_on_violation": ("fail_on_violation", (bool,), "true or false"),
 }
 #: Variables that are no settings: the other options, and what tests, builds and completion use.
 _VARIABLES = {*(name.upper() for name in (*_SETTINGS, *_TOML)), "CONFIG", "MAP", "RECORDINGS", "DEBUG", "COMPLETE"}
-_VARIABLES |= {"PDF", "EDITION", "LEVEL", "LIMITS", "TIMEZONE"}
 
 
 def _add(command: F, options: list[Callable[[Any], Any]]) -> F:
@@ -111,6 +123,8 @@ class Common:
         Settings of the environment.
     rate, limits, output, force, hash_, json_, quiet, verbose
         The options.
+    options : dict
+        All of them by name, for what one command alone has.
     """
 
     config: str | None
@@ -124,6 +138,7 @@ class Common:
     json_: bool = False
     quiet: bool = False
     verbose: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, ctx: click.Context) -> Common:
@@ -151,8 +166,9 @@ class Common:
         if not given.get("quiet"):
             _unknown_variables()
         limits = (given.get("from_"), given.get("to"))
+        window = limits if any(v is not None for v in limits) else None
         simple = {k: given[k] for k in ("rate", "output", "force", "hash_", "json_", "quiet", "verbose") if given.get(k) is not None}
-        return cls(given.get("config"), overrides, environment, limits=limits if any(v is not None for v in limits) else None, **simple)
+        return cls(given.get("config"), overrides, environment, limits=window, options=given, **simple)
 
     def measuring(self) -> dict[str, Any]:
         """Keywords for `pipeline.measure`."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,10 @@ import numpy as np
 from ..errors import CtmeterError, CtmeterWarning, InputError, SettingsError
 from ..quantity import TABLES
 from ..recording import Recording
-from ..reports.material import LONG, Material, Waveform
+from ..reports.material import Material, Waveform
+from ..reports.units import duration
 from ..store.results import SNIPPETS, write_bytes, write_text
-from .describe import plain
+from .describe import iso, plain
 from .merging import merged
 
 if TYPE_CHECKING:
@@ -67,28 +67,28 @@ class _Stitched(Mapping[str, "pa.Table"]):
 def material_of(
     results: Sequence[Result],
     *,
-    assess: bool | None = None,
     edition: str | None = None,
     level: str | None = None,
     limits: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    island: bool = False,
     zone: tzinfo | None = None,
 ) -> Material:
     """What a report of one result, or of consecutive recordings of one site, is made of.
 
+    It is judged by EN 50160 where there is a nominal voltage, a clock and two hours, and where edition, level, limits or island are given.
+
     Parameters
     ----------
     results : sequence of Result
-    assess : bool, optional
-        Whether to judge by EN 50160; where not given, if there is a nominal voltage, a clock and two hours, or if edition, level or limits are.
-    edition, level, limits
-        Of the assessment.
+    edition, level, limits, island
+        Of the assessment, as `en50160.assess` takes them.
     zone : tzinfo, optional
         Of local times.
 
     Raises
     ------
     InputError
-        No result, or results of different wirings or nominal voltages.
+        No result, or results that do not belong together.
     SettingsError
         Limits that cannot be used.
     """
@@ -97,27 +97,29 @@ def material_of(
     ordered = sorted(results, key=lambda r: str(r.summary["recording"].get("start") or ""))
     summary = merged([r.summary for r in ordered])
     tables = ordered[0].tables if len(ordered) == 1 else _Stitched([r.tables for r in ordered])
-    material = Material(
-        summary, tables, [r.summary["recording"] for r in ordered], ordered[0].extract, _waveforms(ordered), zone=zone,
-    )  # fmt: skip
-    return _assessed(material, ordered, assess, {"edition": edition, "level": level, "limits": limits})
+    recordings = [r.summary["recording"] for r in ordered]
+    material = Material(summary, tables, recordings, ordered[0].extract, _waveforms(ordered), zone=zone)
+    wanted = {"edition": edition, "level": level, "limits": limits, "island": island or None}
+    return _assessed(material, ordered, {k: v for k, v in wanted.items() if v is not None})
 
 
-def _assessed(material: Material, results: Sequence[Result], assess: bool | None, wanted: Mapping[str, Any]) -> Material:
-    from dataclasses import replace
+def _assessed(material: Material, results: Sequence[Result], given: Mapping[str, Any]) -> Material:
+    """The material with an assessment, or with what it lacks for one; with the events as EN 50160 takes them in any case."""
+    from .. import en50160
 
-    given = {k: v for k, v in wanted.items() if v is not None}
-    if assess is False:
-        return replace(material, unassessed=["it was not asked for"])
     why = _no_ground(material)
-    if importlib.util.find_spec("ctmeter.en50160") is None:
-        return replace(material, unassessed=[*why, "this installation has no assessment"])
-    extra = _positions(material, given)
-    if why and not (assess or given):
-        return replace(material, unassessed=why, **extra)
-    en50160: Any = importlib.import_module("ctmeter.en50160")
-    assessment = plain(en50160.assess(list(results), **given).to_dict())
-    return replace(material, assessment=assessment, unassessed=why, **extra)
+    if not why or given:
+        found = en50160.assess(list(results), **given)
+        assessment, classified, limits = plain(found.to_dict()), found.events, found.limits
+    else:
+        limits = en50160.load_limits()
+        times = [{**e, "t": _ns(e["t"]), "detail": [{**d, "t": _ns(d["t"])} for d in e.get("detail") or ()]} for e in material.events if e.get("t")]
+        assessment, classified = None, [{**e, "t": iso(e["t"])} for e in en50160.classify(times, limits.events)]
+    cells = {
+        name: {"voltages": list(c.voltages), "durations": list(c.durations), "shortest": c.shortest}
+        for name, c in (("dips", limits.events.dips), ("swells", limits.events.swells))
+    }
+    return replace(material, assessment=assessment, unassessed=why, classified=classified, cells=cells, curves=en50160.curves())
 
 
 def _no_ground(material: Material) -> list[str]:
@@ -127,29 +129,9 @@ def _no_ground(material: Material) -> list[str]:
         why.append("there is no nominal voltage (--un)")
     if not material.clock:
         why.append("the recording has no clock")
-    if material.rows("10min") < LONG:
-        seconds = sum(float(r.get("duration_s") or 0) for r in material.recordings)
-        from ..reports.units import duration
-
-        why.append(f"a recording of {duration(seconds)} is no week")
+    if not material.long:
+        why.append(f"a recording of {duration(sum(float(r.get('duration_s') or 0) for r in material.recordings))} is no week")
     return why
-
-
-def _positions(material: Material, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The events as EN 50160 takes them, the cells of its tables, and the tolerance curves."""
-    from .describe import iso
-
-    found: Any = importlib.import_module("ctmeter.en50160.events")
-    limits: Any = importlib.import_module("ctmeter.en50160.limits")
-    curves: Any = importlib.import_module("ctmeter.en50160.curves")
-    counting = limits.load_limits(given.get("edition"), given.get("level") or "LV", given.get("limits")).events
-    cells = {
-        k: {"voltages": list(c.voltages), "durations": list(c.durations), "shortest": c.shortest}
-        for k, c in (("dips", counting.dips), ("swells", counting.swells))
-    }
-    events = [{**e, "t": _ns(e["t"]), "detail": []} for e in material.events if e.get("t")]
-    classified = [{**e, "t": iso(e["t"])} for e in found.classify(events, counting)]
-    return {"classified": classified, "cells": cells, "curves": curves.curves()}
 
 
 def _ns(text: str) -> int:

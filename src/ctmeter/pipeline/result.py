@@ -185,6 +185,7 @@ class Result:
         edition: str | None = None,
         level: str | None = None,
         limits: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        island: bool = False,
         timezone: str | None = None,
     ) -> Path:
         """Write the report: one HTML file that needs nothing else.
@@ -195,7 +196,7 @@ class Result:
             Of the HTML.
         pdf : path, optional
             Write the same as PDF too.
-        edition, level, limits
+        edition, level, limits, island
             Of the assessment by EN 50160, as `en50160.assess` takes them.
         timezone : str, optional
             Of local times, for instance "Europe/Vienna"; that of the machine where not given.
@@ -209,7 +210,7 @@ class Result:
         """
         from .reporting import material_of, write_report, zone_of
 
-        material = material_of([self], edition=edition, level=level, limits=limits, zone=zone_of(timezone))
+        material = material_of([self], edition=edition, level=level, limits=limits, island=island, zone=zone_of(timezone))
         return write_report(material, path, pdf)
 
 

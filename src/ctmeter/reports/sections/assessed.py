@@ -22,6 +22,7 @@ __all__ = [
     "reached",
     "unit_of",
     "weeks",
+    "years",
 ]
 
 #: Of quantities: title and unit.
@@ -45,9 +46,16 @@ def weeks(material: Material) -> Sequence[Mapping[str, Any]]:
     return found
 
 
+def years(material: Material) -> Sequence[Mapping[str, Any]]:
+    """What is judged over years, of several weeks together; of one week it stands among its parameters."""
+    found: Sequence[Mapping[str, Any]] = (material.assessment or {}).get("years") or ()
+    return found if len(weeks(material)) > 1 else ()
+
+
 def parameters(material: Material, quantity: str = "") -> list[Mapping[str, Any]]:
-    """The parameters of all weeks, of one quantity where it is named."""
-    return [p for week in weeks(material) for p in week.get("parameters", ()) if not quantity or p.get("quantity") == quantity]
+    """The parameters of all weeks and years, of one quantity where it is named."""
+    found = [p for window in (*weeks(material), *years(material)) for p in window.get("parameters", ())]
+    return [p for p in found if not quantity or p.get("quantity") == quantity]
 
 
 def unit_of(parameter: Mapping[str, Any]) -> str:

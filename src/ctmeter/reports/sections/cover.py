@@ -155,7 +155,8 @@ def _verdict(material: Material) -> Verdict:
         sentences.append(f"All {len(found)} parameters are within their limits.")
     if missing:
         sentences.append(f"Not enough valid data: {_listed(missing)}.")
-    sentences += [str(s) for s in assessment.get("reasons", ()) if isinstance(s, str)][:5]
+    if verdict == "insufficient-data":
+        sentences += [str(reason) + "." for week in weeks(material) for reason in week.get("reasons", ())][:4]
     return Verdict(verdict, WORDS.get(verdict, verdict.upper()), sentences)
 
 

@@ -9,7 +9,7 @@ from ..blocks import Block, Heading, Row, Section, Sign, Table, Words, drawn
 from ..charts.bars import Bar, against_limits
 from ..material import Material, when
 from ..units import number
-from .assessed import limit_words, name_of, one_per_phase, parameters, reached, unit_of, weeks
+from .assessed import limit_words, name_of, one_per_phase, parameters, reached, unit_of, weeks, years
 from .cover import WORDS
 
 __all__ = ["summary", "table"]
@@ -79,6 +79,11 @@ def table(material: Material) -> Section:
         blocks.append(_limits_table(plain))
         if orders:
             blocks.append(_limits_table(orders, "All orders of the harmonics"))
+    for year in years(material):
+        blocks += [
+            Heading(f"Over the whole time, {when(year.get('start'), 0)[:10]} to {when(year.get('end'), 0)[:10]}"),
+            _limits_table(list(year["parameters"])),
+        ]
     if any(p.get("quantity") == "rvc" for p in parameters(material)):
         blocks.append(Words(["Rapid voltage changes are indicative: the standard says what is usual, and they decide nothing."], note=True))
     return Section("table", "Table", blocks or [_nothing(material)], page=bool(blocks))
