@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 __all__ = ["available", "page", "sections"]
+
+#: What no browser shows, what turns text round, and halves of characters: none of it is ours.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def available() -> bool:
@@ -77,4 +81,5 @@ def page(material: Material, parts: Sequence[Section] | None = None) -> str:
     program = material.summary["program"]
     footer = f"Made by {program['name']} {program['version']}. All times UTC unless said otherwise; units SI."
     template = _environment().get_template("page.html")
-    return template.render(title=cover.title(material), lines=cover.header(material), sections=shown, footer=footer)
+    text = template.render(title=cover.title(material), lines=cover.header(material), sections=shown, footer=footer)
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)

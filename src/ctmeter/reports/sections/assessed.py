@@ -35,7 +35,7 @@ TITLES = {
     "Plt": ("flicker Plt", ""),
     "Pst": ("flicker Pst", ""),
     "MSV": ("mains signalling", "%"),
-    "rvc": ("rapid voltage changes", ""),
+    "rvc": ("rapid changes", "%"),
     "u0": ("unbalance u0", "%"),
 }
 
@@ -84,8 +84,8 @@ def limit_words(limit: Mapping[str, Any] | None, unit: str) -> str:
     if not isinstance(limit, Mapping):
         return "–"
     low, high = _ends(limit)
-    share = float(limit.get("share", 100))
-    part = "all" if share >= 100 else f"{share:g} %"
+    share = limit.get("share", 100)
+    part = "usually" if share is None else "all" if share >= 100 else f"{share:g} %"
     tail = f" {unit}" if unit else ""
     mark = "" if limit.get("verified", True) else " *"
     if low is not None and high is not None:

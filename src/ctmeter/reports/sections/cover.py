@@ -131,13 +131,17 @@ def verdict_section(material: Material) -> Section:
     blocks: list[Block] = [_verdict(material), facts(material)]
     if len(weeks(material)) > 1:
         blocks.append(_weeks(material))
-    unverified = [
-        p for p in parameters(material) for k in ("limit", "limit_always") if isinstance(p.get(k), Mapping) and not p[k].get("verified", True)
-    ]
+    unverified = _unverified(material)
     if unverified:
-        names = ", ".join(dict.fromkeys(name_of(p) for p in unverified))
-        blocks.append(Words([f"* Limits that were not checked against the text of the standard: {names}."], note=True))
+        blocks.append(Words([f"* Numbers that were not checked against the text of the standard: {', '.join(unverified)}."], note=True))
     return Section("verdict", "Verdict", blocks)
+
+
+def _unverified(material: Material) -> list[str]:
+    """What rests on numbers that nobody compared with the standard."""
+    own = [p for p in parameters(material) if any(isinstance(p.get(k), Mapping) and not p[k].get("verified", True) for k in ("limit", "limit_always"))]
+    others = [str(x) for x in (material.assessment or {}).get("unverified") or () if x not in {p.get("quantity") for p in own}]
+    return list(dict.fromkeys([*(name_of(p) for p in own), *(x.removeprefix("events.").replace("_", " ") for x in others)]))
 
 
 def _verdict(material: Material) -> Verdict:

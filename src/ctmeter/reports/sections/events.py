@@ -11,7 +11,7 @@ from ..blocks import Block, Heading, Section, Table, Words, charted
 from ..charts.chart import Chart, Line, Point
 from ..charts.marks import Style
 from ..charts.scale import Linear, Log
-from ..material import Material, when
+from ..material import Material, instant, when
 from ..units import duration, si
 from .sheets import voltage_of
 
@@ -53,7 +53,8 @@ def event_section(material: Material) -> Section:
 
 
 def _key(event: Mapping[str, Any]) -> tuple[str, str]:
-    return str(event.get("t"))[:26], str(event.get("type"))
+    t = event.get("t")
+    return str(instant(t) if isinstance(t, str) else t), str(event.get("type"))
 
 
 def _list(material: Material) -> Table:
