@@ -168,7 +168,7 @@ def test_the_power_triangle_has_its_angle(p, q):
     (x0, y0), (x1, y1) = ([float(v) for v in part.split(" ")] for part in ray[1:].split("L"))
     assert np.arctan2(y0 - y1, x1 - x0) == pytest.approx(np.arctan2(q, p), abs=0.02)
     width, height = (float(v) for v in drawn.get("viewBox").split()[2:])
-    assert 0 <= min(x0, x1) and max(x0, x1) <= width and 0 <= min(y0, y1) and max(y0, y1) <= height
+    assert min(x0, x1, y0, y1) >= 0 and max(x0, x1) <= width and max(y0, y1) <= height
 
 
 def test_symbols_stand_beside_colours():
