@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -24,14 +24,27 @@ from .merging import merged
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from .result import Result
-
 __all__ = ["material_of", "write_report"]
 
 #: Tables of several results that a report puts one after the other; longer ones would not fit into memory.
 _STITCHED = ("10min", "2h", "frequency", "events")
 #: Nominal cycles before an event in its snippet.
 _LEAD = 10
+
+
+class Measured(Protocol):
+    """What a report needs of a `Result`."""
+
+    summary: dict[str, Any]
+    tables: Mapping[str, pa.Table]
+    path: Path | None
+
+    @property
+    def extract(self) -> Mapping[str, np.ndarray]:
+        """The first cycles."""
+
+    def snippet(self, name: str) -> Recording | None:
+        """A waveform in memory."""
 
 
 class _Stitched(Mapping[str, "pa.Table"]):
@@ -65,7 +78,7 @@ class _Stitched(Mapping[str, "pa.Table"]):
 
 
 def material_of(
-    results: Sequence[Result],
+    results: Sequence[Measured],
     *,
     edition: str | None = None,
     level: str | None = None,
@@ -103,7 +116,7 @@ def material_of(
     return _assessed(material, ordered, {k: v for k, v in wanted.items() if v is not None})
 
 
-def _assessed(material: Material, results: Sequence[Result], given: Mapping[str, Any]) -> Material:
+def _assessed(material: Material, results: Sequence[Measured], given: Mapping[str, Any]) -> Material:
     """The material with an assessment, or with what it lacks for one; with the events as EN 50160 takes them in any case."""
     from .. import en50160
 
@@ -138,9 +151,9 @@ def _ns(text: str) -> int:
     return int(np.datetime64(text.removesuffix("Z"), "ns").astype(np.int64))
 
 
-def _waveforms(results: Sequence[Result]) -> Callable[[Mapping[str, Any]], Waveform | None]:
+def _waveforms(results: Sequence[Measured]) -> Callable[[Mapping[str, Any]], Waveform | None]:
     """What finds the samples around an event."""
-    owners = {(e.get("t"), e.get("type")): r for r in results for e in r.events}
+    owners = {(e.get("t"), e.get("type")): r for r in results for e in r.summary["events"]["list"]}
 
     def find(event: Mapping[str, Any]) -> Waveform | None:
         result, name = owners.get((event.get("t"), event.get("type"))), event.get("snippet")
@@ -152,7 +165,7 @@ def _waveforms(results: Sequence[Result]) -> Callable[[Mapping[str, Any]], Wavef
     return find
 
 
-def _snippet(result: Result, name: str) -> Recording | None:
+def _snippet(result: Measured, name: str) -> Recording | None:
     """The stored waveform of that name, with its roles."""
     recording = result.snippet(name)
     if recording is not None or result.path is None or Path(name).name != name:

@@ -139,7 +139,9 @@ def verdict_section(material: Material) -> Section:
 
 def _unverified(material: Material) -> list[str]:
     """What rests on numbers that nobody compared with the standard."""
-    own = [p for p in parameters(material) if any(isinstance(p.get(k), Mapping) and not p[k].get("verified", True) for k in ("limit", "limit_always"))]
+    own = [
+        p for p in parameters(material) if any(isinstance(p.get(k), Mapping) and not p[k].get("verified", True) for k in ("limit", "limit_always"))
+    ]
     others = [str(x) for x in (material.assessment or {}).get("unverified") or () if x not in {p.get("quantity") for p in own}]
     return list(dict.fromkeys([*(name_of(p) for p in own), *(x.removeprefix("events.").replace("_", " ") for x in others)]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ..blocks import Block, Heading, Row, Section, Sign, Table, Words, drawn
@@ -37,7 +38,7 @@ def summary(material: Material) -> Section:
             "Wide bars: what 95 % (frequency 99.5 %, or as the limit says) of the values reach of their limit. Thin bars: what the largest "
             "reaches of the limit for all values, where there is one. Of harmonics the order closest to its limit."
         )
-        blocks.append(drawn(lambda width, bars=bars, alt=alt: against_limits(bars, alt, width), text, folded))  # type: ignore[misc]
+        blocks.append(drawn(partial(against_limits, bars, alt), text, folded))
     return Section("summary", "Summary", blocks or [_nothing(material)])
 
 
