@@ -31,9 +31,8 @@ def test_week_of_samples(report, tmp_path):
 @pytest.mark.parametrize("weeks", [1, 52])
 def test_tables(report, weeks):
     """Assessment of tables in memory; a week's has to leave its report most of its 5 s."""
-    from en50160.weeks import GIVEN, week
-
     from ctmeter.en50160 import assess
+    from en50160.weeks import GIVEN, week
 
     tables = week(weeks=weeks)
     began = time.perf_counter()

@@ -39,7 +39,12 @@ def main(directory):
     began = time.perf_counter()
     with ctmeter.synth.generate(SPEC) as recording:
         ctmeter.measure(
-            recording, out=directory, nominal_voltage=230.0, nominal_frequency=50.0, progress=lambda _: used.append(anonymous() - idle), snippets=False
+            recording,
+            out=directory,
+            nominal_voltage=230.0,
+            nominal_frequency=50.0,
+            snippets=False,
+            progress=lambda _: used.append(anonymous() - idle),
         )
     measured = time.perf_counter()
     found = ctmeter.en50160.assess(directory)

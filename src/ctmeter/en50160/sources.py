@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, SettingsError
-from ..measurements import iso
+from ..measurements import iso, nanoseconds
 from ..quantity import LIST_LENGTH, Flag, Rule, columns
 from ..store.results import Tables, read_summary
 from .tables import LENGTHS, list_values
@@ -65,8 +65,7 @@ class Part:
         said = (self.summary or {}).get("recording", {})
         if not said.get("start") or not said.get("end"):
             return None
-        start, end = (int(np.datetime64(said[k].removesuffix("Z"), "ns").astype(np.int64)) for k in ("start", "end"))
-        return start, end
+        return nanoseconds(said["start"]), nanoseconds(said["end"])
 
     @property
     def events(self) -> list[dict[str, Any]] | None:
@@ -84,9 +83,7 @@ class Part:
 
 
 def _plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    t = event["t"]
-    if isinstance(t, str):
-        t = int(np.datetime64(t.removesuffix("Z"), "ns").astype(np.int64))
+    t = nanoseconds(event["t"]) if isinstance(event["t"], str) else event["t"]
     return {**dict.fromkeys(("duration", "U_ref", "U_residual", "U_max", "dU_max")), "phases": [], "flags": 0, "detail": [], **event, "t": t}
 
 
