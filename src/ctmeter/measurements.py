@@ -19,7 +19,7 @@ from .quantity import LINES, LIST_LENGTH, PHASES, Column, columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LABELS", "Columns", "event_table", "iso", "no_rows", "record_batch", "schema", "stored"]
+__all__ = ["LABELS", "Columns", "event_table", "iso", "nanoseconds", "no_rows", "record_batch", "schema", "stored"]
 
 #: Columns of rows, name to array of shape (n,) or (n, 51).
 Columns = dict[str, np.ndarray]
@@ -43,6 +43,17 @@ def iso(ns: int) -> str:
     digits = digits.rstrip("0")
     digits = digits.ljust(3 * math.ceil(len(digits) / 3), "0")
     return f"{head}.{digits}Z" if digits else f"{head}Z"
+
+
+def nanoseconds(text: str) -> int:
+    """Time of `iso` text, ns since 1970-01-01 UTC.
+
+    Examples
+    --------
+    >>> nanoseconds("1970-01-01T00:00:01.500Z")
+    1500000000
+    """
+    return int(np.datetime64(text.removesuffix("Z"), "ns").astype(np.int64))
 
 
 def stored(column: Column) -> str:

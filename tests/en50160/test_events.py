@@ -2,8 +2,9 @@
 
 import pytest
 
-from ctmeter.en50160 import assess, cell, classify, curves, load_limits, position
+from ctmeter.en50160 import assess, cell, classify, curves, load_limits, located, position
 from ctmeter.en50160.events import aggregated, interruptions, merged
+from ctmeter.measurements import iso
 from en50160.weeks import GIVEN, PHASES, event, row, week, with_events
 
 COUNTING = load_limits().events
@@ -80,6 +81,24 @@ def test_interruptions_by_edition():
     old = classify(events, load_limits("1999").events)
     assert [(e["type"], e["counts_as"], e["cell"]) for e in old] == [("dip", "dip", "X2"), ("interruption", None, None)]
     assert interruptions(new, load_limits("2010").events)["count"] == 1 and interruptions(old, load_limits("1999").events)["count"] == 0
+
+
+def test_events_one_by_one():
+    """A dip with an interruption inside has no cell; changes and signals have none either; times stay text."""
+    events = [
+        dip(2.0, 0.3),
+        event("interruption", 0.01, 0.28, U_residual=4.6) | {"U_ref": 230.0},
+        event("rvc", 5, 1.0, dU_max=9.0),
+        dip(50.0, 0.1, at=9),
+    ]
+    rows = located([{**e, "t": iso(e["t"])} for e in events], COUNTING)
+    assert [(e["cell"], e["counts_as"], e["length"]) for e in rows] == [
+        (None, None, None),
+        (None, "interruption", "short"),
+        (None,) * 3,
+        ("C1", "dip", None),
+    ]
+    assert rows[3]["t"] == "2026-03-02T00:00:09Z" and "itic" in rows[2]
 
 
 def test_polyphase_aggregation():

@@ -231,3 +231,25 @@ def test_a_year_is_quick_and_small():
     found = assess(tables, only=["f", "U", "Plt", "u2", "THD_U"], **GIVEN)
     assert found.verdict == "pass" and len(found.weeks) == 52
     assert found.data["years"][0]["parameters"][0]["N"] == 52 * 60_480
+
+
+def test_two_halves_of_a_recording_are_the_whole():
+    """Half an hour at 1.6 kHz whose voltage rises from 220 V to 240 V, in one and cut at 905 s."""
+    t = np.arange(1800 * 1600) / 1600
+    u = (220 + 20 * t / 1800) * 2**0.5 * np.sin(2 * np.pi * 50 * t)
+
+    def measured(first, last):
+        start = START + np.timedelta64(first, "s")
+        recording = ctmeter.Recording.from_arrays({"U_L1": u[first * 1600 : last * 1600]}, sample_rate=1600.0, start=start)
+        return ctmeter.measure(recording, nominal_voltage=230.0, nominal_frequency=50.0)
+
+    whole, halves = (Site(open_parts(r), {}) for r in (measured(0, 1800), [measured(905, 1800), measured(0, 905)]))
+    one, two = (s.series("10min", "U_L1") for s in (whole, halves))
+    assert one.t.tolist() == two.t.tolist() and len(one.t) == 3
+    # the mean square of a + b t over an interval, by hand
+    edges = 220 + 20 * np.array([0, 600, 1200, 1800]) / 1800
+    mean = np.sqrt((edges[1:] ** 3 - edges[:-1] ** 3) / (3 * np.diff(edges)))
+    assert one.values == pytest.approx(mean, rel=1e-4) and two.values == pytest.approx(mean, rel=1e-4)
+    assert not (two.flags & INCOMPLETE).any(), "a window at the cut is less than what an interval may lack"
+    spectra = halves.spectra("10min", "HU_L1")
+    assert spectra[2].shape == (3, 51) and spectra[2][1, 1] == pytest.approx(mean[1], rel=1e-4)

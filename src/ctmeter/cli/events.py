@@ -14,7 +14,7 @@ from .options import Common, echo_json, output_options
 
 #: Columns of the CSV; units stand in the heading.
 _UNITS = {"duration": "s", "U_ref": "V", "U_residual": "V", "U_max": "V", "dU_max": "V", "dU_ss": "V", "share": "%"}
-_COLUMNS = ("t", "type", "phases", *_UNITS, "cell", "itic", "semi_f47", "flags", "snippet")
+_COLUMNS = ("t", "type", "phases", *_UNITS, "counts_as", "cell", "itic", "semi_f47", "flags", "snippet")
 
 
 @click.command(short_help="List the events of a result directory.")
@@ -31,14 +31,12 @@ def events(ctx: click.Context, /, directory: str, edition: str | None, csv_: boo
     common = Common.of(ctx)
     if csv_ and common.json_:
         raise SettingsError("--csv and --json: one of them at a time")
-    from ..en50160 import cell, load_limits, position
-    from ..en50160.events import share
+    from ..en50160 import load_limits, located
     from ..pipeline import load
     from ..pipeline.describe import SCHEMA_VERSION, program
 
     result = load(directory)
-    counting = load_limits(edition).events
-    found = [{**e, "share": share(e), "cell": cell(e, counting), **position(e)} for e in result.events]
+    found = located(result.events, load_limits(edition).events)
     if common.json_:
         echo_json({"schema_version": SCHEMA_VERSION, "program": program(), "events": found})
     elif csv_:

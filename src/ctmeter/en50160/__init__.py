@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .assessment import Assessment, assess
 from .curves import curves, position
-from .events import cell, classify
+from .events import cell, classify, located
 from .limits import DEFAULT_EDITION, EDITIONS, LEVELS, Limit, Limits, Parameter, load_limits
 from .tables import read_table
 
@@ -21,6 +21,7 @@ __all__ = [
     "classify",
     "curves",
     "load_limits",
+    "located",
     "position",
     "read_table",
 ]

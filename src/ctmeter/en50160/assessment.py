@@ -265,7 +265,7 @@ class _Work:
         if parameter.period == "day":
             self._by_day(row, column, window)
         if parameter.period == "year":
-            row["reason"] += f"; observed {window.seconds / 86400:.3g} days of a year"
+            row["reason"] += f"; observed {row['N'] * (column.length or 0) / 86400e9:.3g} days of a year"
         if column.least_order is not None and row["verdict"] == PASS:
             row["verdict"] = INSUFFICIENT
             row["reason"] = f"made of orders up to {column.least_order}, {parameter.orders} needed"

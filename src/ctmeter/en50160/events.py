@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from ..measurements import nanoseconds
 from ..quantity import Flag
 from .curves import position
 from .limits import Cells, Events
 
-__all__ = ["aggregated", "cell", "classify", "interruptions", "tabulate"]
+__all__ = ["aggregated", "cell", "classify", "interruptions", "located", "share", "tabulate"]
 
 _KINDS = ("dip", "swell", "interruption")
 #: Parts of one event that two recordings have are so near to each other, ns.
@@ -128,19 +129,45 @@ def classify(events: Iterable[Mapping[str, Any]], counting: Events) -> list[dict
         and `semi_f47`.
     """
     found = merged(events)
-    cut = [e for e in found if e["type"] == "interruption" and interrupted(e, counting)]
-    for event in found:
-        counts = event["type"]
-        if counts == "interruption" and not any(event is other for other in cut):
-            counts = None  # its dip counts
-        elif counts == "dip" and any(_overlap(event, other) for other in cut):
-            counts = None
-        event["share"] = share(event)
-        event["cell"] = cell(event, counting) if counts in ("dip", "swell") else None
-        event["counts_as"] = counts
-        event["length"] = _length(event, counting) if counts == "interruption" else None
-        event |= position(event)
+    for event, mark in zip(found, _marks(found, counting), strict=True):
+        event |= mark
     return found
+
+
+def located(events: Sequence[Mapping[str, Any]], counting: Events) -> list[dict[str, Any]]:
+    """The events of one result, one by one and of every type, with what `classify` adds.
+
+    Parameters
+    ----------
+    events : sequence of mapping
+        `Result.events`, times as ISO text.
+    counting : Events
+        From the limits of an edition.
+    """
+    marks = _marks([{**e, "t": nanoseconds(e["t"])} for e in events], counting)
+    return [{**event, **mark} for event, mark in zip(events, marks, strict=True)]
+
+
+def _marks(events: Sequence[Mapping[str, Any]], counting: Events) -> list[dict[str, Any]]:
+    """What EN 50160 makes of each event."""
+    cut = [k for k, e in enumerate(events) if e["type"] == "interruption" and interrupted(e, counting)]
+    marks = []
+    for k, event in enumerate(events):
+        counts = event["type"] if event["type"] in _KINDS else None
+        if counts == "interruption" and k not in cut:
+            counts = None  # its dip counts
+        elif counts == "dip" and any(_overlap(event, events[other]) for other in cut):
+            counts = None
+        marks.append(
+            {
+                "share": share(event),
+                "cell": cell(event, counting) if counts in ("dip", "swell") else None,
+                "counts_as": counts,
+                "length": _length(event, counting) if counts == "interruption" else None,
+                **position(event),
+            }
+        )
+    return marks
 
 
 def _overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:

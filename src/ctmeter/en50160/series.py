@@ -79,10 +79,16 @@ def phases_of(site: Site, level: str, parameter: Parameter) -> tuple[str, ...]:
         return ("",)
     sets = (LINES, PHASES) if level == "MV" or site.wiring == "3P3W" else (PHASES, LINES)
     for names in sets:
-        here = tuple(p for p in names if p in known and _column(site, parameter, p) is not None)
+        here = tuple(p for p in names if p in known and _here(site, parameter, p))
         if here:
             return here
-    return ("",) if "" in known and _column(site, parameter, "") is not None else ()
+    return ("",) if "" in known and _here(site, parameter, "") else ()
+
+
+def _here(site: Site, parameter: Parameter, phase: str) -> bool:
+    if parameter.quantity == "Plt" and site.measured("10min", f"Pst_{phase}"):
+        return True
+    return site.measured(parameter.table, _name(parameter, phase))
 
 
 def _name(parameter: Parameter, phase: str) -> str:

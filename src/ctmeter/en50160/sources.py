@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, SettingsError
-from ..measurements import iso
+from ..measurements import iso, nanoseconds
 from ..quantity import LIST_LENGTH, Flag, Rule, columns
 from ..store.results import Tables, read_summary
 from .tables import LENGTHS, list_values
@@ -65,8 +65,7 @@ class Part:
         said = (self.summary or {}).get("recording", {})
         if not said.get("start") or not said.get("end"):
             return None
-        start, end = (int(np.datetime64(said[k].removesuffix("Z"), "ns").astype(np.int64)) for k in ("start", "end"))
-        return start, end
+        return nanoseconds(said["start"]), nanoseconds(said["end"])
 
     @property
     def events(self) -> list[dict[str, Any]] | None:
@@ -84,9 +83,7 @@ class Part:
 
 
 def _plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    t = event["t"]
-    if isinstance(t, str):
-        t = int(np.datetime64(t.removesuffix("Z"), "ns").astype(np.int64))
+    t = nanoseconds(event["t"]) if isinstance(event["t"], str) else event["t"]
     return {**dict.fromkeys(("duration", "U_ref", "U_residual", "U_max", "dU_max")), "phases": [], "flags": 0, "detail": [], **event, "t": t}
 
 
@@ -146,9 +143,9 @@ class _Grid:
 
     t: np.ndarray
     flags: np.ndarray
-    take: np.ndarray
-    pairs: np.ndarray  # (k, 3): place, and the two rows
-    weights: tuple[np.ndarray, np.ndarray]  # n and duration of each row
+    take: np.ndarray | None = None  # None: as they are
+    pairs: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int64))  # place, and the two rows
+    weights: tuple[np.ndarray, np.ndarray] | None = None  # n and duration of each row, where there are pairs
 
 
 class Site:
@@ -242,9 +239,9 @@ class Site:
         return self._grids[table]
 
     def _lay(self, table: str) -> _Grid | None:
-        times, flags, counts, lengths, owner = [], [], [], [], []
+        times, flags, owner = [], [], []
         for k, part in enumerate(self.parts):
-            rows = part.select(table, ["t", "flags", "n", "duration"])
+            rows = part.select(table, ["t", "flags"])
             if rows is None or not rows.num_rows:
                 continue
             if "t" not in rows.column_names:
@@ -253,23 +250,28 @@ class Site:
             _check_grid(t, table, part)
             times.append(t)
             flags.append(_flags(rows, len(t)))
-            counts.append(_weights(rows, "n", len(t)))
-            lengths.append(_weights(rows, "duration", len(t)))
-            owner.append(np.full(len(t), k, np.int64))
+            owner.append(k)
         if not times:
             return None
         t, flag = np.concatenate(times), np.concatenate(flags)
-        weights = np.concatenate(counts), np.concatenate(lengths)
+        if (t[1:] > t[:-1]).all():
+            return _Grid(t, flag)
         order = np.argsort(t, kind="stable")
         same = np.flatnonzero(np.diff(t[order]) == 0)
         if len(np.unique(t[order][same])) < len(same):
             raise InputError(f"three rows of table {table} at {iso(t[order][same[0]])}", expected="recordings that are longer than an interval")
-        self._refuse(table, t, flag, np.concatenate(owner), order, same)
+        self._refuse(table, t, flag, np.repeat(owner, [len(x) for x in times]), order, same)
         take = np.delete(order, same + 1)
         pairs = np.stack([np.searchsorted(t[take], t[order[same]]), order[same], order[same + 1]], axis=1)
-        grid = _Grid(t[take], flag[take].copy(), take, pairs, weights)
+        grid = _Grid(t[take], flag[take], take, pairs, self._weights(table) if len(pairs) else None)
         self._join_flags(table, grid, flag)
         return grid
+
+    def _weights(self, table: str) -> tuple[np.ndarray, np.ndarray]:
+        """The number of windows and the length of each row of all parts."""
+        found = [rows for p in self.parts if (rows := p.select(table, ["t", "n", "duration"])) is not None and rows.num_rows]
+        n, duration = (np.concatenate([_weights(rows, name, rows.num_rows) for rows in found]) for name in ("n", "duration"))
+        return n, duration
 
     def _refuse(self, table: str, t: np.ndarray, flags: np.ndarray, owner: np.ndarray, order: np.ndarray, same: np.ndarray) -> None:
         """Two rows for one interval are right only where two recordings have a part of it each."""
@@ -282,6 +284,8 @@ class Site:
 
     @staticmethod
     def _join_flags(table: str, grid: _Grid, flags: np.ndarray) -> None:
+        if grid.weights is None:
+            return
         length = LENGTHS.get(table, 0) / 1e9
         for place, a, b in grid.pairs:
             joined = flags[a] | flags[b]
@@ -310,6 +314,12 @@ class Site:
             return None
         return grid.t, grid.flags, self._joined(table, name, grid, values)
 
+    def measured(self, table: str, name: str) -> bool:
+        """Whether any part has a value in a column; its values are not brought to the grid."""
+        found = (p.select(table, [name]) for p in self.parts)
+        columns_ = [rows.column(name) for rows in found if rows is not None and rows.num_columns]
+        return any(c.null_count < len(c) for c in columns_)
+
     def _column(self, table: str, name: str, length: int = 0) -> np.ndarray | None:
         """The values of all parts, one after the other."""
         found = []
@@ -329,7 +339,9 @@ class Site:
     @staticmethod
     def _joined(table: str, name: str, grid: _Grid, values: np.ndarray) -> np.ndarray:
         """On the grid, shared intervals put together by the rule of the quantity."""
-        result: np.ndarray = values[grid.take]
+        result: np.ndarray = values if grid.take is None else values[grid.take]
+        if grid.weights is None:
+            return result
         rule = next((c.rule for c in columns(table) if c.name == name), Rule.NONE)
         n, duration = grid.weights
         for place, a, b in grid.pairs:
@@ -406,8 +418,8 @@ def _from_pst(pst: Series) -> Series:
 
 def _check_grid(t: np.ndarray, table: str, part: Part) -> None:
     """Every interval once, and where it belongs."""
-    rising = np.sort(t)
-    same = np.flatnonzero(np.diff(rising) == 0)
+    rising = t if (t[1:] > t[:-1]).all() else np.sort(t)
+    same = np.flatnonzero(rising[1:] == rising[:-1])
     if len(same):
         raise InputError(f"table {table} has {iso(rising[same[0]])} twice", path=part.name, expected="each interval once")
     off = t % LENGTHS[table] != 0 if table in LENGTHS and part.summary is None else np.zeros(0, bool)
@@ -428,7 +440,7 @@ def _times(column: Any, where: str) -> np.ndarray:
 def _flags(rows: pa.Table, n: int) -> np.ndarray:
     if "flags" not in rows.column_names:
         return np.zeros(n, np.uint32)
-    result: np.ndarray = rows.column("flags").fill_null(0).to_numpy().astype(np.uint32)
+    result: np.ndarray = rows.column("flags").fill_null(0).to_numpy().astype(np.uint32, copy=False)
     return result
 
 

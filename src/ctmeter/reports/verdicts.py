@@ -25,6 +25,7 @@ _UNVERIFIED = "†"
 _BAR = 6
 #: Weeks shown in full; of more only those that do not pass.
 _IN_FULL = 4
+_REASONS = 3
 
 
 def print_assessment(found: Mapping[str, Any], out: Console) -> None:
@@ -95,7 +96,7 @@ def _chosen(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     rows = list(rows)
     best: dict[str, Mapping[str, Any]] = {}
     for row in rows:
-        if row["order"] is not None and _reach(row) >= _reach(best.get(row["phase"], row)):
+        if row["order"] is not None and (row["phase"] not in best or _reach(row) > _reach(best[row["phase"]])):
             best[row["phase"]] = row
     return [r for r in rows if r["order"] is None or r["verdict"] == "fail" or best.get(r["phase"]) is r]
 
@@ -119,7 +120,7 @@ def _print_rows(rows: Sequence[Mapping[str, Any]], out: Console, head: str) -> N
 def _cells(row: Mapping[str, Any]) -> list[Any]:
     from rich.text import Text
 
-    order = f" {row['order']}" if row["order"] is not None else ""
+    order = "" if row["order"] is None else f" {row['order']}" if row["N"] else "s"
     name = f"{_NAMES.get(row['quantity'], row['quantity'])}{order} {row['phase'] or ''}".strip()
     counts = ["–" if row[k] is None else str(row[k]) for k in ("N", "N1", "N2", "N_invalid")]
     values = ["–" if v is None else number(v, 4) for v in (row["min"], row["percentiles"]["95"], row["max"])]
@@ -130,7 +131,8 @@ def _cells(row: Mapping[str, Any]) -> list[Any]:
     mark = _mark(row["verdict"])
     if row["indicative"]:
         mark = Text(f"{MARKS[row['verdict']][0]} indicative", style=MARKS[row["verdict"]][2])
-    return [_text(name), _limit(row), *counts, *values, bar, mark]
+    limit = "by order" if row["order"] is not None and not row["N"] else _limit(row)
+    return [_text(name), limit, *counts, *values, bar, mark]
 
 
 def _limit(row: Mapping[str, Any]) -> str:
@@ -186,7 +188,10 @@ def _print_left(found: Mapping[str, Any], out: Console) -> None:
         orders = f" of orders {_ranges(left['orders'])}" if left.get("orders") else ""
         notes.append(f"not measured: {left['what']}{orders} ({left['why']})")
     if found["weeks"] and not any(w["verdict"] != "insufficient-data" for w in found["weeks"]):
-        notes += found["weeks"][0]["reasons"][:3]
+        reasons = found["weeks"][0]["reasons"]
+        notes += reasons[:_REASONS]
+        if len(reasons) > _REASONS:
+            notes.append(f"and {len(reasons) - _REASONS} more such (--json)")
     notes += found["notes"]
     used = {r["quantity"] for w in found["weeks"] for r in w["parameters"]}
     unverified = [n for n in found["unverified"] if n in used or n == "valid_share" or (n.startswith("events.") and found["dips"] is not None)]
