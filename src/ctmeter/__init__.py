@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import en50160 as en50160
     from . import meter as meter
     from . import synth as synth
     from .errors import CtmeterError, CtmeterWarning, InputError, SettingsError, StoreError
@@ -38,6 +39,7 @@ __all__ = [
     "Timebase",
     "Wiring",
     "__version__",
+    "en50160",
     "load",
     "measure",
     "measure_points",
@@ -71,7 +73,7 @@ _HOME = {
     "measure_points": "pipeline",
     "read": "readers",
 }
-_MODULES = {"meter", "synth"}
+_MODULES = {"en50160", "meter", "synth"}
 
 
 def __getattr__(name: str) -> Any:

@@ -32,6 +32,7 @@ __all__ = ["OPTIONS", "Settings", "from_environment", "layered", "read_table", "
 OPTIONS = (
     "rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose",
     "start", "events", "list", "which", "stream", "csv", "telegram", "parquet",
+    "table", "edition", "level", "limits", "island", "only", "sliding", "step", "stamp", "fail_on_violation",
 )  # fmt: skip
 #: Tables of a settings file that belong to other parts.
 _OTHERS = ("meter",)

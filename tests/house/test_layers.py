@@ -19,8 +19,9 @@ LAYERS = (
     ("readers", "engine", "synth", "_aggregate_rules", "_aggregate_state"),
     ("_aggregate_intervals",),
     ("aggregation", "events"),
-    ("en50160",),
-    ("store", "writers", "reports"),
+    ("store", "writers"),
+    ("en50160",),  # reads results, and reports draw its curves
+    ("reports",),
     ("pipeline",),
     ("meter",),
     ("accuracy",),

@@ -46,6 +46,18 @@ _TOML: dict[str, tuple[str, tuple[type, ...], str]] = {
     "csv": ("csv", (bool,), "true or false"),
     "telegram": ("telegram", (bool,), "true or false"),
     "parquet": ("parquet", (str,), "a path"),
+    "table": ("table", (list,), "a list of texts such as 10min=week.csv"),
+    "edition": ("edition", (str,), "a text"),
+    "level": ("level", (str,), "a text"),
+    "limits": ("limits", (str,), "a path"),
+    "island": ("island", (bool,), "true or false"),
+    "only": ("only", (str,), "names joined by commas"),
+    "sliding": ("sliding", (bool,), "true or false"),
+    "step": ("step", (int, float), "a number of hours"),
+    "stamp": ("stamp", (str,), '"start" or "end"'),
+    "pdf": ("pdf", (str,), "a path"),
+    "timezone": ("timezone", (str,), "the name of a time zone"),
+    "fail_on_violation": ("fail_on_violation", (bool,), "true or false"),
 }
 #: Variables that are no settings: the other options, and what tests, builds and completion use.
 _VARIABLES = {
@@ -184,9 +196,9 @@ class Common:
         if not given.get("quiet"):
             _unknown_variables()
         limits = (given.get("from_"), given.get("to"))
+        window = limits if any(v is not None for v in limits) else None
         simple = {k: given[k] for k in ("rate", "output", "force", "hash_", "json_", "quiet", "verbose") if given.get(k) is not None}
-        given_limits = limits if any(v is not None for v in limits) else None
-        return cls(given.get("config"), overrides, environment, limits=given_limits, options=given, **simple)
+        return cls(given.get("config"), overrides, environment, limits=window, options=given, **simple)
 
     def measuring(self) -> dict[str, Any]:
         """Keywords for `pipeline.measure`."""

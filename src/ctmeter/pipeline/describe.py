@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import measurements
 from ..recording import Channel, Recording
 
 __all__ = ["SCHEMA_VERSION", "describe", "digest_of", "files_of", "iso", "plain", "program"]
@@ -30,14 +31,8 @@ def program() -> dict[str, str]:
 
 
 def iso(ns: int | None) -> str | None:
-    """ISO 8601 text of a time in ns since 1970-01-01 UTC, to the ns where it has them."""
-    if ns is None:
-        return None
-    text = str(np.datetime64(int(ns), "ns"))
-    head, _, digits = text.partition(".")
-    digits = digits.rstrip("0")
-    digits = digits.ljust(3 * math.ceil(len(digits) / 3), "0")
-    return f"{head}.{digits}Z" if digits else f"{head}Z"
+    """ISO 8601 text of a time in ns since 1970-01-01 UTC, to the ns where it has them; None stays None."""
+    return None if ns is None else measurements.iso(ns)
 
 
 def plain(value: Any) -> Any:
