@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import accuracy as accuracy
     from . import meter as meter
     from . import synth as synth
     from .errors import CtmeterError, CtmeterWarning, InputError, SettingsError, StoreError
@@ -38,6 +39,7 @@ __all__ = [
     "Timebase",
     "Wiring",
     "__version__",
+    "accuracy",
     "load",
     "measure",
     "measure_points",
@@ -71,7 +73,7 @@ _HOME = {
     "measure_points": "pipeline",
     "read": "readers",
 }
-_MODULES = {"meter", "synth"}
+_MODULES = {"accuracy", "meter", "synth"}
 
 
 def __getattr__(name: str) -> Any:
