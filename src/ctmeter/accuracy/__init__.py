@@ -8,11 +8,12 @@ if TYPE_CHECKING:
     from .frontend import FrontEnd as FrontEnd
     from .limits import Limits as Limits
     from .report import Report as Report
-    from .run import run as run
+    from .verify import run as run
+    from .verify import run_bench as run_bench
 
-__all__ = ["FrontEnd", "Limits", "Report", "run"]
+__all__ = ["FrontEnd", "Limits", "Report", "run", "run_bench"]
 
-_HOME = {"FrontEnd": "frontend", "Limits": "limits", "Report": "report", "run": "run"}
+_HOME = {"FrontEnd": "frontend", "Limits": "limits", "Report": "report", "run": "verify", "run_bench": "verify"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ EN 50470-3:2006
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,7 @@ class Judged:
             "standard": point.standard or None,
             "provenance": point.tag or None,
             "reference": point.reference or None,
+            **({"count": len(self.spread), "sd_pct": statistics.stdev(self.spread) if len(self.spread) > 1 else None} if self.spread else {}),
             "verdict": self.verdict,
         }
 

@@ -227,8 +227,7 @@ class _Reader:
             try:
                 made = read(table)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                missing = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-                self.faults.append(f"{self.place}: {missing}")
+                self.faults.append(f"{self.place}: {f'{error.args[0]} is missing' if isinstance(error, KeyError) else error}")
                 continue
             if len(self.faults) == before:
                 yield made
@@ -261,6 +260,9 @@ class _Reader:
 
     def read_row(self, t: Mapping[str, Any]) -> Row:
         self.faults += [f"{self.place}: {key}: no such key" for key in t if key not in _KEYS]
+        missing = [key for key in ("quantity", "standard", "percent", "tag") if key not in t]
+        if missing:
+            raise ValueError(f"{', '.join(missing)} is missing")
         low = self.current("from", t.get("from", t.get("at")))
         high = self.current("to", t.get("to", t.get("below", t.get("at"))))
         percent = {str(k): float(v) for k, v in t["percent"].items()}

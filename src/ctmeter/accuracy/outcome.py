@@ -37,6 +37,8 @@ class Outcome:
         `U`, V, `f`, Hz, and `error_pct`, rows of voltage by columns of frequency; empty where it was not measured.
     seconds : float
         How long it took.
+    correction : mapping
+        Of bench data: `settings`, the corrections found, and `points`, with errors before and after; empty where none were asked for.
     """
 
     rating: Rating
@@ -48,6 +50,7 @@ class Outcome:
     constant: Mapping[str, Any]
     map: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    correction: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -90,6 +93,7 @@ class Outcome:
             "worst": None if worst is None else worst.reading.point.id,
             "violations": list(self.violations),
             "seconds": self.seconds,
+            **({"correction": dict(self.correction)} if self.correction else {}),
         }
 
     def to_csv(self) -> str:

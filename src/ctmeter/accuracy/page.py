@@ -76,10 +76,19 @@ def page(report: Outcome, drawn: Mapping[str, Figure]) -> str:
 <h2>Charts</h2>{"".join(picture(figure, name) for name, figure in drawn.items())}
 <h2>Starting, no-load, constant</h2>{rows(("test", "found", "verdict"), trials)}
 {"<h2>Composite errors</h2>" + rows(composite, ([c[k] for k in composite] for c in values["composite"])) if values["composite"] else ""}
+{_corrected(values.get("correction", {}))}
 <h2>Points</h2><details><summary>{len(values["points"])} points</summary>
 {rows(columns, ([p[k] for k in columns] for p in values["points"]))}</details>
 <p class="sub">Limits marked M are from memory of the standard and not verified against its text.</p>"""
     return document(f"Accuracy, class {values['class']}", body, values["program"])
+
+
+def _corrected(correction: Mapping[str, Any]) -> str:
+    """Errors before and after a correction."""
+    if not correction:
+        return ""
+    lines = ([p["id"], p["before_pct"], p["after_pct"]] for p in correction["points"])
+    return "<h2>Correction</h2>" + rows(("id", "before, %", "after, %"), lines)
 
 
 def _told(trial: Mapping[str, Any]) -> tuple[str, Any]:

@@ -35,7 +35,8 @@ class Report(Outcome):
             number = sum(c.band == band for c in self.composite)
             lines.append(f"{'MPE ' + band:<16}{number:>7}{top.error:>12.5f}{top.mpe:>10.3g}  {top.load}/{top.factor}/{top.I:g}A")
         for name, trial in (("starting", self.starting), ("no-load", self.no_load), ("constant", self.constant)):
-            lines.append(f"{name:<16}{'':>7}{trial['verdict'] or 'no rule known':>12}")
+            lines.append(f"{name:<16}{'':>7}{trial['verdict'] or 'not tested':>12}")
+        lines += [f"corrected: {p['id']}: {p['before_pct']:+.5f} % before, {p['after_pct']:+.5f} % after" for p in self.correction.get("points", ())]
         lines += [f"not kept: {v}" for v in self.violations]
         return "\n".join([*lines, f"verdict: {self.verdict}"])
 

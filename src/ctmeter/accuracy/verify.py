@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ..errors import SettingsError
+from ..errors import InputError, SettingsError
 from . import trials
+from .bench import bench
+from .correct import estimate
 from .evaluate import composites, judged
 from .frontend import FrontEnd
 from .limits import Limits
 from .plan import MAP_F, MAP_U, Plan, type_test
 from .rating import rated
+from .reference import read_reference
 from .report import Report
 from .rig import DEFAULT_SECONDS, Reading, Rig
 
-__all__ = ["measured", "run"]
+__all__ = ["measured", "run", "run_bench"]
 
 #: Measurements of a repeated point.
 REPEATS = 5
@@ -107,6 +111,61 @@ def run(
         {"U": [u * rating.u_n for u in MAP_U], "f": [f * rating.f_n for f in MAP_F], "error_pct": grid},
         time.monotonic() - began,
     )
+
+
+def run_bench(
+    recordings: str | os.PathLike[str],
+    reference: str | os.PathLike[str],
+    meter_class: str = "C",
+    i_n: float = 5.0,
+    *,
+    settings: Any = None,
+    correct: bool = False,
+    limits: Limits | str | os.PathLike[str] | None = None,
+    progress: Callable[[float], None] | None = None,
+    **rating: Any,
+) -> Report:
+    """Judge recordings of a test bench against what its reference standard said.
+
+    Parameters
+    ----------
+    recordings : path
+        Directory.
+    reference : path
+        CSV; `docs/accuracy-verification.md` has its columns.
+    meter_class, i_n, limits, **rating
+        As in `run`: `i_max`, `u_n`, `f_n`, `connection`, `reactive_class`.
+    settings : Settings, mapping or path, optional
+        How to measure the recordings.
+    correct : bool
+        Estimate corrections too, without those of the settings, and measure again with them.
+
+    Raises
+    ------
+    SettingsError, InputError
+        They name every fault.
+    """
+    began = time.monotonic()
+    faults: list[str] = []
+    tables = _gather(faults, lambda: limits if isinstance(limits, Limits) else Limits.load(limits)) or Limits.load()
+    rated_ = _gather(faults, lambda: rated(meter_class, i_n, limits=tables, **rating))
+    if rated_ is None:
+        # what else is wrong is said at once
+        try:
+            faults += read_reference(reference, recordings)[1]
+        except InputError as error:
+            faults.append(str(error))
+        raise SettingsError(faults)
+    report, found = bench(recordings, reference, rated_, settings=settings, corrections={} if correct else None, progress=progress)
+    if correct:
+        made = estimate(found, rated_.i_n)
+        after, _ = bench(recordings, reference, rated_, settings=settings, corrections=made, progress=progress)
+        points = [
+            {"id": a.reading.point.id, "before_pct": a.reading.error, "after_pct": b.reading.error}
+            for a, b in zip(report.points, after.points, strict=True)
+        ]
+        report = replace(report, correction={"settings": made, "points": points})
+    return replace(report, seconds=time.monotonic() - began)
 
 
 def _is_number(value: Any) -> bool:
