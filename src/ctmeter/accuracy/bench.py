@@ -1,8 +1,7 @@
 """Bench data: recordings of a test bench against what its reference standard said.
 
-References
-----------
-JCGM 100:2008
+Uncertainties follow the Guide to the expression of uncertainty in measurement: type A from repeats, type B from
+what is stated of the reference, expanded with k = 2.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ import os
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, SettingsError
-from ..pipeline import Result, measure
 from ..settings import Settings
 from .evaluate import Judged, verdict_of
 from .frontend import FrontEnd
@@ -25,6 +23,9 @@ from .rating import Rating
 from .reference import PHASES, Statement, read_reference
 from .report import Report
 from .rig import Reading
+
+if TYPE_CHECKING:
+    from ..pipeline import Result
 
 __all__ = ["Measured", "bench", "expanded"]
 
@@ -149,6 +150,8 @@ def bench(
     InputError
         It names every fault: rows and recordings without each other, references of zero, currents out of range.
     """
+    from ..pipeline import measure
+
     statements, faults = read_reference(reference, recordings)
     more: dict[str, Any] = {} if corrections is None else {"corrections": corrections}
     found: list[Measured] = []
