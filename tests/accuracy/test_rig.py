@@ -157,8 +157,15 @@ def test_no_load_on_both_sides(share, verdict):
 
 def test_constant():
     trial = trials.constant(rig_of())
+    # ten pulses of 720 Ws at 3450 W are there after 2.1 s
     energy = 3 * 230 * 5 * 8
     assert trial["pulses"] == energy // 720 and trial["energy_Wh"] == pytest.approx(energy / 3600, rel=1e-9) and trial["verdict"] == "pass"
+
+
+@pytest.mark.parametrize(("constant", "pulses", "verdict"), [(1000, 10, "pass"), (10.0, 2, "pass"), (1.0, 0, None)])
+def test_constant_waits_for_pulses(constant, pulses, verdict):
+    trial = trials.constant(rig_of({"meter": {"constant": constant}, "converter": {"sample_rate": 1600}}, seconds=1.0))
+    assert trial["pulses"] in (pulses, pulses + 1) and trial["verdict"] == verdict
 
 
 def test_presets_and_faults():

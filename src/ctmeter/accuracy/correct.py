@@ -13,13 +13,15 @@ import cmath
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError
-from .bench import Measured
 from .reference import PHASES
+
+if TYPE_CHECKING:
+    from .bench import Measured
 
 __all__ = ["estimate", "settings_text"]
 

@@ -11,12 +11,14 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .plan import Plan
 from .points import DEFAULT_TEMPERATURE
 from .rating import Rating
-from .rig import Reading
+
+if TYPE_CHECKING:
+    from .rig import Reading
 
 __all__ = ["FAIL", "PASS", "Composite", "Judged", "composite_error", "composite_of_limits", "composites", "judged", "verdict_of", "worst_of"]
 
