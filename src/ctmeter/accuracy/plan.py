@@ -184,6 +184,7 @@ def type_test(rating: Rating, *, on_request: bool = False, bands: Sequence[str] 
             for current in build.single:
                 point = build.points.get(build.point("load", current, factor=factor, load=load).id)
                 if point and any(rating.limit("mpe", current, factor, "single", band=b) for b in build.bands):
+                    build.influences(current, factor, "active", build.temperatures)
                     composite.append(point)
     if rating.reactive_class:
         build.load_curves("reactive")

@@ -56,10 +56,13 @@ class Rating:
         factor = float(found["factor"] or 1.0) / (math.sqrt(2) if found["root"] else 1.0)
         symbol = found["symbol"]
         if symbol == "In":
-            return factor * self.i_n
-        if symbol == "Imax":
-            return factor * self.i_max
-        return factor * self.amperes(self.limits.classes["active", self.meter_class].currents[symbol.lower(), self.connection])
+            base = self.i_n
+        elif symbol == "Imax":
+            base = self.i_max
+        else:
+            base = self.amperes(self.limits.classes["active", self.meter_class].currents[symbol.lower(), self.connection])
+        # the same current by another way is the same number
+        return float(f"{factor * base:.12g}")
 
     def class_of(self, energy: str) -> str:
         """The class of an energy."""

@@ -30,8 +30,8 @@ from .rating import Rating
 
 __all__ = ["DEFAULT_SECONDS", "Reading", "Rig", "Run"]
 
-#: Shortest length of a measurement, s, and the seconds of the registers' rows: both of whole bursts of 4 cycles.
-DEFAULT_SECONDS, ROW_S = 8.0, 2.0
+#: Shortest length of a measurement, s, and the seconds of the registers' rows: whole cycles, and where there are bursts whole bursts.
+DEFAULT_SECONDS, ROW_S, BURST_ROW_S = 8.0, 1.0, 2.0
 _BURST = 4
 _START = "2026-01-01T00:00:00Z"
 _ROLES = ("U_L1", "U_L2", "U_L3", "I_L1", "I_L2", "I_L3")
@@ -163,7 +163,7 @@ class Rig:
         behind = self.front_end.through(waveform, self.rating, rms, point.temperature, f"{point.id} {repeat}")
         recording = recording_of(behind)
         settings = Settings(nominal_voltage=self.rating.u_n, nominal_frequency=self.rating.f_n, spectra="none", snippets=False)
-        given = {"period": ROW_S, "p_start": self.front_end.p_start, "p_creep": self.front_end.p_creep, **registration}
+        given = {"period": BURST_ROW_S if point.test == "sub-harmonics" else ROW_S, "p_start": self.front_end.p_start, "p_creep": self.front_end.p_creep, **registration}
         # the meter believes its clock
         engine = Engine(
             settings, self.front_end.sample_rate, recording.channels, recording.start_ns, Wiring("3P4W"), registration=Registration(**given)
@@ -210,8 +210,9 @@ def whole(f: Fraction, seconds: float, sample_rate: float) -> Fraction:
 
 def _scatter(run: Run, register: int) -> float | None:
     """Expanded uncertainty (k = 2) of the mean power, %, from its scatter over the rows of the registers."""
-    powers = np.diff(run.rows[:, register], prepend=0.0) / np.diff(run.seconds, prepend=0.0)
-    if len(powers) < 3:
+    # the first and the last row have parts of a cycle at the recording's ends
+    powers = (np.diff(run.rows[:, register]) / np.diff(run.seconds))[:-1]
+    if len(powers) < 2:
         return None
     mean = float(np.mean(powers))
     return 100 * 2 * float(np.std(powers, ddof=1)) / math.sqrt(len(powers)) / abs(mean) if mean else None
