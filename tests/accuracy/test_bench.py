@@ -33,14 +33,14 @@ def test_uncertainty_by_hand():
 
 
 def test_mean_scatter_count(tmp_path):
-    noisy = rig_of({"current": {"gain": 0.3}, "converter": {"bits": 16, "noise_current": 2000.0}})
+    noisy = rig_of({"current": {"gain": 0.3}, "voltage": {"gain": 0.1}, "converter": {"bits": 16, "noise_current": 2000.0, "noise_voltage": 500.0}})
     path = bench_of(noisy, [point_of(I=1.0)], tmp_path, repeats=5, uncertainty_pct=0.01)
     report = accuracy.run_bench(tmp_path, path)
     (point,) = report.to_dict()["points"]
     errors = report.points[0].spread
     assert point["count"] == 5 and point["error_pct"] == pytest.approx(np.mean(errors)) and point["sd_pct"] == pytest.approx(np.std(errors, ddof=1))
     assert point["uncertainty_pct"] == pytest.approx(by_hand(0.01, 5, np.std(errors, ddof=1)))
-    assert abs(point["error_pct"] - 0.3) < point["uncertainty_pct"] and point["sd_pct"] > 1e-4
+    assert abs(point["error_pct"] - 100 * (1.003 * 1.001 - 1)) < point["uncertainty_pct"] and point["sd_pct"] > 1e-4
     assert (point["limit_pct"], point["verdict"], point["PF"], point["I"]) == (0.5, "pass", 1.0, 1.0)
 
 

@@ -203,12 +203,12 @@ def _point(m: Measured, energy: str, rating: Rating) -> Point:
     current = values.get("I", m.current)
     load = m.load
     found = rating.limit("error", current, factor, "balanced" if load == "balanced" else "single", energy=energy)
-    voltages = [m.rms[k] for k in (f"U_{p}" for p in PHASES) if k in m.rms]
+    voltages = [m.rms[k] for k in (f"U_{p}" for p in PHASES) if k in m.rms] or [rating.u_n]
     return Point(
         test="bench",
         I=current,
-        U=values.get("U", statistics.fmean(voltages)),
-        f=values.get("f", m.f),
+        U=values.get("U", _nominal(statistics.fmean(voltages), rating.u_n, 0.01)),
+        f=values.get("f", _nominal(m.f, rating.f_n, 0.003)),
         factor=factor,
         load=load,
         direction=direction,
@@ -219,6 +219,12 @@ def _point(m: Measured, energy: str, rating: Rating) -> Point:
         tag="" if found is None else found.tag,
         extra=text["point"] or (m.statement.recording.stem if "I" not in values else ""),
     )
+
+
+def _nominal(value: float, reference: float, tolerance: float) -> float:
+    """The reference value where it is met within the tolerance of reference conditions, else the nearest percent of it."""
+    share = value / reference
+    return reference if abs(share - 1) <= tolerance else float(f"{round(share, 2) * reference:.12g}")
 
 
 def _nearest(power: complex, energy: str) -> str:

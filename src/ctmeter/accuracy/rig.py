@@ -163,7 +163,8 @@ class Rig:
         behind = self.front_end.through(waveform, self.rating, rms, point.temperature, f"{point.id} {repeat}")
         recording = recording_of(behind)
         settings = Settings(nominal_voltage=self.rating.u_n, nominal_frequency=self.rating.f_n, spectra="none", snippets=False)
-        given = {"period": BURST_ROW_S if point.test == "sub-harmonics" else ROW_S, "p_start": self.front_end.p_start, "p_creep": self.front_end.p_creep, **registration}
+        period = BURST_ROW_S if point.test == "sub-harmonics" else ROW_S
+        given = {"period": period, "p_start": self.front_end.p_start, "p_creep": self.front_end.p_creep, **registration}
         # the meter believes its clock
         engine = Engine(
             settings, self.front_end.sample_rate, recording.channels, recording.start_ns, Wiring("3P4W"), registration=Registration(**given)
