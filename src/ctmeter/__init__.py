@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import accuracy as accuracy
     from . import en50160 as en50160
     from . import meter as meter
     from . import synth as synth
@@ -39,6 +40,7 @@ __all__ = [
     "Timebase",
     "Wiring",
     "__version__",
+    "accuracy",
     "en50160",
     "load",
     "measure",
@@ -73,7 +75,7 @@ _HOME = {
     "measure_points": "pipeline",
     "read": "readers",
 }
-_MODULES = {"en50160", "meter", "synth"}
+_MODULES = {"accuracy", "en50160", "meter", "synth"}
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,7 @@ import numpy as np
 
 from ._dsp import Core
 from .columns import REGISTER_ROW, ROW, Layout, Rows
+from .corrections import Corrector, corrected_channels, curves_of
 from .errors import InputError, SettingsError
 from .flicker import LOWEST_RATE, decimation, flicker_coefficients
 from .frequency import detect_frequency, fit_phase
@@ -173,7 +174,10 @@ class Engine:
             raise SettingsError(f'summation: "{settings.summation}" needs phase voltages, wiring is 3P3W')
         self._timebase = Timebase(start_ns, self._rate)
         self._base_flags = (Flag.NO_CLOCK if start_ns is None else 0) | (Flag.LOW_RATE if sample_rate < LOW_RATE * nominal else 0)
-        lanes, derive = _lanes(self._channels, wiring, self._rate)
+        corrected = corrected_channels(self._channels, settings.corrections)
+        curves = curves_of(corrected, settings.corrections)
+        self._corrector = Corrector(corrected, curves, self._rate, self._nominal) if curves else None
+        lanes, derive = _lanes(self._corrector.channels if self._corrector else corrected, wiring, self._rate)
         self._lanes, self._derive = lanes, derive
         here = tuple(lane is not None or (k == 5 and derive[1]) for k, lane in enumerate(lanes))
         self._layout = Layout(settings, self._rate, self._nominal, self._timebase.start_ns or 0, int(self._base_flags), wiring.name == "3P3W", here)
@@ -246,10 +250,17 @@ class Engine:
             Rows that wait to be taken.
         """
         if isinstance(block, Gap):
+            self._end_corrections()
             self._lock_short_run()
             self._core.gap(block.samples)
             self._lost += block.samples
             return self._ready
+        self._fed += len(block)
+        self._pass(block if self._corrector is None else self._corrector.feed(block))
+        return self._ready
+
+    def _pass(self, block: np.ndarray) -> None:
+        """Frames to the core."""
         core, size = self._core, len(block)
         taken = core.feed(block)
         while taken < size:
@@ -258,8 +269,11 @@ class Engine:
             taken = core.feed(block, taken)
         if core.wants_lock:
             self._lock(short=False)
-        self._fed += size
-        return self._ready
+
+    def _end_corrections(self) -> None:
+        """What is held back for corrections, at the end of a run."""
+        if self._corrector is not None:
+            self._pass(self._corrector.flush())
 
     @property
     def _ready(self) -> int:
@@ -308,6 +322,7 @@ class Engine:
 
     def flush(self) -> int:
         """Account everything to the last sample; see `feed` for the result."""
+        self._end_corrections()
         self._lock_short_run()
         self._core.flush()
         return self._ready
@@ -413,7 +428,8 @@ class Engine:
                 "blind": self.blind,
             }
         ).encode()
-        return struct.pack("<Q", len(head)) + head + self._core.snapshot()
+        held = self._corrector.snapshot() if self._corrector else b""
+        return struct.pack("<QQ", len(head), len(held)) + head + held + self._core.snapshot()
 
     @classmethod
     def restore(cls, state: bytes) -> Self:
@@ -425,14 +441,16 @@ class Engine:
             Not a snapshot of this version.
         """
         try:
-            (size,) = struct.unpack_from("<Q", state)
-            head = json.loads(state[8 : 8 + size])
+            size, held = struct.unpack_from("<QQ", state)
+            head = json.loads(state[16 : 16 + size])
             channels = [Channel(**{**c, "range": c["range"] and tuple(c["range"])}) for c in head["channels"]]
             meter = head["registration"] and Registration(**head["registration"])
             settings, wiring = Settings.from_dict(head["settings"]), Wiring(head["wiring"])
             engine = cls(settings, head["sample_rate"], channels, head["start_ns"], wiring, registration=meter)
             engine._fed, engine._lost, engine.blind = head["fed"], head["lost"], head["blind"]
-            engine._core.restore(state[8 + size :])
+            if engine._corrector is not None:
+                engine._corrector.restore(state[16 + size : 16 + size + held])
+            engine._core.restore(state[16 + size + held :])
         except (struct.error, ValueError, KeyError, TypeError) as error:
             raise InputError(f"snapshot: {error}", expected="one of this version") from None
         return engine

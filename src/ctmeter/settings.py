@@ -65,6 +65,47 @@ def _points(value: Any) -> Mapping[str, Mapping[str, Any]]:
     return MappingProxyType({name: MappingProxyType(dict(table)) for name, table in value.items()})
 
 
+def _corrections(value: Any) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, Mapping) or not all(isinstance(t, Mapping) for t in value.values()):
+        raise _FaultError("expected tables such as [corrections.I_L1]")
+    gain, delay = _number(0.5, 2, optional=False, open_low=False), _number(-5e-3, 5e-3, unit="s", optional=False, open_low=False)
+    made = {}
+    for role, table in value.items():
+        if not isinstance(role, str) or not _ROLE.fullmatch(role):
+            raise _FaultError(f"{role!r} is no role, expected such as U_L1 or I_L1")
+        for key in table:
+            if key not in ("gain", "delay", "curve"):
+                raise _FaultError(f"{role}.{key}: no such key, expected gain, delay or curve")
+        found: dict[str, Any] = {}
+        for key, check in (("gain", gain), ("delay", delay), ("curve", _error_curve)):
+            try:
+                if key in table:
+                    found[key] = check(table[key])
+            except _FaultError as fault:
+                raise _FaultError(f"{role}.{key}: {fault}") from None
+        if role[0] == "U" and "curve" in found:
+            raise _FaultError(f"{role}.curve: a curve belongs to a current")
+        made[role] = MappingProxyType(found)
+    return MappingProxyType(made)
+
+
+def _error_curve(value: Any) -> tuple[tuple[float, float, float], ...]:
+    """Rows of current, ratio error and phase error."""
+    wanted = "expected rows [A, ratio error in %, phase error in minutes] with rising currents above 0"
+    if not isinstance(value, (list, tuple)) or not value:
+        raise _FaultError(wanted)
+    rows: list[tuple[float, float, float]] = []
+    bounds = (_number(0, 1e7, optional=False), *(_number(-x, x, optional=False, open_low=False) for x in (50, 3000)))
+    for row in value:
+        if not isinstance(row, (list, tuple)) or len(row) != 3:
+            raise _FaultError(f"{row!r}, {wanted}")
+        current, ratio, phase = (check(x) for check, x in zip(bounds, row, strict=True))
+        if rows and current <= rows[-1][0]:
+            raise _FaultError(f"{row!r}, {wanted}")
+        rows.append((current, ratio, phase))
+    return tuple(rows)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How to measure. Keyword-only and frozen; `None` means "not said".
@@ -119,6 +160,9 @@ class Settings:
     snippets: bool = _setting(True, _bool, "store the waveform around each event")
     voltages: str = _setting("phase", _choice("phase", "line"), "line: add the line-to-line twins of the voltage quantities in 3P4W")
     map: Mapping[str, str] = _table(_map, "role to channel name, a minus turns the channel round")
+    corrections: Mapping[str, Mapping[str, Any]] = _table(
+        _corrections, "by role: gain (factor), delay (s, sampled later), curve (rows of A, ratio error in %, phase error in min) of a transformer"
+    )
     points: Mapping[str, Mapping[str, Any]] = _table(_points, "settings of several measuring points in one recording")
 
     def __post_init__(self) -> None:
@@ -177,6 +221,9 @@ class Settings:
         """Plain values for JSON and TOML, every setting."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         plain["map"] = dict(self.map)
+        plain["corrections"] = {
+            role: {k: [list(row) for row in v] if k == "curve" else v for k, v in table.items()} for role, table in self.corrections.items()
+        }
         plain["points"] = {name: {k: dict(v) if isinstance(v, Mapping) else v for k, v in table.items()} for name, table in self.points.items()}
         return plain
 

@@ -15,7 +15,7 @@ LAYERS = (
     ("errors", "checks"),
     ("quantity", "settings", "_dsp"),
     ("recording", "measurements", "power"),
-    ("roles", "frequency", "kernels", "columns", "flicker"),
+    ("roles", "frequency", "kernels", "columns", "flicker", "corrections"),
     ("readers", "engine", "synth", "_aggregate_rules", "_aggregate_state"),
     ("_aggregate_intervals",),
     ("aggregation", "events"),
