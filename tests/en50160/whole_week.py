@@ -13,7 +13,7 @@ import ctmeter.en50160
 
 SECONDS = 7 * 86_400
 #: Interval of ten minutes at which 51 of them at 87 % of 230 V begin on L1, and when a dip to half of it for ten cycles lies.
-LOW, DIP = 300, 200_100.0
+LOW, DIP = 300, 400_100.0
 SPEC = {
     "sample_rate": 1600.0,
     "duration": float(SECONDS),

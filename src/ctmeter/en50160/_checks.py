@@ -12,7 +12,7 @@ __all__ = ["Faults", "check_document"]
 
 _LEVELS = ("LV", "MV", "LV-island", "MV-island")
 _TOP = ("title", "extends", "carried", "assessment", "events", *_LEVELS)
-_SECTION = {"table", "period", "of", "invalid", "indicative", "orders", "variation_after", "limits", "replace", "same"}
+_SECTION = {"table", "period", "of", "invalid", "indicative", "orders", "variation_after", "whole_despite", "limits", "replace", "same"}
 _LIMIT = {"share", "low", "high", "order", "source"}
 _TABLES = ("10min", "2h", "3s", "frequency")
 _PERIODS = ("day", "week", "year")
@@ -144,9 +144,11 @@ def _check_section(quantity: str, section: Any, where: str, faults: Faults, know
     if unit != needed:
         faults.add(f"{where}.of: {section['of']!r} is for quantities in {needed}, not in {unit}")
     labels = {f.label for f in Flag}
-    for label in section.get("invalid", ()) if isinstance(section.get("invalid", []), list) else (section["invalid"],):
-        if label not in labels:
-            faults.add(f"{where}.invalid: {label!r} is no flag, expected {', '.join(f.label for f in Flag)}")
+    for key in ("invalid", "whole_despite"):
+        named = section.get(key, [])
+        for label in named if isinstance(named, list) else (named,):
+            if label not in labels:
+                faults.add(f"{where}.{key}: {label!r} is no flag, expected {', '.join(f.label for f in Flag)}")
     for key in ("indicative", "replace"):
         if not isinstance(section.get(key, True), bool):
             faults.add(f"{where}.{key}: {section[key]!r} is not true or false")

@@ -107,6 +107,8 @@ class Parameter:
         Orders a distortion must have to be a pass.
     variation_after : float or None
         Length, s, above which a dip or swell is a variation of the supply voltage, whose intervals count.
+    whole_despite : frozenset of str
+        Flags with which an incomplete interval counts all the same.
     """
 
     quantity: str
@@ -118,6 +120,7 @@ class Parameter:
     indicative: bool = False
     orders: int | None = None
     variation_after: float | None = None
+    whole_despite: frozenset[str] = frozenset()
 
     @property
     def seconds(self) -> int:
@@ -404,4 +407,5 @@ def _parameter(quantity: str, section: Mapping[str, Any], where: str, faults: Fa
         section.get("indicative", False),
         section.get("orders"),
         after["value"] if isinstance(after, Mapping) else after,
+        frozenset(section.get("whole_despite", ())),
     )

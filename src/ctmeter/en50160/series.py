@@ -115,12 +115,13 @@ def measured(site: Site, limits: Limits, parameter: Parameter, events: Sequence[
     events : sequence of mapping
         Those of the place, for what is a variation of the voltage and no dip or swell.
     """
-    bits = np.uint32(sum(f for f in Flag if f.label in parameter.invalid))
+    bits, despite = (np.uint32(sum(f for f in Flag if f.label in labels)) for labels in (parameter.invalid, parameter.whole_despite))
     for phase in phases_of(site, limits.level, parameter):
         found = _column(site, parameter, phase)
         if found is None:
             continue
-        bad = (found.flags & bits) != 0
+        excused = np.where((found.flags & despite) != 0, np.uint32(Flag.INCOMPLETE), np.uint32(0))
+        bad = (found.flags & ~excused & bits) != 0
         if parameter.variation_after is not None:
             bad &= ~_variations(found, bits, events, parameter.variation_after, LENGTHS.get(parameter.table, 3_000_000_000))
         if parameter.harmonic:
