@@ -255,8 +255,8 @@ class Engine:
             self._core.gap(block.samples)
             self._lost += block.samples
             return self._ready
-        self._fed += len(block)
         self._pass(block if self._corrector is None else self._corrector.feed(block))
+        self._fed += len(block)
         return self._ready
 
     def _pass(self, block: np.ndarray) -> None:

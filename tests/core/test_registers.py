@@ -10,6 +10,7 @@ import pytest
 from core.signals import CURRENTS, PHASES, START_NS, VOLTAGES, Run, Tones, energy_of, feeder, finish, steady
 from ctmeter.engine import Engine, Registration
 from ctmeter.errors import SettingsError
+from ctmeter.quantity import Flag
 from ctmeter.recording import Channel, Gap, Wiring
 from ctmeter.settings import Settings
 
@@ -66,7 +67,11 @@ def test_the_rest_of_the_tables_does_not_see_the_clock():
     without = finish(engine)
     assert without.energy == with_clock.energy and "register" not in without.tables
     for name, column in without.tables["basic"].items():
-        np.testing.assert_array_equal(column, with_clock.tables["basic"][name])
+        if name.startswith("flags"):
+            # there is no flickermeter beside a meter's clock
+            column = column & ~np.uint32(Flag.SETTLING)
+        if not name.startswith("Pinst"):
+            np.testing.assert_array_equal(column, with_clock.tables["basic"][name])
 
 
 def test_energy_of_a_row_is_that_of_its_time():
