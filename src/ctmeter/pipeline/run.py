@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
+import itertools
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +186,16 @@ def _measured(recording: Recording, nominal: float) -> list[Segment]:
     )
 
 
+def _in_pieces(recording: Recording, measured: list[Segment], nominal: float) -> bool:
+    """Whether there are several stretches without a gap, none of them as long as one window: then there are only cycles."""
+    breaks = [row for row, _ in recording.gaps]
+    runs = []
+    for s in measured:
+        inside = breaks[bisect.bisect_right(breaks, s.start) : bisect.bisect_left(breaks, s.stop)]
+        runs += [(b - a) / s.sample_rate for a, b in itertools.pairwise([s.start, *inside, s.stop])]
+    return len(runs) > 1 and max(runs) * nominal < (10 if nominal < 55 else 12)
+
+
 def _instant(time: Time, recording: Recording, name: str) -> float | None:
     """A limit in seconds from the start of the recording."""
     if time is None or time == "":
@@ -306,6 +319,8 @@ def _measure(
             notes.append(f"the recording begins without a fundamental; {found}: a wrong sample rate or time column? ({remedy})")
     elif settings.nominal_frequency is not None and far_from_mains(frequency):  # else the analyzer says what it detects
         notes.append(f"the recording begins at {frequency:.5g} Hz, far from any mains frequency: a wrong sample rate or time column? (--rate)")
+    if _in_pieces(recording, measured, nominal):
+        settings = replace(settings, cycle=True)
     bounds = (_instant(limits[0], recording, "from"), _instant(limits[1], recording, "to"))
     if bounds[0] is not None and bounds[1] is not None and bounds[0] >= bounds[1]:
         raise SettingsError(f"from, to: {limits[0]} is not before {limits[1]}")
