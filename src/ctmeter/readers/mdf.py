@@ -1,0 +1,114 @@
+"""MDF 4 files (ASAM), by asammdf, as `_arrays` understands them.
+
+Each channel group has its own time; groups of the same instants are joined. Conversions of numbers are applied: none, linear and
+rational ones. Channels whose conversion is a formula, a table or a text are left out, which is said: nothing that a file
+says is evaluated. Samples are read as they are asked for. Links and sizes are checked before they are followed (`_mdf_blocks`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..recording import Recording
+from ._arrays import Array, Opened, assemble, plain
+from ._mdf_blocks import check
+from ._needed import needed
+
+__all__ = ["MAX_CHANNELS", "READER", "MdfReader"]
+
+MAX_CHANNELS = 4096
+_NUMERIC, _IDENTITY, _TIME = (0, 1, 2), (0,), 1
+
+
+class MdfReader:
+    """See the module."""
+
+    name = "MDF"
+    extensions = (".mf4", ".mdf")
+
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """The header, finalised or not."""
+        return head.startswith((b"MDF     ", b"UnFinMF "))
+
+    def read(self, path: Path, *, rate: float | None = None, **options: Any) -> Recording:
+        """The channels as a recording; see the module."""
+        if options:
+            raise InputError(f"unknown option {', '.join(sorted(options))}", path=path, expected="none")
+        check(path)
+        asammdf = needed("asammdf", "mdf", path)
+        file, warnings = None, list[str]()
+        try:
+            file = asammdf.MDF(str(path))
+            arrays, attributes = _content(file, path, warnings)
+            recording = assemble(path, Opened(arrays, attributes, f"MDF {file.version}", file.close), rate)
+        except InputError as error:
+            _close(file)
+            raise error if error.path else InputError(error.problem, path=path, expected=error.expected) from None
+        except Exception as error:
+            # damaged bytes come out of the library as errors of any kind
+            _close(file)
+            what = f"a damaged file ({type(error).__name__}: {str(error)[:120]})"
+            raise InputError(what, path=path, expected="an MDF 4 file") from None
+        recording.warnings.extend(warnings)
+        return recording
+
+
+READER = MdfReader()
+
+
+def _close(file: Any) -> None:
+    if file is not None:
+        file.close()
+
+
+def _content(file: Any, path: Path, warnings: list[str]) -> tuple[list[Array], dict[tuple[str, ...], dict[str, Any]]]:
+    """Arrays and attributes; each group with its time."""
+    arrays: list[Array] = []
+    start = int(file.header.abs_time)
+    attributes: dict[tuple[str, ...], dict[str, Any]] = {(): {"start_ns": start} if start > 0 else {}}
+    converted: list[str] = []
+    for number, group in enumerate(file.groups):
+        rows, master = int(group.channel_group.cycles_nr), file.masters_db.get(number)
+        if master is not None and group.channels[master].sync_type == _TIME:
+            fetch = _Rows(file, number, None, path)
+            arrays.append(Array((f"group {number + 1}", "time"), rows, 0, np.dtype(np.float64), fetch))
+        for index, channel in enumerate(group.channels):
+            dtype = channel.dtype_fmt
+            if index == master or dtype is None or dtype.shape or not plain(np.dtype(dtype)):
+                continue
+            conversion = channel.conversion
+            if conversion is not None and conversion.conversion_type not in _NUMERIC:
+                converted.append(channel.name)
+                continue
+            if len(arrays) >= MAX_CHANNELS:
+                raise InputError(f"more than {MAX_CHANNELS} channels", path=path, expected="a recording")
+            scaled = conversion is not None and conversion.conversion_type not in _IDENTITY
+            unit = channel.unit or (conversion.unit if conversion is not None else "")
+            kind = np.dtype(np.float64) if scaled else np.dtype(dtype)
+            name = str(channel.name)[:256].split("\\")[0]
+            arrays.append(Array((f"group {number + 1}", name), rows, 0, kind, _Rows(file, number, index, path), {"unit": unit}))
+    if converted:
+        warnings.append(f"channels whose conversion is no linear or rational one are left out: {', '.join(converted[:12])}")
+    return arrays, attributes
+
+
+class _Rows:
+    """Rows of a channel, or of the time of its group."""
+
+    def __init__(self, file: Any, group: int, index: int | None, path: Path) -> None:
+        self._file, self._group, self._index, self._path = file, group, index, path
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        part = {"record_offset": start, "record_count": stop - start}
+        try:
+            if self._index is None:
+                return np.asarray(self._file.get_master(self._group, **part), np.float64)
+            return np.asarray(self._file.get(group=self._group, index=self._index, samples_only=True, ignore_invalidation_bits=True, **part)[0])
+        except Exception as error:
+            # damaged bytes come out of the library as errors of any kind
+            what = f"group {self._group + 1} is damaged ({type(error).__name__}: {str(error)[:120]})"
+            raise InputError(what, path=self._path, expected="an MDF 4 file") from None
