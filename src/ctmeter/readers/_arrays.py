@@ -17,6 +17,7 @@ Rules
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +33,7 @@ from ..roles import guess_unit, unit
 from ._csv_time import timing
 from ._spool import Spool
 
-__all__ = ["MAX_WIDTH", "Array", "Opened", "assemble", "frames", "plain"]
+__all__ = ["MAX_WIDTH", "Array", "Opened", "damage", "frames", "plain", "recording_of"]
 
 MAX_WIDTH = 1024
 RATES = ("sample_rate", "samplerate", "sampling_rate", "samplingrate", "sample_frequency", "sampling_frequency", "samplingfrequency", "fs", "sr")
@@ -85,14 +86,14 @@ class Opened(NamedTuple):
     attributes : mapping of groups to mapping
         Attributes and scalars of each group by lower-case name; those of the file under ().
     format : str
-    close : callable
-        Lets go of the file.
+    warnings : sequence of str
+        Oddities met.
     """
 
     arrays: Sequence[Array]
     attributes: Mapping[tuple[str, ...], Mapping[str, Any]]
     format: str
-    close: Callable[[], None] = lambda: None
+    warnings: Sequence[str] = ()
 
 
 def plain(dtype: np.dtype) -> bool:
@@ -174,15 +175,43 @@ def frames(arrays: Sequence[Array], close: Callable[[], None]) -> Source:
     return _Frames([_Record("", arrays[0].rows, _Clock(None, 1.0), columns, ())], close)
 
 
-def assemble(path: Path, opened: Opened, rate: float | None) -> Recording:
+def recording_of(path: Path, rate: float | None, kind: str, opening: Callable[[contextlib.ExitStack], Opened]) -> Recording:
     """A recording of the arrays of a file, by the rules of this module.
+
+    Parameters
+    ----------
+    path : Path
+    rate : float or None
+        Hz, where the file does not say.
+    kind : str
+        Of file, for messages.
+    opening : callable
+        Finds the arrays; what must be closed with the recording goes onto the stack that it is given.
 
     Raises
     ------
     InputError
-        Nothing in the file is a table of samples, or it says no sample rate.
+        A damaged file, nothing in it is a table of samples, or it says no sample rate.
     """
-    warnings: list[str] = []
+    stack = contextlib.ExitStack()
+    try:
+        return _assembled(path, opening(stack), rate, stack.close)
+    except InputError as error:
+        stack.close()
+        raise error if error.path else InputError(error.problem, path=path, expected=error.expected) from None
+    except Exception as error:
+        # damaged bytes come out of libraries as errors of any kind
+        stack.close()
+        raise InputError(damage(error), path=path, expected=f"{kind} file") from None
+
+
+def damage(error: Exception) -> str:
+    """What a library says of damaged bytes."""
+    return f"a damaged file ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+
+
+def _assembled(path: Path, opened: Opened, rate: float | None, close: Callable[[], None]) -> Recording:
+    warnings = list[str]()
     records = _records(path, opened, rate, warnings)
     chosen = _chosen(records, warnings)
     notes = list(dict.fromkeys(n for r in chosen for n in r.notes))
@@ -195,7 +224,8 @@ def assemble(path: Path, opened: Opened, rate: float | None) -> Recording:
     guessed = [f"{c.name} in {c.unit}" for c, given in zip(channels, chosen[0].columns, strict=True) if not _unit_of(given.array) and c.unit]
     if guessed:
         warnings.append("no units in the file; by their names: " + ", ".join(guessed[:_NAMED]) + (" ..." if len(guessed) > _NAMED else ""))
-    source = _Frames(chosen, opened.close)
+    source = _Frames(chosen, close)
+    warnings += opened.warnings
     return Recording(source, channels, segments, gaps, nominal, format=opened.format, path=path, warnings=warnings, metadata=metadata)
 
 

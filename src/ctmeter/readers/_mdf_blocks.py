@@ -66,7 +66,10 @@ class _Walk:
         """From the header on."""
         self._file.seek(0)
         head = self._file.read(64)
-        if head[:8] not in (b"MDF     ", b"UnFinMF ") or len(head) < 64:
+        if head[:8] == b"UnFinMF ":
+            # finalising means to write into the file, or to trust counts that nobody wrote
+            raise InputError("the file was never finalised", path=self._path, offset=0, expected="a finalised one; the tools of its logger do that")
+        if head[:8] != b"MDF     " or len(head) < 64:
             raise InputError("no header of an MDF file", path=self._path, offset=0, expected="an MDF 4 file")
         if head[8:9] != b"4":
             raise InputError(f"MDF version {head[8:12].decode('latin-1').strip()}", path=self._path, expected="version 4")

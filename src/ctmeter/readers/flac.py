@@ -20,7 +20,6 @@ __all__ = ["MAX_RATIO", "READER", "FlacReader"]
 
 MAX_RATIO, RATIO_FROM = 1000, 256 << 20
 _BITS = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}
-#: Frames of a block of most encoders: those before a damaged one are given.
 _BLOCK = 1 << 12
 
 
@@ -103,15 +102,25 @@ def _whole(soundfile: Any, path: Path, warnings: list[str]) -> int:
                 return said
         except (RuntimeError, OSError, ValueError):
             pass  # the last frame is not there: they are counted
-    rows, most = 0, max(RATIO_FROM, MAX_RATIO * size) // (2 * channels)
-    # a decoder that met damage is of no more use
-    with soundfile.SoundFile(str(path)) as file:
-        try:
-            while rows < most and (block := len(file.read(_BLOCK, dtype="int16", always_2d=True))):
-                rows += block
-        except (RuntimeError, OSError, ValueError):
-            pass  # what was decoded before the damage counts
+    most, rows, step = max(RATIO_FROM, MAX_RATIO * size) // (2 * channels), 0, _BLOCK
+    while step:
+        rows, step = _decoded(soundfile, path, rows, most, step), step // 8
     if not rows:
         raise InputError("no samples", path=path, expected="frames of a FLAC file")
     warnings.append(f"the header says {said} frames, {rows} are there" if known else f"the header says no length; {rows} frames are there")
     return rows
+
+
+def _decoded(soundfile: Any, path: Path, rows: int, most: int, step: int) -> int:
+    """How many frames can be decoded, `rows` being known to, in steps; a decoder that met damage is of no more use."""
+    done = 0
+    with soundfile.SoundFile(str(path)) as file:
+        try:
+            while done < most:
+                found = len(file.read(min(_BLOCK, rows - done) if done < rows else step, dtype="int16", always_2d=True))
+                if not found:
+                    break
+                done += found
+        except (RuntimeError, OSError, ValueError):
+            pass  # what was decoded before the damage counts
+    return max(done, rows)

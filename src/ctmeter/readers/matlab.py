@@ -6,18 +6,19 @@ are segments of one recording. A MATLAB file has no units: they follow from name
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from ..recording import Recording
-from ._arrays import Opened, assemble
+from ._arrays import Opened, recording_of
+from ._hdf5 import open_hdf5
 from ._mat5 import Mat5, is_mat5
-from .hdf5 import DAMAGE, open_hdf5
 
 __all__ = ["READER", "MatlabReader"]
 
-_V4_TEXT = b"MATLAB 7.3"
+_V73 = b"MATLAB 7.3"
 
 
 class MatlabReader:
@@ -28,7 +29,7 @@ class MatlabReader:
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """The header of version 5, or that of version 7.3."""
-        return is_mat5(head) or head.startswith(_V4_TEXT)
+        return is_mat5(head) or head.startswith(_V73)
 
     def read(self, path: Path, *, rate: float | None = None, **options: Any) -> Recording:
         """The arrays as a recording; see the module."""
@@ -36,23 +37,15 @@ class MatlabReader:
             raise InputError(f"unknown option {', '.join(sorted(options))}", path=path, expected="none")
         with open(path, "rb") as file:
             head = file.read(128)
-        warnings: list[str] = []
-        if head.startswith(_V4_TEXT):
-            opened = open_hdf5(path, "MATLAB 7.3")
-        else:
-            found = Mat5(path)
-            warnings += found.warnings
-            opened = Opened(found.arrays, found.attributes, "MATLAB 5", found.close)
-        try:
-            recording = assemble(path, opened, rate)
-        except InputError as error:
-            opened.close()
-            raise error if error.path else InputError(error.problem, path=path, expected=error.expected) from None
-        except DAMAGE as error:
-            opened.close()
-            raise InputError(f"a damaged file ({str(error)[:120]})", path=path, expected="a MATLAB file") from None
-        recording.warnings.extend(warnings)
-        return recording
+        if head.startswith(_V73):
+            return recording_of(path, rate, "a MATLAB", lambda stack: open_hdf5(path, "MATLAB 7.3", stack))
+        return recording_of(path, rate, "a MATLAB", lambda stack: _version_5(path, stack))
 
 
 READER = MatlabReader()
+
+
+def _version_5(path: Path, stack: contextlib.ExitStack) -> Opened:
+    found = Mat5(path)
+    stack.callback(found.close)
+    return Opened(found.arrays, found.attributes, "MATLAB 5", found.warnings)

@@ -7,6 +7,7 @@ says is evaluated. Samples are read as they are asked for. Links and sizes are c
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..recording import Recording
-from ._arrays import Array, Opened, assemble, plain
+from ._arrays import Array, Opened, damage, plain, recording_of
 from ._mdf_blocks import check
 from ._needed import needed
 
@@ -40,29 +41,20 @@ class MdfReader:
             raise InputError(f"unknown option {', '.join(sorted(options))}", path=path, expected="none")
         check(path)
         asammdf = needed("asammdf", "mdf", path)
-        file, warnings = None, list[str]()
-        try:
-            file = asammdf.MDF(str(path))
-            arrays, attributes = _content(file, path, warnings)
-            recording = assemble(path, Opened(arrays, attributes, f"MDF {file.version}", file.close), rate)
-        except InputError as error:
-            _close(file)
-            raise error if error.path else InputError(error.problem, path=path, expected=error.expected) from None
-        except Exception as error:
-            # damaged bytes come out of the library as errors of any kind
-            _close(file)
-            what = f"a damaged file ({type(error).__name__}: {str(error)[:120]})"
-            raise InputError(what, path=path, expected="an MDF 4 file") from None
-        recording.warnings.extend(warnings)
-        return recording
+        return recording_of(path, rate, "an MDF 4", lambda stack: _opened(asammdf, path, stack))
 
 
 READER = MdfReader()
 
 
-def _close(file: Any) -> None:
-    if file is not None:
-        file.close()
+def _opened(asammdf: Any, path: Path, stack: contextlib.ExitStack) -> Opened:
+    # by name, the library would open some files to write into them
+    raw = stack.enter_context(path.open("rb"))
+    file = asammdf.MDF(raw)
+    stack.callback(file.close)
+    warnings: list[str] = []
+    arrays, attributes = _content(file, path, warnings)
+    return Opened(arrays, attributes, f"MDF {file.version}", warnings)
 
 
 def _content(file: Any, path: Path, warnings: list[str]) -> tuple[list[Array], dict[tuple[str, ...], dict[str, Any]]]:
@@ -110,5 +102,4 @@ class _Rows:
             return np.asarray(self._file.get(group=self._group, index=self._index, samples_only=True, ignore_invalidation_bits=True, **part)[0])
         except Exception as error:
             # damaged bytes come out of the library as errors of any kind
-            what = f"group {self._group + 1} is damaged ({type(error).__name__}: {str(error)[:120]})"
-            raise InputError(what, path=self._path, expected="an MDF 4 file") from None
+            raise InputError(f"group {self._group + 1}: {damage(error)}", path=self._path, expected="an MDF 4 file") from None

@@ -19,7 +19,8 @@ hold (`MAX_RATIO`) is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..recording import Recording
-from ._arrays import Array, Opened, assemble, frames, plain
-from ._described import parse
+from ._arrays import Array, Opened, frames, plain, recording_of
+from ._described import Description, parse
 
 __all__ = ["MAX_COLUMNS", "MAX_RATIO", "READER", "ParquetReader"]
 
@@ -38,6 +39,8 @@ _EQ_WAVE, _EQ_RATE, _EQ_NEUTRAL = ("VA", "VB", "VC", "IA", "IB", "IC", "IN"), 32
 _RECONSTRUCTED = {"single_phase": ("VB", "VC"), "split_phase": ("VC",)}
 _RESULT = {"t", "duration", "flags"}
 _BATCH = 1 << 16
+#: Name, type where it is one of numbers, and attributes of a column.
+_Field = tuple[str, np.dtype | None, dict[str, Any]]
 
 
 class ParquetReader:
@@ -54,40 +57,47 @@ class ParquetReader:
         """The columns as a recording; see the module."""
         if options:
             raise InputError(f"unknown option {', '.join(sorted(options))}", path=path, expected="none")
-        table = _Table(path)
-        try:
-            return _recording(path, table, rate)
-        except InputError as error:
-            table.close()
-            raise error if error.path else InputError(error.problem, path=path, expected=error.expected) from None
+        table, warnings = _Table(path), list[str]()
+        told = _told(table, warnings)
+        if told is None:
+            return recording_of(path, rate, "a Parquet", lambda stack: _opened(table, warnings, stack))
+        if rate is not None and any(abs(s.sample_rate - rate) > 1e-4 * rate for s in told.segments):
+            warnings.append(f"the file says {told.segments[0].sample_rate:.9g} Hz, which is used instead of the given {rate:.9g} Hz")
+        source, nominal = frames(_arrays(table, table.fields), table.close), told.nominal_frequency
+        return Recording(source, told.channels, told.segments, told.gaps, nominal, format="Parquet", path=path, warnings=warnings)
 
 
 READER = ParquetReader()
 
 
-def _recording(path: Path, table: _Table, rate: float | None) -> Recording:
+def _told(table: _Table, warnings: list[str]) -> Description | None:
+    """What ctmeter's own writer says of the columns; None where it says nothing that fits."""
+    if "ctmeter" not in table.metadata:
+        return None
+    try:
+        return parse(table.metadata["ctmeter"], table.rows, len(_arrays(table, table.fields)))
+    except ValueError as error:
+        warnings.append(f"the metadata 'ctmeter' does not describe the columns and is ignored ({error})")
+        return None
+
+
+def _opened(table: _Table, warnings: list[str], stack: contextlib.ExitStack) -> Opened:
+    stack.callback(table.close)
     fields, metadata = table.fields, table.metadata
-    if {n for n, _, _ in fields} >= _RESULT:
-        raise InputError("a table of results, which holds no samples", path=path, expected="a column of samples for each channel")
-    warnings: list[str] = []
+    names = {n for n, _, _ in fields}
+    if names >= _RESULT:
+        raise InputError("a table of results, which holds no samples", expected="a column of samples for each channel")
     attributes: dict[str, Any] = {k: v for k, v in metadata.items() if k != "ctmeter"}
     own: dict[str, dict[str, Any]] = {}
     form = "Parquet"
-    if {n for n, _, _ in fields} >= set(_EQ_WAVE[:6]) and ({"vscale", "iscale", "topology", "start_time"} & metadata.keys()):
+    if names >= set(_EQ_WAVE[:6]) and {"vscale", "iscale", "topology", "start_time"} & metadata.keys():
         form = "Parquet, EQ Wave"
         fields, own = _eq_wave(fields, metadata, warnings)
-        attributes["sample_rate"] = metadata.get("sample_rate", _EQ_RATE)
-    arrays = [_array(table, name, dtype, {**given, **own.get(name, {})}) for name, dtype, given in fields if dtype is not None]
-    if "ctmeter" in metadata:
-        found = _described(path, table, arrays, str(metadata["ctmeter"]), rate, warnings)
-        if found is not None:
-            return found
-    recording = assemble(path, Opened(arrays, {(): attributes}, form, table.close), rate)
-    recording.warnings.extend(warnings)
-    return recording
+        attributes.setdefault("sample_rate", _EQ_RATE)
+    return Opened(_arrays(table, fields, own), {(): attributes}, form, warnings)
 
 
-def _eq_wave(fields: list[Any], metadata: Mapping[str, str], warnings: list[str]) -> tuple[list[Any], dict[str, dict[str, Any]]]:
+def _eq_wave(fields: Sequence[_Field], metadata: Mapping[str, str], warnings: list[str]) -> tuple[list[_Field], dict[str, dict[str, Any]]]:
     """The channels that were measured, and their scales."""
     gone = [n for n in _RECONSTRUCTED.get(metadata.get("topology", ""), ())]
     if gone:
@@ -109,19 +119,6 @@ def _eq_wave(fields: list[Any], metadata: Mapping[str, str], warnings: list[str]
         scale = (scales[name[0]] or 1.0) if counts else 1.0
         own[name] = {"unit": "V" if name[0] == "V" else "A", "scale": scale / ((neutral or _EQ_NEUTRAL) if name == "IN" and counts else 1.0)}
     return kept, own
-
-
-def _described(path: Path, table: _Table, arrays: list[Array], text: str, rate: float | None, warnings: list[str]) -> Recording | None:
-    """What ctmeter's own writer wrote; None where the description does not fit."""
-    try:
-        told = parse(text, table.rows, len(arrays))
-    except ValueError as error:
-        warnings.append(f"the metadata 'ctmeter' does not describe the columns and is ignored ({error})")
-        return None
-    if rate is not None and any(abs(s.sample_rate - rate) > 1e-4 * rate for s in told.segments):
-        warnings.append(f"the file says {told.segments[0].sample_rate:.9g} Hz, which is used instead of the given {rate:.9g} Hz")
-    nominal = told.nominal_frequency
-    return Recording(frames(arrays, table.close), told.channels, told.segments, told.gaps, nominal, format="Parquet", path=path, warnings=warnings)
 
 
 def _number(text: Any) -> float | None:
@@ -149,13 +146,17 @@ class _Table:
             raise self._damaged(error) from None
         self._batches: dict[str, _Batches] = {}
         try:
-            self._edges = self._check(path.stat().st_size)
+            size = path.stat().st_size
+            self._edges = self._check(size)
+            self.rows = int(self._edges[-1])
+            self.metadata = _texts(schema.metadata)
+            self.fields = [(f.name, self._dtype(f), self._attributes(f)) for f in schema]
+            unpacked = self.rows * sum(dtype.itemsize for _, dtype, _ in self.fields if dtype is not None)
+            if unpacked > RATIO_FROM and unpacked > MAX_RATIO * size:
+                raise InputError(f"{size} bytes that claim to unpack to {unpacked}", path=path, expected=f"at most {MAX_RATIO} to 1")
         except InputError:
             self.close()
             raise
-        self.rows = int(self._edges[-1])
-        self.metadata = _texts(schema.metadata)
-        self.fields = [(f.name, self._dtype(f), self._attributes(f)) for f in schema]
 
     def _damaged(self, error: Exception) -> InputError:
         return InputError(f"a damaged file ({str(error)[:160]})", path=self._path, expected="a Parquet file")
@@ -264,8 +265,17 @@ class _Batches:
         return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
 
-def _array(table: _Table, name: str, dtype: np.dtype, attributes: Mapping[str, Any]) -> Array:
-    return Array((name,), table.rows, 0, dtype, lambda start, stop: table.read(name, start, stop), attributes)
+def _arrays(table: _Table, fields: Sequence[_Field], own: Mapping[str, Mapping[str, Any]] | None = None) -> list[Array]:
+    """The columns that hold numbers."""
+
+    def fetch(name: str) -> Callable[[int, int], np.ndarray]:
+        return lambda start, stop: table.read(name, start, stop)
+
+    return [
+        Array((name,), table.rows, 0, dtype, fetch(name), {**given, **(own or {}).get(name, {})})
+        for name, dtype, given in fields
+        if dtype is not None
+    ]
 
 
 def _texts(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:

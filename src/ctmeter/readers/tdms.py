@@ -7,6 +7,7 @@ more samples than it has bytes is refused.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..recording import Recording
-from ._arrays import Array, Opened, assemble
+from ._arrays import Array, Opened, damage, recording_of
 from ._needed import needed
 
 __all__ = ["MAX_CHANNELS", "READER", "TdmsReader"]
@@ -37,26 +38,17 @@ class TdmsReader:
         if options:
             raise InputError(f"unknown option {', '.join(sorted(options))}", path=path, expected="none")
         nptdms = needed("nptdms", "tdms", path)
-        file = None
-        try:
-            file = nptdms.TdmsFile.open(str(path))
-            return assemble(path, Opened(*_content(file, path), "TDMS", file.close), rate)
-        except InputError as error:
-            _close(file)
-            raise error if error.path else InputError(error.problem, path=path, expected=error.expected) from None
-        except Exception as error:
-            # damaged bytes come out of the library as errors of any kind
-            _close(file)
-            what = f"a damaged file ({type(error).__name__}: {str(error)[:120]})"
-            raise InputError(what, path=path, expected="a TDMS file") from None
+        return recording_of(path, rate, "a TDMS", lambda stack: _opened(nptdms, path, stack))
 
 
 READER = TdmsReader()
 
 
-def _close(file: Any) -> None:
-    if file is not None:
-        file.close()
+def _opened(nptdms: Any, path: Path, stack: contextlib.ExitStack) -> Opened:
+    # by name, an index file beside it would be believed too
+    file = nptdms.TdmsFile.open(stack.enter_context(path.open("rb")))
+    stack.callback(file.close)
+    return Opened(*_content(file, path), "TDMS")
 
 
 def _content(file: Any, path: Path) -> tuple[list[Array], dict[tuple[str, ...], dict[str, Any]]]:
@@ -97,5 +89,4 @@ class _Rows:
             return np.asarray(self._channel.read_data(start, stop - start))
         except Exception as error:
             # damaged bytes come out of the library as errors of any kind
-            what = f"channel {str(self._channel.name)[:200]!r} is damaged ({type(error).__name__}: {str(error)[:120]})"
-            raise InputError(what, path=self._path, expected="a TDMS file") from None
+            raise InputError(f"channel {str(self._channel.name)[:200]!r}: {damage(error)}", path=self._path, expected="a TDMS file") from None
