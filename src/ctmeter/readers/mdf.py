@@ -22,6 +22,8 @@ from ._needed import needed
 __all__ = ["MAX_CHANNELS", "READER", "MdfReader"]
 
 MAX_CHANNELS = 4096
+#: Bytes held of all channels of a group.
+_HELD = 64 << 20
 _NUMERIC, _IDENTITY, _TIME = (0, 1, 2), (0,), 1
 
 
@@ -89,17 +91,32 @@ def _content(file: Any, path: Path, warnings: list[str]) -> tuple[list[Array], d
 
 
 class _Rows:
-    """Rows of a channel, or of the time of its group."""
+    """Rows of a channel, or of the time of its group; read in batches, since records hold all channels of a group."""
 
     def __init__(self, file: Any, group: int, index: int | None, path: Path) -> None:
         self._file, self._group, self._index, self._path = file, group, index, path
+        self._batch = min(max(_HELD // (8 * len(file.groups[group].channels)), 1 << 12), 1 << 19)
+        self._first, self._held = 0, np.empty(0)
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
-        part = {"record_offset": start, "record_count": stop - start}
+        parts = []
+        while start < stop:
+            if not self._first <= start < self._first + len(self._held):
+                self._first = start // self._batch * self._batch
+                self._held = self._read(self._first, self._batch)
+                if self._first + len(self._held) <= start:
+                    break
+            part = self._held[start - self._first : stop - self._first]
+            parts.append(part)
+            start += len(part)
+        return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.empty(0)
+
+    def _read(self, first: int, count: int) -> np.ndarray:
+        part = {"record_offset": first, "record_count": count}
         try:
             if self._index is None:
-                return np.asarray(self._file.get_master(self._group, **part), np.float64)
-            return np.asarray(self._file.get(group=self._group, index=self._index, samples_only=True, ignore_invalidation_bits=True, **part)[0])
+                return np.array(self._file.get_master(self._group, **part), np.float64)
+            return np.array(self._file.get(group=self._group, index=self._index, samples_only=True, ignore_invalidation_bits=True, **part)[0])
         except Exception as error:
             # damaged bytes come out of the library as errors of any kind
             raise InputError(f"group {self._group + 1}: {damage(error)}", path=self._path, expected="an MDF 4 file") from None
