@@ -189,11 +189,24 @@ def _measured(recording: Recording, nominal: float) -> list[Segment]:
 def _in_pieces(recording: Recording, measured: list[Segment], nominal: float) -> bool:
     """Whether there are several stretches without a gap, none of them as long as one window: then there are only cycles."""
     breaks = [row for row, _ in recording.gaps]
-    runs = []
+    runs: list[float] = []
+    before: Segment | None = None
     for s in measured:
         inside = breaks[bisect.bisect_right(breaks, s.start) : bisect.bisect_left(breaks, s.stop)]
-        runs += [(b - a) / s.sample_rate for a, b in itertools.pairwise([s.start, *inside, s.stop])]
+        lengths = [(b - a) / s.sample_rate for a, b in itertools.pairwise([s.start, *inside, s.stop])]
+        if before is not None and s.start not in breaks and _joins(before, s):
+            lengths[0] += runs.pop()
+        runs += lengths
+        before = s
     return len(runs) > 1 and max(runs) * nominal < (10 if nominal < 55 else 12)
+
+
+def _joins(before: Segment, after: Segment) -> bool:
+    """Whether a segment goes on where another ends."""
+    same = before.stop == after.start and abs(after.sample_rate / before.sample_rate - 1) < 1e-6
+    if not same or before.start_ns is None or after.start_ns is None:
+        return same and before.start_ns is after.start_ns
+    return abs(after.start_ns - before.timebase.ns(before.stop - before.start)) * 1e-9 * after.sample_rate < 0.5
 
 
 def _instant(time: Time, recording: Recording, name: str) -> float | None:
