@@ -37,6 +37,7 @@ docs:  ## the generated pages
 	$(PYTHON) tools/make_clauses.py
 	$(PYTHON) tools/make_data_model.py
 	$(PYTHON) tools/make_accuracy.py
+	$(PYTHON) tools/make_features.py
 
 waveforms:  ## the sample recordings and their catalogue
 	$(PYTHON) tools/make_waveforms.py

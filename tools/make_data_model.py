@@ -47,12 +47,11 @@ RULES = {
     Rule.RMS: "root of the mean square, each value counting once",
     Rule.MIN: "smallest",
     Rule.MAX: "largest",
-    Rule.RATIO: "aggregated P over aggregated S",
+    Rule.RATIO: "aggregated {} over aggregated {}",
     Rule.DISPLACEMENT: "aggregated P1 over aggregated S1; the total over the root of P1² + Q1²",
     Rule.PHASOR_MAGNITUDE: "magnitude of the complex mean, by duration",
     Rule.PHASOR_ANGLE: "angle of the complex mean, by duration",
     Rule.CUBIC: "cube root of the mean of the cubes",
-    Rule.DERIVED: "from the aggregated values of the row",
     Rule.NONE: "not aggregated: measured anew, or stands in one table alone",
 }
 
@@ -69,11 +68,11 @@ FLAGS = {
     Flag.GAP: "samples are missing in it",
     Flag.SATURATED: "values at the limits of the input",
     Flag.NOT_FINITE: "values that are missing or no numbers; 1e60 V or A and more are none either",
-    Flag.NO_LOCK: "no fundamental to synchronise with, in part or all of the interval; where in all, `f` is null",
-    Flag.INCOMPLETE: "fewer windows than belong to it",
+    Flag.NO_LOCK: "no fundamental to synchronise with, in part (as while a change of all voltages passes) or all of it; where in all, `f` is null",
+    Flag.INCOMPLETE: "fewer windows than belong to it; in a window, a channel that lacks more than a tenth of its samples and has no value",
     Flag.NO_CLOCK: "times are counted from 1970-01-01",
     Flag.OUT_OF_RANGE: "the frequency is outside the range of the mains",
-    Flag.SETTLING: "filters still settle",
+    Flag.SETTLING: "the flickermeter still settles",
     Flag.LOW_RATE: "the sample rate carries less than the quantity asks for",
 }
 
@@ -84,8 +83,17 @@ energy. `t` is the first window's start in `basic` and `3s`, the tick in `10min`
 value of ten minutes counting once in its rms values, and Plt only from twelve Pst. Flags go upwards. An
 interval is flagged incomplete when it has fewer than fifteen windows (`3s`), leaves more of its ten minutes
 uncovered than a window and a cycle (`10min`), or has fewer than twelve values (`2h`). Where nothing was
-measured there is no row. A Pst of which the flickermeter has not seen all ten minutes makes its row neither incomplete nor
-settling for the other quantities; that the flickermeter began within the row is seen by the flag settling of its windows.
+measured there is no row. A fundamental of nothing has no angle; in a complex mean what has no angle counts as zero. A Pst of which
+the flickermeter has not seen all ten minutes makes its row neither incomplete nor settling for the other quantities; that the
+flickermeter began within the row is seen by the flag settling of its windows.
+
+Where a window has no frequency (`f` is null), what says something of a fundamental or against one is null: DPF, phi_U, phi_I, u2,
+u0, i2, i0, sequence, THD and its kin, PWHD, K_I, TDD_I, and of the power sets what is made of fundamentals. u2, u0, i2 and i0 are null
+too where the positive sequence is below 0.1 % of the largest of the three phasors, as in a system of reversed order. I1_N is measured where
+I_N is, and else that of the sum of the phase currents.
+
+The flickermeter settles for 60 s after the start and after a gap, and after missing samples, where it begins anew for the
+voltages that they belong to; in the first 8 s there is no sensation. Windows within the 60 s are flagged settling.
 """
 
 
@@ -95,8 +103,8 @@ Columns are counted without those of the settings named below; where a setting i
 - `basic` has spectral lists only with `spectra = "basic"`; THD, K_I and the like stand there without the lists too.
 - `groups = true` adds the lists GU, GI, IGU, IGI to the tables that carry spectral lists.
 - `power_sets = true` adds the sets of IEEE 1459 and DIN 40110 to `basic`, `3s`, `10min` and `2h`; they are null without three
-  voltages and three currents. Each row's set is computed from the columns of that row: of an interval from its aggregated rms
-  values, phasors and powers.
+  voltages and three currents. They are computed of each window and aggregated from there, so that a load that varies is no
+  distortion: rms values of voltages and currents, means of powers; HP and PF_sum from the aggregated powers of their row.
 - `smoothing = true` smooths the spectral lists of `basic` by a first-order low pass of 1.5 s, which starts anew after missing
   time and after null values. Distortion, K_I and TDD_I, and everything that is aggregated, are of values that are not smoothed.
 - TDD_I is null without `nominal_current`.
@@ -140,7 +148,7 @@ def rows(tables: tuple[str, ...]) -> Iterator[str]:
             where = " ".join(f"`{t}`" for t in tables if key[0] in {c.name for c in columns(t, True, EXTRAS)})
             where += f", with `{q.extra}`" if q.extra else ""
             meaning = f"{'smallest' if extreme == 'min' else 'largest'} basic value of {q.name}" if extreme else q.meaning
-            rule = OWN_RULES.get(q.name, RULES[found[0].rule])
+            rule = OWN_RULES.get(q.name, RULES[found[0].rule].format(*q.ratio))
             cells = [names(found), meaning, q.unit, type_of(table, key[0]), q.side, rule, *([where] if several else []), q.clause]
             yield "| " + " | ".join(cells if several else [*cells[:5], *cells[6:]]) + " |\n"
 

@@ -10,6 +10,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import accuracy as accuracy
+    from . import en50160 as en50160
+    from . import meter as meter
     from . import synth as synth
     from .errors import CtmeterError, CtmeterWarning, InputError, SettingsError, StoreError
     from .pipeline import Analyzer, Result, load, measure, measure_points
@@ -37,9 +40,12 @@ __all__ = [
     "Timebase",
     "Wiring",
     "__version__",
+    "accuracy",
+    "en50160",
     "load",
     "measure",
     "measure_points",
+    "meter",
     "read",
     "synth",
 ]
@@ -69,7 +75,7 @@ _HOME = {
     "measure_points": "pipeline",
     "read": "readers",
 }
-_MODULES = {"synth"}
+_MODULES = {"accuracy", "en50160", "meter", "synth"}
 
 
 def __getattr__(name: str) -> Any:

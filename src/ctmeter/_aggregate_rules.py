@@ -16,16 +16,16 @@ from itertools import accumulate, chain, pairwise
 
 import numpy as np
 
-from .quantity import LIST_LENGTH, QUANTITIES, Rule, columns
+from .quantity import EXTRAS, LIST_LENGTH, QUANTITIES, Rule, columns
 
-__all__ = ["Plan", "Rows", "add_up", "moved"]
+__all__ = ["ANGLES", "Plan", "Rows", "add_up", "moved", "parts_of"]
 
 #: Rows of one table: column name to array; NaN is null.
 Rows = dict[str, np.ndarray]
 
-_KNOWN = {c.name: c for c in columns("basic", extras=("groups",)) if c.dtype in ("f8", *LIST_LENGTH) and c.name != "duration"}
+_KNOWN = {c.name: c for c in columns("basic", extras=EXTRAS) if c.dtype in ("f8", *LIST_LENGTH) and c.name != "duration"}
 #: Name of the angle that goes with each fundamental, for instance phi_U_L1 of U1_L1.
-_ANGLES = {name: f"phi_{q.name[0]}{name.removeprefix(q.name)}" for q in QUANTITIES if q.rule is Rule.PHASOR_MAGNITUDE for name in q.columns}
+ANGLES = {name: f"phi_{q.name[0]}{name.removeprefix(q.name)}" for q in QUANTITIES if q.rule is Rule.PHASOR_MAGNITUDE for name in q.columns}
 
 
 def add_up(values: np.ndarray, weights: np.ndarray, each: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -78,6 +78,18 @@ def moved(values: np.ndarray, old: tuple[str, ...], new: tuple[str, ...], fill: 
     return result
 
 
+def parts_of(magnitude: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Real and imaginary part of phasors given by magnitude and angle, degrees.
+
+    One without an angle, as nothing has none, is zero and counts in a mean as such; one without a magnitude is NaN.
+    """
+    lost = np.isnan(angle)
+    if lost.any():
+        magnitude, angle = np.where(lost, 0.0 * magnitude, magnitude), np.where(lost, 0.0, angle)
+    angle = np.radians(angle)
+    return magnitude * np.cos(angle), magnitude * np.sin(angle)
+
+
 class Plan:
     """Which columns there are, where they lie in the matrices, and by which terms they are aggregated.
 
@@ -107,9 +119,9 @@ class Plan:
         self.mean = tuple(c.name for c in scalars if c.rule is Rule.MEAN and c.quantity.extremes)
         self.plain = tuple(c.name for c in scalars if c.rule is Rule.MEAN and not c.quantity.extremes)
         self.low = tuple(c.name for c in scalars if c.rule is Rule.MIN)
-        self.angles = tuple(_ANGLES[name] for name in self.phasors)
-        ratios = (c.name for c in scalars if c.rule is Rule.RATIO)
-        self._ratio_names = tuple(n for n in ratios if {n.replace("PF", "P"), n.replace("PF", "S")} <= self.present)
+        self.angles = tuple(ANGLES[name] for name in self.phasors)
+        #: Name of each ratio, and of the columns that are divided.
+        self._ratios = {c.name: c.ratio for c in scalars if c.rule is Rule.RATIO and self.present.issuperset(c.ratio)}
         displacements = (c.name for c in scalars if c.rule is Rule.DISPLACEMENT)
         self._displacement_names = tuple(n for n in displacements if {n.replace("DPF", f"{kind}1") for kind in "PQS"} <= self.present)
         parts = (self.rms, self.phasors, self.angles, self.high, self.spread, self.mean, self.low, self.plain)
@@ -144,8 +156,8 @@ class Plan:
             for phase, row in self._deviating.items():
                 terms[at] = limit(x[row], self.u_din[phase]) ** 2
                 at += 1
-        magnitude, angle = x[self._phasors], np.radians(x[self._angles])
-        re, im = magnitude * np.cos(angle), magnitude * np.sin(angle)
+        magnitude = x[self._phasors]
+        re, im = parts_of(magnitude, x[self._angles])
         for part in (x[self._mean], x[self._plain], re, im, magnitude):
             np.multiply(part, duration, out=terms[at : at + len(part)])
             at += len(part)
@@ -167,14 +179,17 @@ class Plan:
         size = np.hypot(re, im)
         angle = np.where(size > 0, np.degrees(np.arctan2(im, re)), np.nan)
         # without any angle in the interval the magnitude is a plain mean
-        out |= dict(zip(self.phasors, np.where(np.isnan(size), magnitude, size), strict=True))
+        out |= dict(zip(self.phasors, np.where(size > 0, size, magnitude), strict=True))
         out |= dict(zip(self.angles, angle, strict=True))
-        if self._ratio_names:
-            above, below = (np.array([out[name.replace("PF", kind)] for name in self._ratio_names]) for kind in "PS")
-            out |= dict(zip(self._ratio_names, _over(above, below), strict=True))
+        if self._ratios:
+            above, below = (np.array([out[ratio[k]] for ratio in self._ratios.values()]) for k in range(2))
+            out |= dict(zip(self._ratios, _over(above, below), strict=True))
         for name in self._displacement_names:
             active, reactive, apparent = (out[name.replace("DPF", f"{kind}1")] for kind in "PQS")
             out[name] = _over(active, np.hypot(active, reactive) if name == "DPF" else apparent)
+            if "f" in out:
+                # where nothing was followed, powers of the fundamental are rounding
+                out[name] = np.where(np.isnan(out["f"]), np.nan, out[name])
         return out
 
     def read_extremes(self, smallest: np.ndarray, largest: np.ndarray, spread: bool) -> Rows:

@@ -21,21 +21,23 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 from ctmeter._kernels.boundaries cimport follow
-from ctmeter._kernels.cycles cimport (
-    clear, frequency_row, join, look_at_marks,
-)
+from ctmeter._kernels.cycles cimport frequency_row
 from ctmeter._kernels.edges cimport atom, turn_reference
-from ctmeter._kernels.energy cimport account, powers
+from ctmeter._kernels.energy cimport powers
 from ctmeter._kernels.flicker cimport PST_ROW, begin_flicker, close_interval, flicker_outputs, set_flicker
 from ctmeter._kernels.flicker_state cimport flicker_state_t
 from ctmeter._kernels.references cimport set_angle, set_period
+from ctmeter._kernels.register cimport energy_row, enter
 from ctmeter._kernels.routines cimport (
     choose_kernels, convert, derive_lanes, fetch, LARGEST as _LARGEST, plan, POINTS_FFT, RAW_F32, RAW_F64, RAW_I16, RAW_I32, raw_t, SPECTRUM, SUB,
     TAPS, VEC, WHOLE_GROUPS,
 )
 from ctmeter._kernels.skew cimport REACH, move, set_delay
+from ctmeter._kernels.spans cimport clear, join, look_at_marks
 from ctmeter._kernels.spectra cimport keep_floats
-from ctmeter._kernels.state cimport CHUNK, DEC_RING, GRIDS, PHASES, POINTS, ROW, STAGE, SYNC_ROW, TICK, core_t, out_t, span_t, state_t
+from ctmeter._kernels.state cimport (
+    CHUNK, DEC_RING, ENERGY_ROW, GRIDS, PHASES, POINTS, ROW, STAGE, SYNC_ROW, TICK, core_t, out_t, span_t, state_t,
+)
 from ctmeter._kernels.synchro cimport synchrophasors
 from ctmeter._kernels.tracker cimport keep_angles, measure_hop
 
@@ -46,8 +48,9 @@ LARGEST = _LARGEST
 
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
-    FORMAT = 1        # of snapshots
-    PARTS = 18        # of a snapshot
+    FORMAT = 2        # of snapshots
+    PARTS = 20        # of a snapshot
+    HEAD = 14         # numbers before them
     BINS = 640        # of a spectrum, at most
 
 
@@ -108,6 +111,13 @@ cdef class Core:
         Sample number of the first synchrophasor, and samples between two; 0 for none.
     spectra : sequence of (longest window, taps, table, droop)
         Interpolation kernels for longer and longer windows, see `ctmeter.kernels`; none for no spectra.
+    next_energy, energy_period : float
+        Sample number of the first tick of a meter's clock, and samples between two; 0 for none.
+    limits : (float, float, bool)
+        W below which registers stop and from which they start again, and whether they run at the start; with a meter's clock only.
+    pulses : sequence of up to 8 (register, quantum, carry)
+        Streams of pulses, with a meter's clock only: the place among A+ A- R+ R- R1 R2 R3 R4 E+ E-, the Ws of
+        a pulse, and the Ws since the last one.
     signalling : float
         Hz of the mains signalling voltage, 0 for none.
     groups : bool
@@ -127,19 +137,21 @@ cdef class Core:
     cdef core_t c
     cdef state_t s
     cdef out_t out
-    cdef long capacity[7]
+    cdef long capacity[9]
 
     def __cinit__(self, double sample_rate, lanes, const double[:, :, ::1] tables, *, bint line=False, derive=(False, False),
                   int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
                   double next_tick=INFINITY, double tick_period=INFINITY, double next_f=INFINITY, double f_period=INFINITY,
                   bint cycles=False, bint halves=False, bint lines=False, double next_sync=INFINITY,
-                  double sync_period=0.0, spectra=(), double signalling=0.0, bint groups=False, flicker=None, str kernels=""):
+                  double sync_period=0.0, double next_energy=INFINITY, double energy_period=0.0, limits=(0.0, 0.0, False), pulses=(),
+                  spectra=(), double signalling=0.0, bint groups=False, flicker=None, str kernels=""):
         cdef long ring = 1024
         cdef int k
         if not 10.0 <= sample_rate <= 20e6 or len(lanes) != 8 or tables.shape[0] != 2 or tables.shape[1] != PHASES + 1 or tables.shape[2] != TAPS:
             raise ValueError("sample_rate 10 to 20e6 Hz, 8 lanes and tables of shape (2, 129, 16) are needed")
         if not (0 < cycles_per_window <= 64 and 0 <= reactive <= 3 and 0 <= apparent <= 2 and 0 <= summation <= 2 and -1 <= strict <= 2
-                and dead >= 0 and next_tick > 0 and tick_period > 0 and next_f > 0 and f_period > 0 and signalling >= 0 and sync_period >= 0):
+                and dead >= 0 and next_tick > 0 and tick_period > 0 and next_f > 0 and f_period > 0 and signalling >= 0 and sync_period >= 0
+                and next_energy > 0 and energy_period >= 0 and len(pulses) <= (8 if energy_period > 0 else 0)):
             raise ValueError("a setting of the core is out of range")
         self.c.K = choose_kernels(kernels.encode())
         if self.c.K == NULL:
@@ -159,7 +171,9 @@ cdef class Core:
         self.c.cycles_per_window = cycles_per_window
         self.c.reactive, self.c.apparent, self.c.summation = reactive, apparent, summation
         self.c.strict, self.c.dead = strict, dead
-        self.c.tick_period, self.c.f_period = tick_period, f_period
+        self.c.tick_period, self.c.f_period, self.c.energy_period = tick_period, f_period, energy_period
+        self.c.creep, self.c.begin, self.s.running = limits
+        self._set_pulses(pulses)
         self.c.want_cycles, self.c.want_halves = cycles, halves
         self.c.lines = line or lines
         self.c.want_groups = groups
@@ -172,7 +186,7 @@ cdef class Core:
         self._set_skew(lanes)
         self.c.signalling = signalling
         self._set_spectra(spectra)
-        self.s.next_tick, self.s.f_tick, self.s.next_sync = next_tick, next_f, next_sync
+        self.s.next_tick, self.s.f_tick, self.s.next_sync, self.s.energy_tick = next_tick, next_f, next_sync, next_energy
         if flicker is not None:
             self._set_flicker(flicker)
         self.c.sync_period = sync_period
@@ -195,6 +209,8 @@ cdef class Core:
         free(self.out.spectra)
         free(self.out.frequencies)
         free(self.out.psts)
+        free(self.out.energies)
+        free(self.out.pulses)
         free(self.c.flicker)
         free(self.out.phasors)
         free(self.c.stage_U)
@@ -228,6 +244,16 @@ cdef class Core:
             self.c.current_reference = 1
             for l in range(3):
                 self.c.references |= self.c.currents[l] << l
+        return 0
+
+    cdef int _set_pulses(self, pulses) except -1:
+        cdef int k
+        for k, (register, quantum, carry) in enumerate(pulses):
+            if not 0 <= register < 10 or not quantum > 0 or not 0 <= carry < quantum:
+                raise ValueError(f"pulses {k}: register {register}, {quantum} Ws with {carry} Ws since the last one")
+            self.c.pulse_register[k] = register
+            self.c.pulse_quantum[k], self.c.pulse_carry[k] = quantum * self.c.rate, carry * self.c.rate
+        self.c.pulses = len(pulses)
         return 0
 
     cdef int _set_spectra(self, spectra) except -1:
@@ -336,6 +362,7 @@ cdef class Core:
         memset(self.c.marks, 0, (self.c.mask + 1) * sizeof(uint16_t))
         self.s.floated = self.s.staged = self.s.frames = self.s.ticked = self.s.blocks = self.s.decimated = 0
         self.s.last_mark = -1
+        self.s.loud = -0.5
         self.s.locked = self.s.ended = self.s.fly = self.s.have_last = 0
         self.s.hops = 0
         for g in range(GRIDS):
@@ -353,6 +380,8 @@ cdef class Core:
         clear(&self.s.cycle, -0.5)
         clear(&self.s.window, -0.5)
         clear(&self.s.tail, -0.5)
+        clear(&self.s.second, -0.5)
+        self.s.energy_from = -0.5
         self.s.window.open = 1
         self.s.group = self.s.tail_left = 0
 
@@ -379,6 +408,10 @@ cdef class Core:
         self.out.psts = self._grown(self.out.psts, self.out.n_psts + 8, PST_ROW, 6)
         if self.c.sync_period > 0.0:
             self.out.phasors = self._grown(self.out.phasors, self.out.n_phasors + SPARE, SYNC_ROW, 5)
+        if self.c.energy_period > 0.0:
+            self.out.energies = self._grown(self.out.energies, self.out.n_energies + 8, ENERGY_ROW, 7)
+            self.out.pulses = self._grown(self.out.pulses, self.out.n_pulses + SPARE, 2, 8)
+            self.out.pulse_room = self.capacity[8]
         if self.c.want_cycles:
             self.out.cycles = self._grown(self.out.cycles, self.out.n_cycles + SPARE, ROW, 1)
         if self.c.want_halves:
@@ -549,8 +582,10 @@ cdef class Core:
                 count = min(count, self.c.search - self.s.frames)
             fetch(p + (at + count) * stride, stride, min(n - at - count, CHUNK))
             if self.c.skewed:
-                convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count, n - at,
-                        self.c.stage_U + 4 * slot, self.c.stage_I + 4 * slot, self.c.stage_marks + slot)
+                if convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count, n - at,
+                           self.c.stage_U + 4 * slot, self.c.stage_I + 4 * slot, self.c.stage_marks + slot):
+                    # no sooner than it is: which of them is marked is looked at later
+                    self.s.last_mark = self.s.staged + count - 1
                 self.s.staged += count
                 self._unstage(self.s.staged - REACH)
             else:
@@ -609,7 +644,7 @@ cdef class Core:
                     mark &= ~(256 << l)
             self.c.marks[n] = <uint16_t>mark
             if mark:
-                self.s.last_mark = self.s.frames + n - slot
+                self.s.last_mark = max(self.s.last_mark, self.s.frames + n - slot)
 
     def gap(self, long samples) -> None:
         """End the run and start another, `samples` sample intervals later."""
@@ -622,6 +657,9 @@ cdef class Core:
         self.s.next_tick -= passed
         self.s.f_tick -= passed
         self.s.next_sync -= passed
+        self.s.energy_tick -= passed
+        if self.c.energy_period > 0.0 and self.s.energy_tick <= -0.5:
+            self.s.energy_tick += self.c.energy_period * (floor((-0.5 - self.s.energy_tick) / self.c.energy_period) + 1)
         if self.c.flicker:
             self.c.flicker.tick -= passed
             if self.c.flicker.tick <= 0:
@@ -691,23 +729,28 @@ cdef class Core:
             join(&s.cycle, &rest)
             rest = s.cycle
         if s.have_last:
-            account(&self.c, s, &rest.sums[8], rest.t1 - rest.t0, s.last_p, s.last_q, s.last_s)
+            enter(&self.c, s, &self.out, &rest, s.last_p, s.last_q, s.last_s)
         else:
             join(&s.part, &rest)
             powers(&self.c, &s.part, p, q, w)
-            account(&self.c, s, &s.part.sums[8], s.part.t1 - s.part.t0, p, q, w)
+            enter(&self.c, s, &self.out, &s.part, p, q, w)
+        if self.c.energy_period > 0.0 and s.energy_from < end:
+            energy_row(&self.c, s, &self.out, end, s.energy, 0.0)
 
     cdef long _spectrum_bytes(self) noexcept:
         return 32 * self.c.spectrum_rows
 
     def take(self) -> tuple:
-        """Rows completed since the last call: windows, cycles, halves, spectra (float32), frequencies, synchrophasors, Pst, bytes of float64.
+        """Rows completed since the last call: windows, cycles, halves, spectra (float32), frequencies, synchrophasors, Pst, registers, pulses.
+
+        Bytes of float64 but for the spectra.
 
         A row of the first two is t0, t1, cycles, flags, missing lanes, saturated lanes, other[3],
-        missing[8], kind, two unused, sums[36], umin[6], umax[6], pinst[6], two unused; of the third: time,
+        missing[8], kind, cycles without a lock, their samples, sums[36], umin[6], umax[6], pinst[6], two unused; of the third: time,
         grid, V, flags; of the fifth: start of the interval, cycles, their samples, flags; of the sixth:
-        time, rad per sample, its change per sample, flags, re[8], im[8]; of the last: start of the interval,
-        flags, Pst of L1 L2 L3 L12 L23 L31. Times are sample numbers.
+        time, rad per sample, its change per sample, flags, re[8], im[8]; of the seventh: start of the interval,
+        flags, Pst of L1 L2 L3 L12 L23 L31; of the eighth: a row as of a window, its start and end, the 40 registers of
+        `energy` there, in W times samples; of the last: stream, time. Times are sample numbers.
         There is a spectrum for each window: rows of mean squares as in `_kernels/dispatch.h`, 8 lanes each.
         """
         rows = (
@@ -718,13 +761,15 @@ cdef class Core:
             PyBytes_FromStringAndSize(<char *>self.out.frequencies, self.out.n_frequencies * 4 * sizeof(double)),
             PyBytes_FromStringAndSize(<char *>self.out.phasors, self.out.n_phasors * SYNC_ROW * sizeof(double)),
             PyBytes_FromStringAndSize(<char *>self.out.psts, self.out.n_psts * PST_ROW * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.out.energies, self.out.n_energies * ENERGY_ROW * sizeof(double)),
+            PyBytes_FromStringAndSize(<char *>self.out.pulses, self.out.n_pulses * 2 * sizeof(double)),
         )
         self._taken()
         return rows
 
     cdef void _taken(self) noexcept:
         self.out.n_windows = self.out.n_cycles = self.out.n_halves = self.out.n_spectra = self.out.n_frequencies = 0
-        self.out.n_phasors = self.out.n_psts = 0
+        self.out.n_phasors = self.out.n_psts = self.out.n_energies = self.out.n_pulses = 0
 
     @property
     def ready(self) -> int:
@@ -736,12 +781,16 @@ cdef class Core:
         return [self.s.energy[k] / self.c.rate for k in range(40)]
 
     def counts(self) -> dict:
-        """Samples taken, missing and saturated per lane, and the end of time so far."""
+        """Samples taken, missing and saturated per lane, pulses of each stream, and the end of time so far."""
         return {
             "integrated": self.s.integrated,
             "blank": self.s.blank,
             "missing": [self.s.missing_count[l] for l in range(8)],
             "saturated": [self.s.saturated_count[l] for l in range(8)],
+            "running": bool(self.s.running),
+            "withheld": self.s.withheld / self.c.rate,
+            "pulses": [self.s.pulse_count[l] for l in range(self.c.pulses)],
+            "pulses_lost": [self.s.pulse_lost[l] for l in range(self.c.pulses)],
             "end": self.s.start + self.s.staged,
         }
 
@@ -751,7 +800,7 @@ cdef class Core:
         parts[:PARTS] = [
             &self.s, self.c.U, self.c.I, self.c.sub, self.c.dec, self.c.marks, self.c.stage_U, self.c.stage_I, self.c.stage_marks,
             self.out.windows, self.out.cycles, self.out.halves, self.out.spectra, self.c.floats, self.out.frequencies,
-            self.out.phasors, self.c.flicker, self.out.psts,
+            self.out.phasors, self.c.flicker, self.out.psts, self.out.energies, self.out.pulses,
         ]
         sizes[:PARTS] = [
             sizeof(state_t), (ring + self.c.mirror) * 32, (ring + self.c.mirror) * 32, ring // SUB * VEC * 8, DEC_RING * 32, ring * 2,
@@ -759,6 +808,7 @@ cdef class Core:
             self.out.n_windows * ROW * 8, self.out.n_cycles * ROW * 8, self.out.n_halves * 32, self.out.n_spectra * self._spectrum_bytes(),
             (self.c.float_mask + 1 + self.c.longest_taps) * 32 if self.c.floats else 0, self.out.n_frequencies * 32,
             self.out.n_phasors * SYNC_ROW * 8, sizeof(flicker_state_t) if self.c.flicker else 0, self.out.n_psts * PST_ROW * 8,
+            self.out.n_energies * ENERGY_ROW * 8, self.out.n_pulses * 16,
         ]
         return PARTS
 
@@ -769,7 +819,8 @@ cdef class Core:
         cdef int k
         self._parts(parts, sizes)
         head = [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels, self.out.n_windows, self.out.n_cycles,
-                self.out.n_halves, self.out.n_spectra, self.out.n_frequencies, self.out.n_phasors, self.out.n_psts]
+                self.out.n_halves, self.out.n_spectra, self.out.n_frequencies, self.out.n_phasors, self.out.n_psts,
+                self.out.n_energies, self.out.n_pulses]
         pieces = [(<long>v).to_bytes(8, "little") for v in head]
         for k in range(PARTS):
             pieces.append(PyBytes_FromStringAndSize(<char *>parts[k], sizes[k]) if sizes[k] else b"")
@@ -779,7 +830,8 @@ cdef class Core:
     cdef long _options(self) noexcept:
         """What decides which parts a snapshot has."""
         return (self.c.skewed | self.c.want_cycles << 1 | self.c.want_halves << 2 | self.c.lines << 3
-                | (self.c.sync_period > 0.0) << 4 | (self.c.flicker != NULL) << 5 | self.c.want_groups << 6)
+                | (self.c.sync_period > 0.0) << 4 | (self.c.flicker != NULL) << 5 | self.c.want_groups << 6
+                | (self.c.energy_period > 0.0) << 7 | self.c.pulses << 8)
 
     def restore(self, bytes state) -> None:
         """Take over a snapshot of a core made with the same arguments.
@@ -791,21 +843,21 @@ cdef class Core:
         """
         cdef void *parts[PARTS]
         cdef long sizes[PARTS]
-        cdef long at = 96
+        cdef long at = 8 * HEAD
         cdef const char *p
         cdef int k
-        if len(state) < 104 or crc32(memoryview(state)[8:]).to_bytes(8, "little") != state[:8]:
+        if len(state) < 8 * HEAD + 8 or crc32(memoryview(state)[8:]).to_bytes(8, "little") != state[:8]:
             raise ValueError("a damaged or truncated snapshot")
         state = state[8:]
         p = PyBytes_AS_STRING(state)
-        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(12)]
-        if len(state) < 96 or head[:5] != [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels]:
+        head = [int.from_bytes(state[8 * k:8 * k + 8], "little") for k in range(HEAD)]
+        if len(state) < 8 * HEAD or head[:5] != [FORMAT, sizeof(state_t), self.c.mask, self._options(), self.c.kernels]:
             raise ValueError("a snapshot of another version or of other settings")
         if len(state) < ((head[5] + head[6]) * ROW * 8 + head[7] * 32 + head[8] * self._spectrum_bytes() + head[9] * 32
-                         + (head[10] * SYNC_ROW + head[11] * PST_ROW) * 8):
+                         + (head[10] * SYNC_ROW + head[11] * PST_ROW + head[12] * ENERGY_ROW + head[13] * 2) * 8):
             raise ValueError("a truncated snapshot")
         self.out.n_windows, self.out.n_cycles, self.out.n_halves, self.out.n_spectra = head[5:9]
-        self.out.n_frequencies, self.out.n_phasors, self.out.n_psts = head[9:12]
+        self.out.n_frequencies, self.out.n_phasors, self.out.n_psts, self.out.n_energies, self.out.n_pulses = head[9:]
         self._reserve()
         self._parts(parts, sizes)
         for k in range(PARTS):
@@ -813,7 +865,7 @@ cdef class Core:
         if len(state) != at:
             self._taken()
             raise ValueError("a truncated snapshot")
-        at = 96
+        at = 8 * HEAD
         for k in range(PARTS):
             if sizes[k]:
                 memcpy(parts[k], p + at, sizes[k])

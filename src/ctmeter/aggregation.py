@@ -17,7 +17,6 @@ from ._aggregate_intervals import GROUP, Interval, Sums, Windows, reduce
 from ._aggregate_rules import Plan, Rows
 from ._aggregate_state import from_bytes, to_bytes
 from .errors import InputError
-from .power import power_sets
 from .quantity import LINES, Flag
 from .recording import Wiring
 from .settings import Settings
@@ -78,7 +77,6 @@ class Aggregator:
             u_din = dict.fromkeys(wiring.voltages, nominal)
             if wiring.name == "3P4W" and settings.voltages == "line":
                 u_din |= dict.fromkeys(LINES, nominal * 3**0.5)
-        self._power_sets = settings.power_sets
         self._plan, self._columns = Plan((), u_din), set[str]()
         self._running = Windows.none(self._plan)  # of the 150/180-cycle interval that runs
         self._tail: Windows | None = None  # of the one that ran at the tick
@@ -302,8 +300,6 @@ class Aggregator:
             rows = {name: values for name, values in rows.items() if not name.startswith(("under_", "over_"))}
         rows |= self._plan.read_extremes(sums.smallest, sums.largest, table != "3s")
         rows |= self._plan.read_lists(sums.lists, sums.list_weights)
-        if self._power_sets:
-            rows |= power_sets(rows)
         self._out.setdefault(table, []).append({**rows, **(more or {})})
 
     def _close_interval(self, seen: int) -> None:

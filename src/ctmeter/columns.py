@@ -15,16 +15,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from .power import k_factor_of, power_sets, tdd_of
-from .quantity import LINES, PHASES, Flag
+from .quantity import EXTRAS, LINES, PHASES, Flag, columns
 from .settings import Settings
 
-__all__ = ["ROW", "Layout", "Rows"]
+__all__ = ["REGISTER_ROW", "ROW", "Layout", "Rows"]
 
 #: Rows of one table: column name to array; NaN is null.
 Rows = dict[str, np.ndarray]
 
 #: Length of a row of the core, and where its parts lie.
 ROW, _OTHER, _MISSING, _KIND, _UNLOCKED, _UNLOCKED_SPAN, _SUMS, _EXTREMES, _PINST = 76, 6, 9, 17, 18, 19, 20, 56, 68
+#: A row of registers: a row of the whole cycles, its start and end, and the 40 energies there.
+REGISTER_ROW = ROW + 42
 #: Rows of eight lanes in a spectrum: 51 sub-groups, 50 interharmonic sub-groups, and single ones.
 _SPECTRUM, _INTERHARMONICS = 108, 51
 _LINES, _LINE_1, _GROUPS, _GROUP_1, _WEIGHTED, _SIGNAL, _PEAK = range(101, 108)
@@ -34,7 +36,15 @@ _WHOLE_GROUPS = 101
 _LISTS = {"H": slice(0, 51), "IH": slice(51, 101)}
 _GROUP_LISTS = {"G": slice(_SPECTRUM, _SPECTRUM + 51), "IG": slice(_SPECTRUM + 51, _SPECTRUM + 101)}
 _THD_ORDER = 40
+#: Share of its samples that a channel must have in a cycle or window to have values there.
+_SHARE = 0.9
 _TURN = np.exp(2j * np.pi / 3)
+#: A positive sequence below this share of the largest phasor is none.
+_LEAST_POSITIVE = 1e-3
+#: What says nothing of a window without a frequency.
+_OF_FUNDAMENTAL = {"DPF", "phi_U", "phi_I", "u2", "u0", "i2", "i0", "sequence", "THD_U", "THD_I", "THDG_U", "THDG_I", "THDL_U", "THDL_I"}
+_OF_FUNDAMENTAL |= {"PWHD_U", "PWHD_I", "K_I", "TDD_I"}
+_FUNDAMENTAL_COLUMNS = [c.name for c in columns("basic", extras=EXTRAS) if c.quantity.name in _OF_FUNDAMENTAL]
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,11 @@ class Layout:
         return [] if self.line else [k for k in range(3) if self.here[k]]
 
     @property
+    def neutral(self) -> bool:
+        """Whether the neutral current is known: measured, or the sum of the phase currents."""
+        return self.here[7] or (all(self.here[4:7]) and not self.line)
+
+    @property
     def _line_twins(self) -> bool:
         return self.line or self.settings.voltages == "line"
 
@@ -101,6 +116,10 @@ class Layout:
         if len(spectra):
             size = _SPECTRUM + (_WHOLE_GROUPS if self.settings.groups else 0)
             self._spectra(out, _without(spectra.reshape(len(rows), -1, size, 8), rows[:, 4].astype(np.int64)))
+        lost = np.isnan(out["f"])
+        if lost.any():
+            for name in out.keys() & _FUNDAMENTAL_COLUMNS:
+                out[name] = np.where(lost, np.nan, out[name])
         if self.settings.power_sets:
             out |= power_sets(out)
         return out
@@ -142,17 +161,30 @@ class Layout:
             "flags": rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags),
         }
 
+    def register_columns(self, rows: np.ndarray) -> Rows:
+        """Columns of the rows of registers: means over the whole cycles that ended in each, and energies since the first sample.
+
+        `t` and `end` are ns UTC, `energy` has shape (n, 40): total, L1, L2, L3, each as in `ctmeter.quantity.ENERGIES`, in Ws.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out = self._common(rows, full=True)
+        # of a run that begins there, it is half a sample before
+        out["t"], out["end"] = self.times(np.maximum(rows[:, ROW], 0.0)), self.times(rows[:, ROW + 1])
+        out["n"] = rows[:, 2].astype(np.int64)
+        out["energy"] = rows[:, ROW + 2 :] / self.rate
+        return out
+
     def _common(self, rows: np.ndarray, full: bool) -> Rows:
         """Columns that cycles and windows share, and with `full` those of the fundamental."""
         sums = rows[:, _SUMS:_EXTREMES]
         n = rows[:, 1] - rows[:, 0]
         valid = n[:, None] - rows[:, _MISSING : _MISSING + 8]
         with np.errstate(divide="ignore", invalid="ignore"):
-            squares = np.where(valid >= 1, np.maximum(sums[:, :8], 0.0) / valid, np.nan)
-            both = np.minimum(valid[:, :3], valid[:, 4:7])
-            p = np.where(both >= 1, sums[:, 8:11] / both, np.nan)
+            there = valid >= np.maximum(_SHARE * n, 1.0)[:, None]
+            squares = np.where(there, np.maximum(sums[:, :8], 0.0) / valid, np.nan)
+            p = np.where(there[:, :3] & there[:, 4:7], sums[:, 8:11] / np.minimum(valid[:, :3], valid[:, 4:7]), np.nan)
             # fundamental phasors of u1 u2 u3 uN i1 i2 i3 iN, rms
-            phasors = np.where(valid >= 1, np.sqrt(2) * (sums[:, 20:28] + 1j * sums[:, 28:36]) / valid, np.nan)
+            phasors = np.where(there, np.sqrt(2) * (sums[:, 20:28] + 1j * sums[:, 28:36]) / valid, np.nan)
         cross = sums[:, 12:19] / n[:, None]
         out: Rows = {
             # a cycle that begins with the recording begins half a sample before the first
@@ -180,6 +212,8 @@ class Layout:
         flags = rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags)
         low, high = (42.5, 57.5) if self.nominal < 55 else (51.0, 69.0)
         flags |= np.where((out["f"] < low) | (out["f"] > high), np.uint32(Flag.OUT_OF_RANGE), np.uint32(0)).astype(np.uint32)
+        empty = (rows[:, _MISSING : _MISSING + 8] > (1 - _SHARE) * (rows[:, 1] - rows[:, 0])[:, None]).any(axis=1)
+        flags |= np.where(empty, np.uint32(Flag.INCOMPLETE), np.uint32(0)).astype(np.uint32)
         missing, saturated = rows[:, 4].astype(np.int64), rows[:, 5].astype(np.int64)
         out["flags"] = flags
         for k, phase in enumerate(PHASES):
@@ -199,7 +233,7 @@ class Layout:
                 out[f"I_{PHASES[k]}"] = np.sqrt(squares[:, 4 + k])
         if self.here[3]:
             out["U_N"] = np.sqrt(squares[:, 3])
-        if self.here[7] or (all(self.here[4:7]) and not self.line):
+        if self.neutral:
             out["I_N"] = np.sqrt(self._neutral(squares, cross))
 
     def _neutral(self, squares: np.ndarray, cross: np.ndarray) -> np.ndarray:
@@ -218,7 +252,7 @@ class Layout:
         if method == "fryze":
             q = np.copysign(np.sqrt(np.maximum(s**2 - p**2, 0.0)), q)
         elif method != "fundamental":
-            q = other
+            q = np.where(np.isnan(p), np.nan, other)
         total_p, total_q = p[:, powered].sum(1), q[:, powered].sum(1)
         total_s = self._apparent(s, squares, cross, total_p, total_q)
         if not self.line:
@@ -268,6 +302,8 @@ class Layout:
                 out[f"{kind}1_{name}"] = size = np.abs(phasor)
                 # no angle where there is nothing but rounding beside the other phasors
                 out[f"phi_{kind}_{name}"] = np.where(size > noise, np.degrees(np.angle(phasor)), np.nan)
+        if self.neutral:
+            out["I1_N"] = np.abs(phasors[:, 7] if self.here[7] else phasors[:, 4:7].sum(1))
         if len(self.phases) == 3 or (self.line and self.here[0]):
             zero, positive, negative = _sequences(u)
             out["u2"] = 100 * _ratio(negative, positive)
@@ -363,7 +399,7 @@ class Distortion:
                 "THDG": (there, 100 * np.sqrt(groups / first_group)),
                 "THDL": (there, 100 * np.sqrt(line / first_line)),
                 "PWHD": (there & self._weighted, 100 * np.sqrt(weighted / first_line)),
-                "CF": (there, peak / self._rms),
+                "CF": (self._carried, peak / self._rms),
             }
         out: Rows = {}
         for quantity, (valid, values) in found.items():
@@ -384,10 +420,10 @@ def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _sequences(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Magnitudes of the zero, positive and negative sequence of three phasors; a positive one of rounding is none."""
+    """Magnitudes of the zero, positive and negative sequence of three phasors; a positive one far below the phasors is none."""
     a, b, c = x[:, 0], x[:, 1], x[:, 2]
     positive = np.abs(a + _TURN * b + _TURN**2 * c) / 3
-    positive = np.where(positive > 1e-6 * np.abs(x).max(axis=1), positive, 0.0)
+    positive = np.where(positive > _LEAST_POSITIVE * np.abs(x).max(axis=1), positive, 0.0)
     return np.abs(a + b + c) / 3, positive, np.abs(a + _TURN**2 * b + _TURN * c) / 3
 
 

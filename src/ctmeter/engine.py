@@ -17,13 +17,14 @@ import logging
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from ._dsp import Core
-from .columns import ROW, Layout, Rows
+from .columns import REGISTER_ROW, ROW, Layout, Rows
+from .corrections import Corrector, corrected_channels, curves_of
 from .errors import InputError, SettingsError
 from .flicker import LOWEST_RATE, decimation, flicker_coefficients
 from .frequency import detect_frequency, fit_phase
@@ -32,7 +33,7 @@ from .quantity import ENERGIES, LINES, PHASES, Flag
 from .recording import LOW_RATE, TOO_SLOW, Channel, Gap, Timebase, Wiring
 from .settings import Settings
 
-__all__ = ["Engine", "Rows", "detect_frequency"]
+__all__ = ["Engine", "Registration", "Rows", "detect_frequency"]
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ _REGISTERS = tuple(e.name for e in ENERGIES)
 #: Seconds between two resynchronisations of the windows.
 _TICK_S = 600
 #: Share of a run's first values that a fundamental must have where none was found in them.
-_LEAST = 0.02
+_LEAST = 0.1
 #: Seconds of an interval of frequency.
 _FREQUENCY_S = 10
 
@@ -88,6 +89,40 @@ def _check_wiring(roles: set[str], wiring: str) -> None:
         raise InputError(f"wiring {wiring} with the channels {there}", expected="phase voltages, or wiring 3P3W")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """What a meter wants of an engine: registers at the ticks of its clock, and pulses.
+
+    Parameters
+    ----------
+    period : float
+        s, at least 1: the table "register" has a row at each of its multiples in UTC, and at each end of a run.
+    p_creep, p_start : float
+        W of the total load below which registers stop, and from which they start again.
+    running : bool
+        Whether they had started before.
+    pulses : sequence of (register, energy, carry)
+        Streams of pulses: the name of a total energy such as "A+", the Ws of a pulse, and those since the last one.
+
+    Raises
+    ------
+    SettingsError
+        Values out of range.
+    """
+
+    period: float = 1.0
+    p_creep: float = 0.0
+    p_start: float = 0.0
+    running: bool = False
+    pulses: Sequence[tuple[str, float, float]] = ()
+
+    def __post_init__(self) -> None:
+        if not self.period >= 1.0:
+            raise SettingsError(f"period: {self.period!r}, expected at least 1 s")
+        if not (self.p_creep >= 0.0 and self.p_start >= 0.0):
+            raise SettingsError(f"p_creep, p_start: {self.p_creep!r}, {self.p_start!r}, expected at least 0 W")
+
+
 class Engine:
     """Measures one segment of a recording.
 
@@ -102,6 +137,8 @@ class Engine:
     start_ns : int or None
         Time of the first sample, ns UTC; None without a clock.
     wiring : Wiring
+    registration : Registration, optional
+        What a meter wants of it: the tables "register" and "pulse".
 
     Raises
     ------
@@ -116,7 +153,16 @@ class Engine:
     several engines run on several threads, the GIL is released.
     """
 
-    def __init__(self, settings: Settings, sample_rate: float, channels: Sequence[Channel], start_ns: int | None, wiring: Wiring) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sample_rate: float,
+        channels: Sequence[Channel],
+        start_ns: int | None,
+        wiring: Wiring,
+        *,
+        registration: Registration | None = None,
+    ) -> None:
         nominal = settings.nominal_frequency
         if nominal is None:
             raise InputError("no nominal frequency", expected="50 or 60 Hz")
@@ -128,11 +174,15 @@ class Engine:
             raise SettingsError(f'summation: "{settings.summation}" needs phase voltages, wiring is 3P3W')
         self._timebase = Timebase(start_ns, self._rate)
         self._base_flags = (Flag.NO_CLOCK if start_ns is None else 0) | (Flag.LOW_RATE if sample_rate < LOW_RATE * nominal else 0)
-        lanes, derive = _lanes(self._channels, wiring, self._rate)
+        corrected = corrected_channels(self._channels, settings.corrections)
+        curves = curves_of(corrected, settings.corrections)
+        self._corrector = Corrector(corrected, curves, self._rate, self._nominal) if curves else None
+        lanes, derive = _lanes(self._corrector.channels if self._corrector else corrected, wiring, self._rate)
         self._lanes, self._derive = lanes, derive
         here = tuple(lane is not None or (k == 5 and derive[1]) for k, lane in enumerate(lanes))
         self._layout = Layout(settings, self._rate, self._nominal, self._timebase.start_ns or 0, int(self._base_flags), wiring.name == "3P3W", here)
         self._fed = self._lost = 0
+        self._registration = registration
         #: Whether a run began with a voltage that was none of the mains: it has no Urms(1/2) until a fundamental is found.
         self.blind = False
         self._core = self._new_core()
@@ -141,7 +191,9 @@ class Engine:
         settings, wiring = self._settings, self._wiring
         start = self._timebase.start_ns
         # without a clock the grid of ten minutes starts at the first sample
-        into, into_f = ((start or 0) % (seconds * 1_000_000_000) * 1e-9 for seconds in (_TICK_S, _FREQUENCY_S))
+        meter = self._registration
+        period_e = 1.0 if meter is None else meter.period
+        into, into_f, into_e = ((start or 0) % round(seconds * 1e9) * 1e-9 for seconds in (_TICK_S, _FREQUENCY_S, period_e))
         # synchrophasors stand at whole multiples of their period within the second
         sync = self._rate / settings.synchrophasor_rate if settings.synchrophasor_rate else 0.0
         since = (start or 0) % 1_000_000_000 * 1e-9 * self._rate
@@ -172,12 +224,17 @@ class Engine:
             cycles=settings.cycle,
             halves=settings.half_cycle or settings.nominal_voltage is not None,
             lines=settings.half_cycle or settings.voltages == "line",
+            next_energy=(period_e - into_e) * self._rate,
+            energy_period=0.0 if meter is None else meter.period * self._rate,
+            limits=(0.0, 0.0, False) if meter is None else (meter.p_creep, meter.p_start, meter.running),
+            pulses=() if meter is None else [(_REGISTERS.index(name), energy, carry) for name, energy, carry in meter.pulses],
             next_sync=math.ceil(since / sync - 1e-9) * sync - since if sync else math.inf,
             sync_period=sync,
             spectra=() if settings.spectra == "none" else interpolation_kernels(self._rate, 10 if self._nominal < 55 else 12),
             signalling=settings.signalling_frequency or 0.0,
             groups=settings.groups,
-            flicker=self._flicker(),
+            # a meter has no use for it
+            flicker=self._flicker() if meter is None else None,
         )
 
     def feed(self, block: np.ndarray | Gap) -> int:
@@ -193,10 +250,17 @@ class Engine:
             Rows that wait to be taken.
         """
         if isinstance(block, Gap):
+            self._end_corrections()
             self._lock_short_run()
             self._core.gap(block.samples)
             self._lost += block.samples
             return self._ready
+        self._fed += len(block)
+        self._pass(block if self._corrector is None else self._corrector.feed(block))
+        return self._ready
+
+    def _pass(self, block: np.ndarray) -> None:
+        """Frames to the core."""
         core, size = self._core, len(block)
         taken = core.feed(block)
         while taken < size:
@@ -205,8 +269,11 @@ class Engine:
             taken = core.feed(block, taken)
         if core.wants_lock:
             self._lock(short=False)
-        self._fed += size
-        return self._ready
+
+    def _end_corrections(self) -> None:
+        """What is held back for corrections, at the end of a run."""
+        if self._corrector is not None:
+            self._pass(self._corrector.flush())
 
     @property
     def _ready(self) -> int:
@@ -245,7 +312,7 @@ class Engine:
         cycle = max(round(self._rate / self._nominal), 1)
         means = values[: len(values) // cycle * cycle].reshape(-1, cycle, 3).mean(1)
         total, slow = ((x**2).mean(0) for x in (values, means))
-        alive = total >= ((self._settings.interruption + self._settings.hysteresis) * self._settings.nominal_voltage) ** 2
+        alive = total >= (self._settings.dip * self._settings.nominal_voltage) ** 2
         return bool((alive & (slow > 0.5 * total)).any())
 
     def _lock_short_run(self) -> None:
@@ -255,13 +322,14 @@ class Engine:
 
     def flush(self) -> int:
         """Account everything to the last sample; see `feed` for the result."""
+        self._end_corrections()
         self._lock_short_run()
         self._core.flush()
         return self._ready
 
     def take(self) -> dict[str, Rows]:
-        """Rows completed since the last call: tables "basic", "cycle", "half_cycle", "frequency", "synchrophasor", "pst"."""
-        windows, cycles, halves, spectra, frequencies, phasors, psts = self._core.take()
+        """Rows completed since the last call: tables "basic", "cycle", "half_cycle", "frequency", "synchrophasor", "pst", "register", "pulse"."""
+        windows, cycles, halves, spectra, frequencies, phasors, psts, registers, pulses = self._core.take()
         tables = {}
         if windows:
             rows = np.frombuffer(windows).reshape(-1, ROW)
@@ -276,6 +344,11 @@ class Engine:
             tables["synchrophasor"] = self._layout.synchrophasor_columns(np.frombuffer(phasors).reshape(-1, 20))
         if psts:
             tables["pst"] = self._pst_columns(np.frombuffer(psts).reshape(-1, 8))
+        if registers:
+            tables["register"] = self._layout.register_columns(np.frombuffer(registers).reshape(-1, REGISTER_ROW))
+        if pulses:
+            rows = np.frombuffer(pulses).reshape(-1, 2)
+            tables["pulse"] = {"t": self._layout.times(rows[:, 1]), "stream": rows[:, 0].astype(np.int64)}
         return tables
 
     def _pst_columns(self, rows: np.ndarray) -> Rows:
@@ -315,6 +388,12 @@ class Engine:
         return result
 
     @property
+    def registration(self) -> dict[str, Any]:
+        """State of the registration: `running`, `withheld` (Ws below the limits), `pulses` and `pulses_lost` of each stream."""
+        counts = self._core.counts()
+        return {name: counts[name] for name in ("running", "withheld", "pulses", "pulses_lost")}
+
+    @property
     def quality(self) -> dict[str, Any]:
         """Samples of each kind: samples in = integrated + excluded.
 
@@ -345,10 +424,12 @@ class Engine:
                 "wiring": self._wiring.name,
                 "fed": self._fed,
                 "lost": self._lost,
+                "registration": None if self._registration is None else asdict(self._registration),
                 "blind": self.blind,
             }
         ).encode()
-        return struct.pack("<Q", len(head)) + head + self._core.snapshot()
+        held = self._corrector.snapshot() if self._corrector else b""
+        return struct.pack("<QQ", len(head), len(held)) + head + held + self._core.snapshot()
 
     @classmethod
     def restore(cls, state: bytes) -> Self:
@@ -360,12 +441,16 @@ class Engine:
             Not a snapshot of this version.
         """
         try:
-            (size,) = struct.unpack_from("<Q", state)
-            head = json.loads(state[8 : 8 + size])
+            size, held = struct.unpack_from("<QQ", state)
+            head = json.loads(state[16 : 16 + size])
             channels = [Channel(**{**c, "range": c["range"] and tuple(c["range"])}) for c in head["channels"]]
-            engine = cls(Settings.from_dict(head["settings"]), head["sample_rate"], channels, head["start_ns"], Wiring(head["wiring"]))
+            meter = head["registration"] and Registration(**head["registration"])
+            settings, wiring = Settings.from_dict(head["settings"]), Wiring(head["wiring"])
+            engine = cls(settings, head["sample_rate"], channels, head["start_ns"], wiring, registration=meter)
             engine._fed, engine._lost, engine.blind = head["fed"], head["lost"], head["blind"]
-            engine._core.restore(state[8 + size :])
+            if engine._corrector is not None:
+                engine._corrector.restore(state[16 + size : 16 + size + held])
+            engine._core.restore(state[16 + size + held :])
         except (struct.error, ValueError, KeyError, TypeError) as error:
             raise InputError(f"snapshot: {error}", expected="one of this version") from None
         return engine

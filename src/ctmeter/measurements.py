@@ -7,6 +7,7 @@ table, with `unit` and `side` in the metadata of each field.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from .quantity import LINES, LIST_LENGTH, PHASES, Column, columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LABELS", "Columns", "event_table", "no_rows", "record_batch", "schema", "stored"]
+__all__ = ["LABELS", "Columns", "event_table", "iso", "nanoseconds", "no_rows", "record_batch", "schema", "stored"]
 
 #: Columns of rows, name to array of shape (n,) or (n, 51).
 Columns = dict[str, np.ndarray]
@@ -27,6 +28,32 @@ Columns = dict[str, np.ndarray]
 LABELS = tuple(f"U_{p}" for p in (*PHASES, "N", *LINES))
 
 _STORED = {"time": "i8", "orders": "f4", "interorders": "f4", "label": "i1"}
+
+
+def iso(ns: int) -> str:
+    """ISO 8601 text of a time in ns since 1970-01-01 UTC, to the ns where it has them.
+
+    Examples
+    --------
+    >>> iso(1_500_000_000)
+    '1970-01-01T00:00:01.500Z'
+    """
+    text = str(np.datetime64(int(ns), "ns"))
+    head, _, digits = text.partition(".")
+    digits = digits.rstrip("0")
+    digits = digits.ljust(3 * math.ceil(len(digits) / 3), "0")
+    return f"{head}.{digits}Z" if digits else f"{head}Z"
+
+
+def nanoseconds(text: str) -> int:
+    """Time of `iso` text, ns since 1970-01-01 UTC.
+
+    Examples
+    --------
+    >>> nanoseconds("1970-01-01T00:00:01.500Z")
+    1500000000
+    """
+    return int(np.datetime64(text.removesuffix("Z"), "ns").astype(np.int64))
 
 
 def stored(column: Column) -> str:

@@ -38,7 +38,10 @@ def _four_wires(table: Mapping[str, np.ndarray]) -> bool:
 def _phasors(table: Mapping[str, np.ndarray], kind: str, names: tuple[str, ...]) -> np.ndarray:
     """Fundamental phasors of three channels, shape (3, n)."""
     rms, angle = (np.stack(_columns(table, [f"{part}_{p}" for p in names])) for part in (f"{kind}1", f"phi_{kind}"))
-    # a fundamental without an angle is nothing but rounding
+    lost = np.isnan(angle)
+    if lost.any():
+        # without an angle a fundamental is nothing but rounding beside the others; or nothing was followed, and there is none at all
+        rms = np.where(lost & (rms > 1e-6 * np.fmax.reduce(rms, axis=0)), np.nan, rms)
     result: np.ndarray = rms * np.exp(1j * np.radians(np.nan_to_num(angle)))
     return result
 
@@ -66,7 +69,8 @@ def ieee1459(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     ----------
     table : mapping of column name to ndarray, shape (n,)
         Columns U_L1.. (or U_L12.. with three wires), I_L1.., I_N, P, U1.., phi_U.., I1.., phi_I.. of one
-        table, for instance of `Result.tables["basic"]` as NumPy arrays.
+        table, for instance of `Result.tables["basic"]` as NumPy arrays; where there is no I1_N the fundamental
+        of the neutral current is the sum of those of the phase currents.
 
     Returns
     -------
@@ -78,6 +82,11 @@ def ieee1459(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     ------
     InputError
         Columns are missing.
+
+    Notes
+    -----
+    To be used on the shortest intervals there are. In aggregated rows variation in time stands in the rms values and not in
+    the complex means, and would be taken for distortion.
     """
     return _ieee1459(table, _four_wires(table))
 
@@ -91,7 +100,8 @@ def _ieee1459(table: Mapping[str, np.ndarray], four: bool) -> dict[str, np.ndarr
     ue, ie = _effective(u, lines, i, neutral, four)
     a, b = _star(table, four), _phasors(table, "I", PHASES)
     lines1 = np.square(np.abs(a - np.roll(a, -1, axis=0))).sum(0)
-    ue1, ie1 = _effective(np.square(np.abs(a)).sum(0), lines1, np.square(np.abs(b)).sum(0), np.square(np.abs(b.sum(0))), four)
+    neutral1 = np.square(_columns(table, ["I1_N"])[0] if "I1_N" in table else np.abs(b.sum(0))) if four else 0.0
+    ue1, ie1 = _effective(np.square(np.abs(a)).sum(0), lines1, np.square(np.abs(b)).sum(0), neutral1, four)
     up, ip = (np.abs(x[0] + _TURN * x[1] + _TURN**2 * x[2]) / 3 for x in (a, b))
     positive = (a[0] + _TURN * a[1] + _TURN**2 * a[2]) * np.conj(b[0] + _TURN * b[1] + _TURN**2 * b[2]) / 3
     se, se1 = 3 * ue * ie, 3 * ue1 * ie1

@@ -67,12 +67,11 @@ class Rule(enum.StrEnum):
     RMS = "rms"  #: square root of the mean of the squares
     MIN = "min"
     MAX = "max"
-    RATIO = "ratio"  #: aggregated P over aggregated S
+    RATIO = "ratio"  #: of two aggregated quantities, those of `Quantity.ratio`
     DISPLACEMENT = "displacement"  #: aggregated P1 over aggregated S1
     PHASOR_MAGNITUDE = "phasor magnitude"  #: of the complex mean
     PHASOR_ANGLE = "phasor angle"  #: of the complex mean
     CUBIC = "cubic"  #: cube root of the mean of the cubes
-    DERIVED = "derived"  #: computed from the aggregated columns of its own row
     NONE = "none"  #: computed anew for each interval from finer data
 
 
@@ -122,6 +121,8 @@ class Quantity:
     tables : tuple of str
         Where it stands.
     rule : Rule
+    ratio : tuple of two str, or none
+        Names of the quantities whose aggregated values are divided where the rule is a ratio.
     dtype : Dtype
     side : {"", "U", "I", "P"}
         With which transformer ratios it changes when the side does: none, VT, CT, both.
@@ -142,6 +143,7 @@ class Quantity:
     phases: tuple[str, ...] = TOTAL
     tables: tuple[str, ...] = _WINDOWS
     rule: Rule = Rule.NONE
+    ratio: tuple[str, str] | tuple[()] = ()
     dtype: Dtype = "f8"
     side: Literal["", "U", "I", "P"] = ""
     extremes: bool = False
@@ -168,6 +170,11 @@ class Column:
     def rule(self) -> Rule:
         """How the column is aggregated."""
         return {"": self.quantity.rule, "min": Rule.MIN, "max": Rule.MAX}[self.extreme]
+
+    @property
+    def ratio(self) -> tuple[str, ...]:
+        """The columns whose aggregated values are divided, of the same phase; none where the rule is no ratio."""
+        return tuple(f"{name}_{self.phase}" if self.phase else name for name in self.quantity.ratio)
 
     @property
     def dtype(self) -> Dtype:
@@ -215,6 +222,8 @@ _GROUPS: tuple[tuple[str, str, tuple[str, str], Dtype], ...] = (
     ("IG", "ig", ("interharmonic group", "entry h between h and h+1"), "interorders"),
 )
 _SIDES: dict[str, Literal["", "U", "I", "P"]] = {"V": "U", "A": "I", "W": "P", "var": "P", "VA": "P", "1": ""}
+_SET_RULES = {unit: {"U": Rule.RMS, "I": Rule.RMS, "P": Rule.MEAN, "": Rule.RATIO}[side] for unit, side in _SIDES.items()}
+_SET_RATIOS = {"HP": ("SeN", "Se1"), "PF_sum": ("P", "S_sum")}
 #: Of the three phases together, by clause: name, unit, meaning.
 _POWER_SETS = {
     "IEEE 1459:2010": (
@@ -282,8 +291,8 @@ QUANTITIES: tuple[Quantity, ...] = (
         side="P", extremes=True, obis=_obis((29, 49, 69, 9)), clause="IEEE 1459:2010",
     ),
     Quantity(
-        "PF", "pf", "1", "power factor P/S, with the sign of P", phases=_TOTALLED, tables=_CYCLES, rule=Rule.RATIO, obis=_obis((33, 53, 73, 13)),
-        clause="IEEE 1459:2010",
+        "PF", "pf", "1", "power factor P/S, with the sign of P", phases=_TOTALLED, tables=_CYCLES, rule=Rule.RATIO, ratio=("P", "S"),
+        obis=_obis((33, 53, 73, 13)), clause="IEEE 1459:2010",
     ),
     # the fundamental
     Quantity(
@@ -309,6 +318,10 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity(
         "I1", "i1", "A", "fundamental current, rms", phases=PHASES, rule=Rule.PHASOR_MAGNITUDE, side="I",
         obis=_obis((31, 51, 71), 7, 1), clause=_T47,
+    ),
+    Quantity(
+        "I1", "i1_neutral", "A", "fundamental neutral current, rms; from the sum of the phase currents where not measured", phases=("N",),
+        rule=Rule.RMS, side="I", clause=_T47,
     ),
     Quantity(
         "phi_U", "phi_u", "degree", "angle of the fundamental voltage against the reference", phases=_VOLTAGES,
@@ -381,7 +394,10 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
     # sets of power quantities
     *(
-        Quantity(name, name.lower(), unit, meaning, rule=Rule.DERIVED, side=_SIDES[unit], extra="power_sets", clause=clause)
+        Quantity(
+            name, name.lower(), unit, meaning, rule=_SET_RULES[unit], ratio=_SET_RATIOS.get(name, ()), side=_SIDES[unit], extra="power_sets",
+            clause=clause,
+        )
         for clause, parts in _POWER_SETS.items()
         for name, unit, meaning in parts
     ),

@@ -8,83 +8,35 @@ line or keywords. Every fault of every layer is reported at once.
 from __future__ import annotations
 
 import difflib
-import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
+# underscored as what this module offers are settings, not checks
+from .checks import FaultError as _FaultError
+from .checks import boolean as _bool
+from .checks import choice as _choice
+from .checks import number as _number
+from .checks import ratio as _ratio
+from .checks import setting as _setting
+from .checks import table as _table
 from .errors import SettingsError
 
-__all__ = ["OPTIONS", "Settings", "from_environment", "layered", "read_toml", "sidecar"]
+__all__ = ["OPTIONS", "Settings", "from_environment", "layered", "read_table", "read_toml", "sidecar"]
 
 #: Keys a TOML file may hold beside the settings: options of the command line.
-OPTIONS = ("rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose")
+OPTIONS = (
+    "rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose",
+    "start", "events", "list", "which", "stream", "csv", "telegram", "parquet",
+    "table", "edition", "level", "limits", "island", "only", "sliding", "step", "stamp", "fail_on_violation",
+)  # fmt: skip
+#: Tables of a settings file that belong to other parts.
+_OTHERS = ("meter",)
 _ROLE = re.compile(r"U_(L[123]|N|L12|L23|L31|L21|L32|L13)|I_(L[123]|N)")
-
-
-class _FaultError(ValueError):
-    """One fault; its text is a sentence about the value."""
-
-
-Check = Callable[[Any], Any]
-
-
-def _is_number(value: Any) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, (bool, str))
-
-
-def _number(low: float, high: float, *, unit: str = "", optional: bool = True, open_low: bool = True) -> Check:
-    wanted = f"a number {'above' if open_low else 'from'} {low:g} up to {high:g}" + (f" {unit}" if unit else "")
-
-    def check(value: Any) -> float | None:
-        if value is None and optional:
-            return None
-        if not _is_number(value):
-            raise _FaultError(f"{value!r} is not a number, expected {wanted}")
-        number = float(value)
-        if not math.isfinite(number) or number > high or number < low or (open_low and number == low):
-            raise _FaultError(f"{value!r} is out of range, expected {wanted}")
-        return number
-
-    return check
-
-
-def _ratio(value: Any) -> float | None:
-    """A transformer ratio: a number, or text such as "200/5"."""
-    if isinstance(value, str):
-        parts = [p.strip() for p in re.split("[/:]", value)]
-        try:
-            numbers = [float(p) for p in parts]
-        except ValueError:
-            numbers = []
-        if len(numbers) not in (1, 2) or (len(numbers) == 2 and numbers[1] == 0):
-            raise _FaultError(f"{value!r} is not a ratio, expected a number or text such as '200/5'")
-        value = numbers[0] / numbers[1] if len(numbers) == 2 else numbers[0]
-    return cast("float | None", _number(0, 1e6)(value))
-
-
-def _choice(*values: Any, optional: bool = False) -> Check:
-    wanted = "one of " + ", ".join(f'"{v}"' if isinstance(v, str) else f"{v:g}" for v in values)
-
-    def check(value: Any) -> Any:
-        if value is None and optional:
-            return None
-        for v in values:
-            if value == v and not isinstance(value, bool):
-                return v
-        raise _FaultError(f"{value!r} is not {wanted}")
-
-    return check
-
-
-def _bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise _FaultError(f"{value!r} is not true or false")
 
 
 def _synchronisation(value: Any) -> str:
@@ -113,12 +65,45 @@ def _points(value: Any) -> Mapping[str, Mapping[str, Any]]:
     return MappingProxyType({name: MappingProxyType(dict(table)) for name, table in value.items()})
 
 
-def _setting(default: Any, check: Check, doc: str) -> Any:
-    return field(default=default, metadata={"check": check, "doc": doc})
+def _corrections(value: Any) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, Mapping) or not all(isinstance(t, Mapping) for t in value.values()):
+        raise _FaultError("expected tables such as [corrections.I_L1]")
+    gain, delay = _number(0.5, 2, optional=False, open_low=False), _number(-5e-3, 5e-3, unit="s", optional=False, open_low=False)
+    made = {}
+    for role, table in value.items():
+        if not isinstance(role, str) or not _ROLE.fullmatch(role):
+            raise _FaultError(f"{role!r} is no role, expected such as U_L1 or I_L1")
+        for key in table:
+            if key not in ("gain", "delay", "curve"):
+                raise _FaultError(f"{role}.{key}: no such key, expected gain, delay or curve")
+        found: dict[str, Any] = {}
+        for key, check in (("gain", gain), ("delay", delay), ("curve", _error_curve)):
+            try:
+                if key in table:
+                    found[key] = check(table[key])
+            except _FaultError as fault:
+                raise _FaultError(f"{role}.{key}: {fault}") from None
+        if role[0] == "U" and "curve" in found:
+            raise _FaultError(f"{role}.curve: a curve belongs to a current")
+        made[role] = MappingProxyType(found)
+    return MappingProxyType(made)
 
 
-def _table(check: Check, doc: str) -> Any:
-    return field(default_factory=lambda: MappingProxyType({}), metadata={"check": check, "doc": doc}, hash=False)
+def _error_curve(value: Any) -> tuple[tuple[float, float, float], ...]:
+    """Rows of current, ratio error and phase error."""
+    wanted = "expected rows [A, ratio error in %, phase error in minutes] with rising currents above 0"
+    if not isinstance(value, (list, tuple)) or not value:
+        raise _FaultError(wanted)
+    rows: list[tuple[float, float, float]] = []
+    bounds = (_number(0, 1e7, optional=False), *(_number(-x, x, optional=False, open_low=False) for x in (50, 3000)))
+    for row in value:
+        if not isinstance(row, (list, tuple)) or len(row) != 3:
+            raise _FaultError(f"{row!r}, {wanted}")
+        current, ratio, phase = (check(x) for check, x in zip(bounds, row, strict=True))
+        if rows and current <= rows[-1][0]:
+            raise _FaultError(f"{row!r}, {wanted}")
+        rows.append((current, ratio, phase))
+    return tuple(rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +160,9 @@ class Settings:
     snippets: bool = _setting(True, _bool, "store the waveform around each event")
     voltages: str = _setting("phase", _choice("phase", "line"), "line: add the line-to-line twins of the voltage quantities in 3P4W")
     map: Mapping[str, str] = _table(_map, "role to channel name, a minus turns the channel round")
+    corrections: Mapping[str, Mapping[str, Any]] = _table(
+        _corrections, "by role: gain (factor), delay (s, sampled later), curve (rows of A, ratio error in %, phase error in min) of a transformer"
+    )
     points: Mapping[str, Mapping[str, Any]] = _table(_points, "settings of several measuring points in one recording")
 
     def __post_init__(self) -> None:
@@ -233,6 +221,9 @@ class Settings:
         """Plain values for JSON and TOML, every setting."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         plain["map"] = dict(self.map)
+        plain["corrections"] = {
+            role: {k: [list(row) for row in v] if k == "curve" else v for k, v in table.items()} for role, table in self.corrections.items()
+        }
         plain["points"] = {name: {k: dict(v) if isinstance(v, Mapping) else v for k, v in table.items()} for name, table in self.points.items()}
         return plain
 
@@ -324,25 +315,41 @@ def layered(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Settings:
 
 
 def read_toml(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings and command-line options of a TOML file, unchecked.
+    """Settings and command-line options of a TOML file, unchecked; a table `meter` in it is passed over.
 
     Raises
     ------
     SettingsError
         The file cannot be read or is not TOML.
     """
+    values = _read(path)
+    options = {key: values.pop(key) for key in OPTIONS if key in values}
+    return {k: v for k, v in values.items() if k not in _OTHERS or not isinstance(v, dict)}, options
+
+
+def read_table(path: str | os.PathLike[str], name: str) -> dict[str, Any] | None:
+    """One table of a TOML file, unchecked; None where it has none of that name.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read or is not TOML.
+    """
+    table = _read(path).get(name)
+    return table if isinstance(table, dict) else None
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     import tomllib
 
     try:
-        values = tomllib.loads(Path(path).read_text("utf-8-sig"))
+        return tomllib.loads(Path(path).read_text("utf-8-sig"))
     except OSError as error:
         raise SettingsError(f"{os.fspath(path)}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{os.fspath(path)}: not UTF-8 text at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{os.fspath(path)}: not TOML: {error}") from None
-    options = {key: values.pop(key) for key in OPTIONS if key in values}
-    return values, options
 
 
 def sidecar(recording: str | os.PathLike[str]) -> Path | None:

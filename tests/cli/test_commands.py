@@ -18,7 +18,7 @@ P = 3 * 230 * 5 * 0.5
 def test_help_names_every_command(ctmeter):
     run = ctmeter("--help")
     assert run.code == 0
-    for name in ("info", "measure", "convert", "events", "synth", "config", "completion"):
+    for name in ("info", "measure", "convert", "events", "en50160", "report", "synth", "meter", "config", "completion"):
         assert name in run.out
         assert ctmeter(name, "--help").code == 0
 

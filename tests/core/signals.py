@@ -157,6 +157,11 @@ def flagged(column: np.ndarray, flag: Flag) -> np.ndarray:
     return (column & np.uint32(flag)) != 0
 
 
+def is_odd(column: np.ndarray) -> np.ndarray:
+    """Which rows have a flag, but that the flickermeter settles, as it does throughout a run of less than a minute."""
+    return (column & ~np.uint32(Flag.SETTLING)) != 0
+
+
 def ppm(values: np.ndarray, truth: float, scale: float | None = None) -> float:
     """Largest deviation in parts per million of the truth, or of a scale."""
     return float(np.max(np.abs(np.asarray(values) - truth)) / abs(truth if scale is None else scale) * 1e6)

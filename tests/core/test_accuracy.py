@@ -15,6 +15,7 @@ from core.signals import (
     deviations,
     feeder,
     flagged,
+    is_odd,
     measure,
     measure_parts,
     minus,
@@ -170,7 +171,7 @@ def test_generators(kind: str, nominal: float, f: float, record_property: Record
 
 def test_inside_the_band_nothing_is_flagged():
     for nominal, f in ((50, 42.6), (50, 57.4), (60, 51.1), (60, 68.9)):
-        assert not measure(steady(feeder(1), f, 10e3, 1.2), 10e3, nominal=nominal).basic["flags"].any()
+        assert not is_odd(measure(steady(feeder(1), f, 10e3, 1.2), 10e3, nominal=nominal).basic["flags"]).any()
 
 
 def test_neutral_and_line_voltages():

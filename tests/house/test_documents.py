@@ -90,6 +90,12 @@ def test_clauses_are_up_to_date():
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+def test_every_row_of_the_feature_table_is_proved():
+    """The page is up to date, and each row that the meter carries out has a test."""
+    run = subprocess.run([sys.executable, str(ROOT / "tools/make_features.py"), "--check"], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
 def test_the_data_model_is_up_to_date():
     run = subprocess.run([sys.executable, str(ROOT / "tools/make_data_model.py"), "--check"], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stdout + run.stderr

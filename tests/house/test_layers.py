@@ -12,17 +12,19 @@ from house.tree import PACKAGE, Finder, Import, Module, compiled, imports, modul
 
 # Bottom first. Everything may raise `errors`; roles are given to channels, so `roles` stands on `recording`.
 LAYERS = (
-    ("errors",),
+    ("errors", "checks"),
     ("quantity", "settings", "_dsp"),
     ("recording", "measurements", "power"),
-    ("roles", "frequency", "kernels", "columns", "flicker"),
+    ("roles", "frequency", "kernels", "columns", "flicker", "corrections"),
     ("readers", "engine", "synth", "_aggregate_rules", "_aggregate_state"),
     ("_aggregate_intervals",),
     ("aggregation", "events"),
-    ("meter", "en50160"),
-    ("accuracy",),
-    ("store", "writers", "reports"),
+    ("store", "writers"),
+    ("en50160",),  # reads results, and reports draw its curves
+    ("reports",),
     ("pipeline",),
+    ("meter",),
+    ("accuracy",),
     ("batch",),
     ("cli",),
     ("", "__main__"),  # the facade

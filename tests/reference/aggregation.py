@@ -15,6 +15,8 @@ Rules = dict[str, str]
 
 TICK = 600 * 10**9
 JOINED = 1000
+#: What is divided in the power sets; of a power factor it is P and S of its phase.
+RATIOS = {"HP": ("SeN", "Se1"), "PF_sum": ("P", "S_sum")}
 
 
 def slot_of(window: Window) -> int:
@@ -79,13 +81,15 @@ def over(a: float | None, b: float | None) -> float | None:
 
 
 def phasors(windows: list[Window], magnitude: str, angle: str) -> list[complex | None]:
-    """Complex values of the windows that have both."""
+    """Complex values of the windows that have a magnitude; nothing has no angle, and what has no angle counts as nothing."""
     pairs = [(w.get(magnitude), w.get(angle)) for w in windows]
-    return [None if m is None or a is None else cmath.rect(m, math.radians(a)) for m, a in pairs]
+    return [None if m is None else 0j if a is None else cmath.rect(m, math.radians(a)) for m, a in pairs]
 
 
 def displacement(windows: list[Window], phase: str) -> float | None:
-    """Of one phase P1 / S1; of all P1 over the root of P1^2 + Q1^2."""
+    """Of one phase P1 / S1; of all P1 over the root of P1^2 + Q1^2; none where no window has a frequency."""
+    if all("f" in w and w["f"] is None for w in windows):
+        return None
     seconds = [w["duration"] for w in windows]
     names = [f"{kind}1_{phase}" if phase else f"{kind}1" for kind in "PQS"]
     p, q, s = (mean([w.get(name) for w in windows], seconds) for name in names)
@@ -115,8 +119,10 @@ def combine(windows: list[Window], rules: Rules) -> dict[str, Any]:
         elif rule in ("min", "max"):
             row[name] = (min if rule == "min" else max)(here) if here else None
         elif rule == "phasor magnitude":
-            value = mean(phasors(windows, name, f"phi_{name[0]}_{phase}"), seconds)
-            row[name] = mean(values, seconds) if value is None else abs(value)
+            angle = f"phi_{name[0]}_{phase}"
+            value = mean(phasors(windows, name, angle), seconds)
+            angled = any(w.get(name) is not None and w.get(angle) is not None for w in windows)
+            row[name] = abs(value) if angled else mean(values, seconds)
         elif rule == "phasor angle":
             value = mean(phasors(windows, f"{name[4]}1_{name[6:]}", name), seconds)
             row[name] = math.degrees(cmath.phase(value)) if value else None
@@ -124,7 +130,8 @@ def combine(windows: list[Window], rules: Rules) -> dict[str, Any]:
             row[name] = displacement(windows, phase)
     for name, rule in rules.items():
         if rule == "ratio":
-            row[name] = over(row[name.replace("PF", "P")], row[name.replace("PF", "S")])
+            above, below = RATIOS.get(name) or (name.replace("PF", kind) for kind in "PS")
+            row[name] = over(row[above], row[below])
     return row
 
 

@@ -60,14 +60,19 @@ def fundamental(u: Sampled, i: Sampled, f: float, window: Window) -> complex:
     return phasor(u, f, *window) * phasor(i, f, *window).conjugate()
 
 
-def set_1459(u: Mapping[str, float], i: Mapping[str, float], u1: list[complex], i1: list[complex], p: float) -> dict[str, float]:
-    """The set of IEEE 1459 from rms as in `effective_1459`, fundamental phasors of three star voltages and currents, and P."""
+def set_1459(
+    u: Mapping[str, float], i: Mapping[str, float], u1: list[complex], i1: list[complex], p: float, neutral1: float | None = None
+) -> dict[str, float]:
+    """The set of IEEE 1459 from rms as in `effective_1459`, fundamental phasors of three star voltages and currents, and P.
+
+    The fundamental of the neutral current is `neutral1`; where that was not measured the sum of those of the phase currents.
+    """
     a = cmath.exp(2j * math.pi / 3)
     ue, ie, se = effective_1459(u, i)
     names = ("L1", "L2", "L3")
     lines = {f"L{k + 1}{(k + 1) % 3 + 1}": abs(u1[k] - u1[(k + 1) % 3]) for k in range(3)}
     first = lines | (dict(zip(names, map(abs, u1), strict=True)) if "L1" in u else {})
-    ue1, ie1, se1 = effective_1459(first, dict(zip(names, map(abs, i1), strict=True)) | {"N": abs(sum(i1))})
+    ue1, ie1, se1 = effective_1459(first, dict(zip(names, map(abs, i1), strict=True)) | {"N": abs(sum(i1)) if neutral1 is None else neutral1})
     up, ip = ((x[0] + a * x[1] + a * a * x[2]) / 3 for x in (u1, i1))
     s_pos = 3 * up * ip.conjugate()
     ueh, ieh = math.sqrt(max(ue**2 - ue1**2, 0)), math.sqrt(max(ie**2 - ie1**2, 0))

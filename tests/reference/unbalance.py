@@ -9,8 +9,10 @@ A = cmath.exp(2j * math.pi / 3)
 
 
 def sequence_ratios(a: complex, b: complex, c: complex) -> tuple[float, float]:
-    """Negative- and zero-sequence ratios of three phasors, %."""
+    """Negative- and zero-sequence ratios of three phasors, %; none (NaN) where the positive sequence is below 0.1 % of the largest."""
     positive = abs(a + A * b + A * A * c)
+    if positive / 3 < 1e-3 * max(abs(a), abs(b), abs(c)):
+        return math.nan, math.nan
     return 100 * abs(a + A * A * b + A * c) / positive, 100 * abs(a + b + c) / positive
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ctmeter.quantity import LIST_LENGTH, columns
+from ctmeter.quantity import EXTRAS, LIST_LENGTH, columns
 
 S = 10**9
 TINY = 1e-6
@@ -59,7 +59,7 @@ def everything(rows: dict[str, np.ndarray], seed: int, null: Callable[[str], flo
     """Rows with every column the table `basic` can have, at random; `null` gives the share of nulls of a column."""
     rng, n = np.random.default_rng(seed), len(rows["t"])
     result = flagged(rows)
-    for c in columns("basic", extras=("groups",)):
+    for c in columns("basic", extras=EXTRAS):
         if c.name in result:
             continue
         if c.dtype == "u4":

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ctmeter.aggregation import Aggregator
 from ctmeter.errors import InputError
-from ctmeter.quantity import EXTRAS, LINES, LIST_LENGTH, Flag, Rule, columns
+from ctmeter.quantity import EXTRAS, LIST_LENGTH, Flag, Rule, columns
 from ctmeter.recording import Wiring
 from ctmeter.settings import Settings
 from reference import aggregation as slow
@@ -112,23 +112,30 @@ def test_three_wire_displacement_is_of_the_total_alone():
     assert table["DPF"][0] == pytest.approx(2 / 13**0.5, rel=1e-12) and "DPF_L1" not in table
 
 
-def test_power_sets_are_of_the_aggregates():
-    """Balanced three wires, currents 30 degrees behind the star voltages: the effective voltage is of the rms values."""
-    given = {"P": [3000], "Q": [3000 / 3**0.5], "S": [3464.1]}
-    for k, (p, line) in enumerate(zip(("L1", "L2", "L3"), LINES, strict=True)):
-        given |= {
-            f"U_{line}": [300, 400],
-            f"U1_{line}": [350],
-            f"phi_U_{line}": [-120 * k],
-            f"I_{p}": [5],
-            f"I1_{p}": [5],
-            f"phi_I_{p}": [-60 - 120 * k],
-        }
+def test_power_sets_are_aggregated_from_those_of_the_windows():
+    """Roots of mean squares of voltages and currents, means of powers, and ratios of what is aggregated in the row."""
+    given = {"P": [3000, 1000], "Ue": [300, 400], "Ie1": [5, 0], "Se": [4000, 1000], "SeN": [300, 100], "Se1": [3900, 100], "HP": [9]}
+    given |= {"S_sum": [4000, 4000], "PF_sum": [9], "Q_sum": [np.nan, 7]}
     table = run(windows(seconds=2.0, **given), wiring="3P3W", power_sets=True)["3s"]
-    assert table["Ue"][0] == pytest.approx(math.sqrt((300**2 + 400**2) / 2 / 3)) and table["Ie"][0] == pytest.approx(5)
-    assert table["P1_pos"][0] == pytest.approx(3 * 350 / 3**0.5 * 5 * math.cos(math.radians(30)), rel=1e-12)
-    assert table["S_sum"][0] == pytest.approx(3 * table["Ue"][0] * 5) and "S_arithmetic" not in table
-    assert "Ue" not in run(windows(seconds=2.0, **given), wiring="3P3W")["3s"]
+    wanted = {"Ue": math.sqrt((300**2 + 400**2) / 2), "Ie1": math.sqrt(12.5), "Se": 2500, "SeN": 200, "HP": 0.1, "PF_sum": 0.5, "Q_sum": 7}
+    assert {name: table[name][0] for name in wanted} == pytest.approx(wanted, rel=1e-12)
+    assert "S_arithmetic" not in table
+
+
+def test_nothing_has_no_angle_and_counts():
+    """A current of nothing in every other window; one that is null does not count."""
+    table = run(windows(seconds=2.0, I1_L1=[10, 0], phi_I_L1=[-30, np.nan], I1_L2=[10, np.nan], phi_I_L2=[-30, np.nan]))["3s"]
+    assert table["I1_L1"][0] == pytest.approx(5) and table["phi_I_L1"][0] == pytest.approx(-30)
+    assert table["I1_L2"][0] == pytest.approx(10) and table["phi_I_L2"][0] == pytest.approx(-30)
+    table = run(windows(seconds=2.0, I1_L1=[0], phi_I_L1=[np.nan]))["3s"]
+    assert table["I1_L1"][0] == 0 and np.isnan(table["phi_I_L1"][0])
+
+
+def test_no_frequency_no_displacement():
+    powers = {f"{n}{p}": [1] for n in ("P1", "Q1", "S1", "DPF") for p in ("", "_L1")}
+    for f, there in (([np.nan], False), ([50, np.nan], True)):
+        table = run(windows(seconds=2.0, f=f, **powers))["3s"]
+        assert [np.isfinite(table[n][0]) for n in ("DPF", "DPF_L1")] == [there, there]
 
 
 def test_null_values_are_left_out_and_stay_null_where_nothing_is_left():
@@ -395,7 +402,7 @@ def test_nothing_fed_nothing_comes():
 
 # every column by its rule, against plain loops
 
-RULES = {c.name: str(c.rule) for c in columns("basic", extras=("groups",)) if c.rule not in (Rule.NONE, Rule.START, Rule.SUM)}
+RULES = {c.name: str(c.rule) for c in columns("basic", extras=EXTRAS) if c.rule not in (Rule.NONE, Rule.START, Rule.SUM)}
 LISTS = ("HU", "HI", "IHU", "IHI", "GU", "GI", "IGU", "IGI")
 
 
@@ -436,7 +443,7 @@ def test_every_column_of_three_seconds(stream: Rows):
         expected = slow.combine(group, RULES)
         assert not faults(table, k, expected)
         assert bool(table["flags"][k] & Flag.INCOMPLETE) >= (len(group) < 15)
-    known = {c.name for c in columns("3s", extras=("groups",))}
+    known = {c.name for c in columns("3s", extras=EXTRAS)}
     assert set(table) - {"seen"} == known
 
 
@@ -463,7 +470,7 @@ def test_every_column_of_ten_minutes_and_two_hours(stream: Rows):
         assert bool(table["flags"][k] & Flag.INCOMPLETE) >= slow.incomplete(group, slot, 10)
         assert not faults(table, k, row)
         tens.append({**row, "slot": slot, "windows": group, "flags": int(table["flags"][k])})
-    assert set(tables["10min"]) - {"seen"} == {c.name for c in columns("10min", extras=("groups",))}
+    assert set(tables["10min"]) - {"seen"} == {c.name for c in columns("10min", extras=EXTRAS)}
     assert len(tables["2h"]["t"]) == 2
     for k, slot in enumerate(sorted({t["slot"] // 12 for t in tens})):
         mine = [t for t in tens if t["slot"] // 12 == slot]

@@ -42,6 +42,26 @@ def test_far_from_any_mains_later_on():
     assert "no fundamental could be followed in" in said and "far from the first" in said
 
 
+def test_windows_of_a_dip_have_a_frequency():
+    """Every window has a little of a lost fundamental in it, and none is without a frequency."""
+    values = sine(50.0, 10.0)
+    t = np.arange(len(values)) / RATE
+    values[(t > 0.5) & (t % 0.4 < 0.06)] = 0.0
+    result = measure(Recording.from_arrays({"U_L1": values}, sample_rate=RATE), nominal_frequency=50, nominal_voltage=230.0)
+    basic = result.tables["basic"]
+    flagged = np.count_nonzero(basic["flags"].to_numpy() & np.uint32(Flag.NO_LOCK))
+    assert flagged > 0.2 * basic.num_rows and basic["f"].null_count == 0
+    assert "no fundamental" not in " | ".join(result.summary["warnings"])
+
+
+@pytest.mark.parametrize("cycles", [0.8, 1.2, 1.5])
+def test_less_than_two_cycles_are_too_short_for_a_frequency(cycles):
+    said = warnings_of(sine(50.0, cycles / 50), nominal_frequency=50)
+    assert "too short for a frequency" in said and "less than two cycles of 50 Hz" in said
+    assert "sample rate or time column" not in said
+    assert "too short" not in warnings_of(sine(50.0, 0.06), nominal_frequency=50)
+
+
 @pytest.mark.parametrize("fn", [None, 50])
 def test_nothing_is_said_of_the_mains(fn):
     said = warnings_of(sine(50.2), **({"nominal_frequency": fn} if fn else {}))

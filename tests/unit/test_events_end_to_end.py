@@ -113,8 +113,8 @@ def test_a_voltage_dead_from_the_start():
     assert seconds(dip["t"]) < 0.02
     for phase in ("L2", "L3"):
         assert np.abs(half_cycles(result, phase)[1] / UN - 1).max() < 0.0005
-    assert set(result.tables["basic"]["flags"].to_pylist()) == {int(Flag.DIP)}
-    assert set(result.tables["basic"]["flags_L2"].to_pylist()) == {0}
+    assert set(result.tables["basic"]["flags"].to_pylist()) == {int(Flag.DIP | Flag.SETTLING)}
+    assert set(result.tables["basic"]["flags_L2"].to_pylist()) == {int(Flag.SETTLING)}
 
 
 @pytest.mark.parametrize("phases", [("L1",), PHASES])

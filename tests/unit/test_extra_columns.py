@@ -170,12 +170,72 @@ def test_three_wires_and_one_phase(result: ctmeter.Result):
 
 
 def test_sets_of_every_row_are_of_its_columns(result: ctmeter.Result):
-    """Aggregated rows too: from their aggregated quantities."""
-    for table in ("basic", "3s", "10min", "2h"):
-        needed = {c.name for c in columns(table) if c.dtype == "f8"}
-        rows = {n: array(result.tables[table], n) for n in needed}
-        for name, values in (ieee1459(rows) | din40110(rows)).items():
-            assert array(result.tables[table], name) == pytest.approx(values, rel=1e-12), (table, name)
+    """Those of windows, of which the others are aggregates."""
+    rows = {c.name: array(result.tables["basic"], c.name) for c in columns("basic") if c.dtype == "f8"}
+    for name, values in (ieee1459(rows) | din40110(rows)).items():
+        assert array(result.tables["basic"], name) == pytest.approx(values, rel=1e-12), name
+
+
+def switched(seconds: float) -> dict[str, np.ndarray]:
+    """Balanced sines of 50 Hz, 230 V, in phase, the load of 20 A in one second and 2 A in the next."""
+    t = np.arange(round(seconds * FS)) / FS
+    size = np.where(t % 2 < 1, 20.0, 2.0)
+    made = {}
+    for k, n in enumerate(PHASES):
+        wave = 2**0.5 * np.sin(2 * np.pi * 50 * t - k * 2 * np.pi / 3)
+        made |= {f"U_{n}": 230 * wave, f"I_{n}": size * wave}
+    return made
+
+
+def test_a_load_that_varies_is_no_distortion():
+    """Windows of 20 A and of 2 A; some of those on an edge have a sample of the other load in them."""
+    a = ctmeter.Analyzer({**GIVEN, "power_sets": True}, sample_rate=FS, channels=[Channel(n) for n in switched(0.1)], start="2026-03-02T00:00:00Z")
+    a.feed(np.stack(list(switched(24.0).values()), 1))
+    r = a.finish()
+    basic = {n: array(r.tables["basic"], n) for n in ("SeN", "HP", "I_L1", "I_L2", "I_L3")}
+    pure = np.all([np.minimum(np.abs(basic[f"I_{n}"] - 20), np.abs(basic[f"I_{n}"] - 2)) < 1e-3 for n in PHASES], axis=0)
+    assert pure.mean() > 0.5 and basic["SeN"][pure].max() < 0.5 and basic["HP"][pure].max() < 1e-3
+    mean = basic["SeN"].mean()
+    for table in ("3s", "10min", "2h"):
+        rows = r.tables[table]
+        assert array(rows, "HP") == pytest.approx(array(rows, "SeN") / array(rows, "Se1"), rel=1e-12) and array(rows, "HP").max() < 0.05
+        assert array(rows, "PF_sum") == pytest.approx(array(rows, "P") / array(rows, "S_sum"), rel=1e-12)
+        assert array(rows, "PF_sum") == pytest.approx(1, abs=2e-3)
+    for name, truth in (("Se", 3 * 230 * 11), ("S_sum", 3 * 230 * 11), ("Ie", 202**0.5), ("P1_pos", 3 * 230 * 11), ("SeN", mean)):
+        assert r.mean[name] == pytest.approx(truth, rel=0.01), name
+        assert array(r.tables["10min"], name) == pytest.approx(truth, rel=0.01), name
+
+
+def test_a_current_that_comes_and_goes_has_its_complex_mean():
+    """5 A for a second in three; nothing at all else, which has no angle, but counts."""
+    t = np.arange(round(15 * FS)) / FS
+    made = {"U_L1": 325 * np.sin(2 * np.pi * 50 * t), "I_L1": 50**0.5 * np.sin(2 * np.pi * 50 * t - 0.5) * (t % 3 < 1)}
+    # no tick, at which windows of two grids would overlap
+    r = ctmeter.measure(ctmeter.Recording.from_arrays(made, sample_rate=FS), GIVEN)
+    assert np.isnan(array(r.tables["basic"], "phi_I_L1")).mean() > 0.5
+    # five seconds of load in what the windows cover
+    truth = 5 * 5 / array(r.tables["basic"], "duration").sum()
+    assert r.mean["I1_L1"] == pytest.approx(truth, rel=1e-3) and r.mean["phi_I_L1"] == pytest.approx(-np.degrees(0.5), abs=0.1)
+    weight = array(r.tables["3s"], "duration")
+    assert 14.7 < weight.sum() < 15.01
+    assert (array(r.tables["3s"], "I1_L1") * weight).sum() / weight.sum() == pytest.approx(truth, rel=1e-3)
+
+
+@pytest.mark.parametrize("error", [1.01, 0.97])
+def test_a_transformer_of_the_neutral_with_an_error_makes_no_harmonics(error: float):
+    """Phase currents of 20, 2 and 2 A; the neutral's channel reads too much or too little of their sum, 18 A."""
+    t = np.arange(round(4 * FS)) / FS
+    waves = [2**0.5 * np.sin(2 * np.pi * 50 * t - k * 2 * np.pi / 3) for k in range(3)]
+    made = {f"U_{n}": 230 * w for n, w in zip(PHASES, waves, strict=True)}
+    made |= {f"I_{n}": size * w for n, size, w in zip(PHASES, (20, 2, 2), waves, strict=True)}
+    plain = measured(made, power_sets=True)
+    assert plain.mean["I1_N"] == pytest.approx(18, rel=1e-6)
+    made["I_N"] = error * sum(made[f"I_{n}"] for n in PHASES)
+    r = measured(made, power_sets=True)
+    for table in ("basic", "3s", "10min"):
+        assert array(r.tables[table], "I1_N") == pytest.approx(18 * error, rel=1e-5)
+        assert array(r.tables[table], "HP") == pytest.approx(0, abs=1e-3)
+        assert array(r.tables[table], "Ie1") == pytest.approx(np.sqrt((408 + (18 * error) ** 2) / 3), rel=1e-5)
 
 
 def test_aggregates_by_hand(result: ctmeter.Result):

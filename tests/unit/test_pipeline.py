@@ -132,6 +132,22 @@ def test_what_cannot_be_fed():
         Analyzer.restore(b"nonsense")
 
 
+def test_an_empty_block_is_nothing():
+    """At the very beginning, where the frequency is still looked for, behind a gap, and later on."""
+    arrays = waves(1.5)
+    block, gap = np.stack(list(arrays.values()), 1), Gap(samples=100)
+    results = []
+    for parts in ([gap, block], [block[:0], gap, block[:0], block[:500], block[:0], block[500:], block[:0]]):
+        a = analyzer(arrays, nominal_frequency=None)
+        for part in parts:
+            a.feed(part)
+        results.append(a.finish())
+    one, other = results
+    assert one.summary == other.summary and one.tables["basic"].equals(other.tables["basic"])
+    with pytest.raises(InputError, match="shape"):
+        analyzer(arrays, nominal_frequency=None).feed(np.zeros((0, len(arrays) + 1)))
+
+
 @pytest.mark.parametrize("f", [50.0, 60.0])
 def test_nominal_frequency_is_detected_the_same_for_any_split(f):
     arrays = waves(2.0, f)

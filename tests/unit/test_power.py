@@ -70,6 +70,27 @@ def test_missing_columns_are_named():
         ieee1459(columns)
 
 
+def test_the_fundamental_of_a_neutral_that_was_measured():
+    """A measured neutral current a hundredth above the sum is no distortion; without its fundamental the sum's is taken."""
+    columns = table()
+    columns["I_N"] = 1.01 * columns["I_N"]
+    assert ieee1459(columns)["SeN"][0] > 10
+    columns["I1_N"] = columns["I_N"]
+    got = ieee1459(columns)
+    assert got["Ie1"][0] == pytest.approx(got["Ie"][0], rel=1e-12) and got["SeN"][0] == pytest.approx(0, abs=0.01)
+
+
+def test_where_nothing_was_followed_there_is_no_fundamental():
+    """Angles that are null of phasors that are more than rounding beside the others; a dead phase is nothing."""
+    columns = table() | {f"phi_{k}_{p}": np.array([np.nan]) for k in "UI" for p in ("L1", "L2", "L3")}
+    got = ieee1459(columns)
+    assert all(np.isnan(got[n][0]) for n in ("Ue1", "Ie1", "Se1", "SeN", "HP", "P1_pos", "DeI", "SeH"))
+    assert got["Ue"][0] == pytest.approx(EXPECTED["Ue"], abs=5e-5) and got["S_vector"][0] == pytest.approx(EXPECTED["S_vector"], abs=5e-4)
+    dead = table() | {"I1_L3": np.array([1e-12]), "phi_I_L3": np.array([np.nan])}
+    z = 10 * np.exp(-1j * np.radians(30)) + 7 * np.exp(-1j * np.radians(150))
+    assert ieee1459(dead)["Ie1"][0] == pytest.approx(np.sqrt((149 + abs(z) ** 2) / 3), rel=1e-12)
+
+
 def test_smoothing_is_a_first_order_low_pass():
     step = np.r_[np.zeros(5), np.ones(30)][:, None]
     got = smoothed(step, np.full(35, 0.2))[:, 0]

@@ -49,19 +49,33 @@ def test_displacement_is_of_the_means():
     assert (mean["P1"], mean["Q1"], mean["S1"]) == (2.0, 3.0, 5.0) and mean["DPF"] == pytest.approx(2 / 13**0.5)
 
 
-def test_power_sets_are_of_the_means():
-    """Balanced: two windows of 100 and 200 V, 10 A, at unity; rms of the voltage by duration, 3 s of the second."""
+def test_power_sets_are_means_of_those_of_the_windows():
+    """By duration, 3 s of the second: rms of voltages, means of powers, ratios of the means."""
     s = Statistics(frozenset(["power_sets"]))
-    columns = {"I_N": [0, 0], "P": [3000, 6000], "Q": [0, 0]}
-    for k, (p, line) in enumerate(zip(("L1", "L2", "L3"), ("L12", "L23", "L31"), strict=True)):
-        columns |= {f"U_{p}": [100, 200], f"U_{line}": [100 * 3**0.5, 200 * 3**0.5], f"I_{p}": [10, 10], f"S_{p}": [1000, 2000]}
-        columns |= {f"U1_{p}": [100, 200], f"I1_{p}": [10, 10], f"phi_U_{p}": [-120 * k] * 2, f"phi_I_{p}": [-120 * k] * 2}
-    s.add(two_windows(**columns))
+    s.add(two_windows(Ue=[100, 200], P=[3000, 6000], S_sum=[4000, 8000], PF_sum=[9, 9], SeN=[400, 0], Se1=[3000, 9000], HP=[9, 9]))
     mean = s.mean()
-    assert mean["Ue"] == pytest.approx((130_000 / 4) ** 0.5) and mean["Ue1"] == pytest.approx(175.0)
-    assert mean["S_arithmetic"] == pytest.approx(5250) and mean["PF_sum"] == pytest.approx(5250 / (3 * mean["Ue"] * 10))
+    assert mean["Ue"] == pytest.approx((130_000 / 4) ** 0.5) and mean["S_sum"] == 7000.0
+    assert mean["PF_sum"] == pytest.approx(0.75) and mean["HP"] == pytest.approx(100 / 7500) and mean["Ie"] is None
     assert Statistics.of(unpack(pack(s.state())), frozenset(["power_sets"])).mean() == mean
     assert "Ue" not in Statistics().mean()
+
+
+def test_nothing_has_no_angle_and_counts():
+    s = Statistics()
+    s.add(two_windows(I1_L1=[8, 0], phi_I_L1=[30, np.nan], I1_L2=[8, np.nan], phi_I_L2=[30, np.nan], I1_L3=[0, 0], phi_I_L3=[np.nan] * 2))
+    mean = s.mean()
+    assert mean["I1_L1"] == pytest.approx(2) and mean["phi_I_L1"] == pytest.approx(30) and mean["I1_L2"] == pytest.approx(8)
+    assert mean["I1_L3"] == 0 and mean["phi_I_L3"] is None
+
+
+def test_rows_without_a_frequency_are_counted():
+    s = Statistics()
+    powers = {"P1_L1": [1, 1], "S1_L1": [1, 1], "P1": [1, 1], "Q1": [0, 0]}
+    s.add(two_windows(f=[np.nan, np.nan], **powers))
+    assert s.without_frequency == 2 and s.mean()["DPF_L1"] is None and s.mean()["DPF"] is None
+    s.add(two_windows(f=[50, np.nan], **powers))
+    s = Statistics.of(unpack(pack(s.state())))
+    assert s.without_frequency == 3 and s.mean()["DPF_L1"] == 1.0
 
 
 def test_zero_apparent_power_has_no_power_factor():

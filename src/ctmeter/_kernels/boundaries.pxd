@@ -5,7 +5,7 @@ edges of windows. The mean over as many hops as a window has cycles has a zero a
 spectrum; so the phase waits half a window to be smoothed, where all of them are good and agree.
 """
 
-from libc.math cimport INFINITY, M_PI, fabs
+from libc.math cimport INFINITY, M_PI, fabs, floor
 
 from ctmeter._kernels.cycles cimport common_boundary, own_boundary
 from ctmeter._kernels.edges cimport turn_reference
@@ -38,6 +38,11 @@ cdef inline void advance(core_t *c, state_t *s, out_t *out, double tb, double ph
     for grid in range(GRIDS):
         due[grid] = INFINITY
         phase[grid] = s.out_phase + s.before[grid]
+        if grid and fabs(phase_b + theta[grid] - phase[grid] - s.held * (tb - ta)) > (0.6 if good and s.out_good else 0.1):
+            # the phase was found anew: half-cycles on either side of that do not belong together
+            phase[grid] = phase_b + theta[grid] - s.held * (tb - ta)
+            s.m[grid] = <long>floor((phase[grid] + s.held * max(s.edge_t[grid] - ta, 0.0)) / M_PI) + 1
+            s.halves[grid] = 0
         slope[grid] = (phase_b + theta[grid] - phase[grid]) / (tb - ta)
         if has_grid(c, grid) and slope[grid] > 0.0:
             due[grid] = ta + (s.m[grid] * M_PI - phase[grid]) / slope[grid]
@@ -80,7 +85,7 @@ cdef inline int smoothed(const state_t *s, long hop, int lag, double *t, double 
     at = <int>((hop + 1) % POINTS)
     slope = (s.point_phase[at] - s.point_phase[(hop - 1) % POINTS]) / (s.point_t[at] - s.point_t[(hop - 1) % POINTS])
     # a jump or a run-up is not to be smoothed away
-    if fabs(sp - slope * (st - s.point_t[hop % POINTS])) > 0.015:
+    if fabs(sp - slope * (st - s.point_t[hop % POINTS])) > 0.031:
         return 0
     t[0], phase[0] = st, sp + s.point_phase[hop % POINTS]
     return 1

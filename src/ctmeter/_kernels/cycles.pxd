@@ -1,85 +1,18 @@
 """From atoms to cycles and windows."""
 
-from libc.math cimport INFINITY, M_PI, NAN, ceil, floor, sqrt
-from libc.string cimport memset
+from libc.math cimport M_PI, NAN, ceil, floor, sqrt
 
 from ctmeter._kernels.edges cimport atom, own_atom
-from ctmeter._kernels.energy cimport account, powers
+from ctmeter._kernels.energy cimport powers
 from ctmeter._kernels.flicker cimport flicker_of
 from ctmeter._kernels.reactive cimport other_reactive
+from ctmeter._kernels.register cimport enter
 from ctmeter._kernels.routines cimport TAPS
+from ctmeter._kernels.spans cimport clear, join, look_at_marks, put_row
 from ctmeter._kernels.spectra cimport spectrum
 from ctmeter._kernels.state cimport (
     BUDEANU, GRIDS, GROUP, NOT_FINITE, NO_LOCK, POINTS, QUARTER_SHIFT, ROW, SATURATED, SETTLING, core_t, out_t, span_t, state_t,
 )
-
-
-cdef inline void clear(span_t *v, double t) noexcept nogil:
-    cdef int k
-    memset(v, 0, sizeof(span_t))
-    v.t0 = v.t1 = t
-    for k in range(6):
-        v.umin[k], v.umax[k], v.pinst[k] = INFINITY, -INFINITY, -INFINITY
-
-
-cdef inline void join(span_t *v, const span_t *w) noexcept nogil:
-    """Append span w to v."""
-    cdef int k
-    v.t1 = w.t1
-    for k in range(36):
-        v.sums[k] += w.sums[k]
-    for k in range(3):
-        v.other[k] += w.other[k]
-    for k in range(8):
-        v.missing[k] += w.missing[k]
-    for k in range(6):
-        v.umin[k], v.umax[k] = min(v.umin[k], w.umin[k]), max(v.umax[k], w.umax[k])
-        v.pinst[k] = max(v.pinst[k], w.pinst[k])
-    v.missing_lanes |= w.missing_lanes
-    v.saturated_lanes |= w.saturated_lanes
-    v.flags |= w.flags
-    v.cycles += w.cycles
-    v.unlocked += w.unlocked
-    v.unlocked_span += w.unlocked_span
-
-
-cdef inline void look_at_marks(const core_t *c, const state_t *s, span_t *v) noexcept nogil:
-    """Count what is missing or saturated in a span; beside it, where an edge still looks, it is only flagged."""
-    cdef long n
-    cdef int l, mark
-    if s.last_mark < v.t0 - TAPS:
-        return
-    for n in range(max(<long>ceil(v.t0) - TAPS, 0), min(<long>floor(v.t1) + TAPS, s.frames)):
-        mark = c.marks[n & c.mask]
-        if mark:
-            v.missing_lanes |= mark & 255
-            v.saturated_lanes |= mark >> 8
-            if not v.t0 <= n <= v.t1:
-                continue
-            for l in range(8):
-                v.missing[l] += (mark >> l) & 1
-    if v.missing_lanes:
-        v.flags |= NOT_FINITE
-    if v.saturated_lanes:
-        v.flags |= SATURATED
-
-
-cdef inline void put_row(double *row, const span_t *v, long start, int kind) noexcept nogil:
-    cdef int k
-    row[0], row[1], row[2], row[3] = v.t0 + start, v.t1 + start, v.cycles, v.flags
-    row[4], row[5] = v.missing_lanes, v.saturated_lanes
-    for k in range(3):
-        row[6 + k] = v.other[k]
-    row[17], row[18], row[19] = kind, v.unlocked, v.unlocked_span
-    for k in range(8):
-        row[9 + k] = v.missing[k]
-    for k in range(36):
-        row[20 + k] = v.sums[k]
-    for k in range(6):
-        row[56 + k] = v.umin[k] if v.umin[k] < INFINITY else NAN
-        row[62 + k] = v.umax[k] if v.umax[k] > -INFINITY else NAN
-        row[68 + k] = v.pinst[k] if v.pinst[k] > -INFINITY else NAN
-    row[74] = row[75] = 0.0
 
 
 cdef inline int into_window(const core_t *c, state_t *s, out_t *out, span_t *window, int kind) noexcept nogil:
@@ -147,9 +80,9 @@ cdef inline void close_cycle(const core_t *c, state_t *s, out_t *out) noexcept n
         other_reactive(c, s, &s.cycle)
     powers(c, &s.cycle, p, q, w)
     if not s.have_last:
-        account(c, s, &s.part.sums[8], s.part.t1 - s.part.t0, p, q, w)
+        enter(c, s, out, &s.part, p, q, w)
         clear(&s.part, s.part.t1)
-    account(c, s, &s.cycle.sums[8], s.cycle.t1 - s.cycle.t0, p, q, w)
+    enter(c, s, out, &s.cycle, p, q, w)
     for k in range(4):
         s.last_p[k], s.last_q[k], s.last_s[k] = p[k], q[k], w[k]
     s.have_last = 1
@@ -202,6 +135,12 @@ cdef inline void own_boundary(const core_t *c, state_t *s, out_t *out, int grid,
     if s.halves[grid] > 1:
         # the held period: the distance of edges would let an event move its own measure
         value = sqrt(max(s.half_sum[grid] + total, 0.0) * s.held / (2 * M_PI))
+        if s.blind:
+            # 5 % of nominal: what is less for so long is no slow voltage, but none
+            if value > 3.5 * c.dead:
+                s.loud = t
+            elif t - s.loud > 0.2 * c.rate:
+                s.blind = 0
         if s.blind or (flags | s.half_flags[grid]) & NOT_FINITE:
             value = NAN
         else:

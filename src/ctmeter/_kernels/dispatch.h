@@ -86,6 +86,7 @@ typedef struct {
     void (*demodulate)(const double *, long, long, int, const double *, const double *, double *, double *);
     void (*append)(const double *, const double *, long, long, long, float *, long);
     void (*resample)(const float *, long, double, double, int, const float *, float *, float *, float *);
+    void (*line_peak)(const float *, const float *, float *);
     void (*transform)(float *, float *, const float *);
     void (*bins)(const float *, const float *, int, const float *, const float *, float *, float *);
     void (*gains)(const double *, double, double, int, float *);
@@ -99,7 +100,7 @@ typedef struct {
 } kernels_t;
 
 #define TABLE(s, ...) {#s, sub_block_##s, add_blocks_##s, edge_weights_##s, edge_##s, edge_square_##s, decimate_##s, demodulate_##s, \
-    append_##s, resample_##s, transform_##s, bins_##s, gains_##s, bin_power_##s, groups_##s, whole_groups_##s, flicker_##s, __VA_ARGS__}
+    append_##s, resample_##s, line_peak_##s, transform_##s, bins_##s, gains_##s, bin_power_##s, groups_##s, whole_groups_##s, flicker_##s, __VA_ARGS__}
 static const kernels_t ALL_KERNELS[] = {
 #ifdef CTMETER_X86
     TABLE(avx512, convert_near_avx512, rows_i32_avx512, rows_f32_avx512, rows_f64_avx512,

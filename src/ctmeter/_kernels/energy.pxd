@@ -80,7 +80,6 @@ cdef inline void account(const core_t *c, state_t *st, const double *e, double n
     cdef int k
     cdef double turned, total = 0.0, total_p = 0.0, total_q = 0.0
     for k in range(3):
-        st.net[k] += e[k]
         if not c.currents[k] or not (c.voltages[k] or c.lanes.line):
             continue
         book(&st.energy[10 * (k + 1)], e[k], q[k] * n, s[k] * n, positive(p[k], s[k]), positive(q[k], s[k]))

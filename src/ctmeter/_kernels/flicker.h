@@ -27,6 +27,8 @@ typedef struct { /* of four voltages, or four differences; the first two are rin
     double squares[128][4], x[32][4], y[2 * FLICKER_SECTIONS][4], z[4], pinst[4];
     double fast[4], mean[4];      /* mean squares */
     double live[4], quiet[4];     /* outputs while alive; and since then */
+    long since[4];                /* output from which it was not settled, the last time that it was not */
+    int lost[4];                  /* 1: it was alive before samples of it went missing */
     double recent[FLICKER_RECENT][4]; /* instantaneous sensation, -1 while there is none */
     int grown;                    /* every slow mean is as long as it shall be */
     double counted[4];            /* from here on a gap changes nothing */
@@ -47,12 +49,29 @@ typedef struct {
 #define FLICKER_HOLD 1.0
 #define FLICKER_FORGET 60.0
 
-/* A voltage was dead so long that its return is a start. */
-static void forget_lane(flicker_bank_t *B, int l)
+/* Kept out of the way of what is done for every output. */
+#ifdef __GNUC__
+#define RARE __attribute__((noinline, cold))
+#else
+#define RARE
+#endif
+
+/* Nothing counts of what came so far. */
+static RARE void clear_lane(flicker_bank_t *B, int l)
 {
     for (int k = 0; k < 32; k++) B->x[k][l] = 0.0;
     for (int k = 0; k < 2 * FLICKER_SECTIONS; k++) B->y[k][l] = 0.0;
-    B->z[l] = B->pinst[l] = B->fast[l] = B->mean[l] = B->live[l] = 0.0;
+    B->z[l] = B->pinst[l] = B->fast[l] = B->mean[l] = B->live[l] = B->quiet[l] = 0.0;
+    B->grown = 0;
+}
+
+/* A voltage starts anew with output n, samples of it being missing (`lost`), or after it was dead for long.
+ * settled: outputs while alive from which it is. */
+static RARE void forget_lane(flicker_bank_t *B, int l, long n, double settled, int lost)
+{
+    if (B->live[l] >= settled) B->since[l] = n;
+    B->lost[l] = lost && (B->lost[l] || B->live[l] > 0.0);
+    clear_lane(B, l);
 }
 
 /* Outputs `first` to `last` into their classes; apart from making them, so that nothing waits for one before the next is begun. */
@@ -194,7 +213,7 @@ static void FN(flicker)(const flicker_t *F, flicker_bank_t *B, const double *rin
         }
         B->grown = 1;
         for (int l = 0; l < 3; l++) {
-            if (B->quiet[l] > FLICKER_FORGET * F->outputs && B->live[l] > 0.0) forget_lane(B, l);
+            if (B->quiet[l] > FLICKER_FORGET * F->outputs && B->live[l] > 0.0) forget_lane(B, l, n, FLICKER_SETTLE * F->outputs, 0);
             B->grown &= B->live[l] * F->level >= 1.0;
         }
     }

@@ -9,9 +9,11 @@ from libc.math cimport INFINITY, NAN, ceil
 from libc.string cimport memset
 
 from ctmeter._kernels.flicker_state cimport (
-    FLICKER_CLASSES, FLICKER_RECENT, FLICKER_SETTLE, FLICKER_TAPS, flicker_bank_t, flicker_state_t, flicker_t, short_term,
+    FLICKER_CLASSES, FLICKER_RECENT, FLICKER_SETTLE, FLICKER_TAPS, flicker_bank_t, flicker_state_t, flicker_t,
+    clear_lane, forget_lane, short_term,
 )
-from ctmeter._kernels.state cimport DEC_RING, INCOMPLETE, SETTLING, core_t, out_t, span_t, state_t
+from ctmeter._kernels.skew cimport REACH
+from ctmeter._kernels.state cimport DEC_RING, INCOMPLETE, SETTLING, STAGE, core_t, out_t, span_t, state_t
 
 cdef enum:
     PST_ROW = 8       # start of the interval, flags, Pst of L1 L2 L3 L12 L23 L31
@@ -77,12 +79,60 @@ cdef inline void close_interval(const core_t *c, state_t *s, out_t *out) noexcep
     f.tick += c.tick_period
 
 
+cdef inline long first_frame(const core_t *c, long n) noexcept nogil:
+    """The first frame that has a part in output n, its lanes' skew taken back."""
+    return n * c.flick.step * c.divide - c.lead - (REACH if c.skewed else 0)
+
+
+cdef inline int missing_in(const core_t *c, const state_t *s, long first, long last) noexcept nogil:
+    """Voltages, as bits, of which a sample is missing in the frames of outputs `first` to `last`, both within."""
+    cdef long n, end = (last * c.flick.step + c.flick.count + 3) * c.divide + c.lead + (REACH if c.skewed else 0) + 1
+    cdef int bits = 0
+    for n in range(max(first_frame(c, first), 0), min(end, s.frames)):
+        bits |= c.marks[n & c.mask]
+    if c.skewed:
+        # a lane that is moved in time was made of frames that still wait
+        for n in range(s.frames, min(end, s.staged)):
+            bits |= c.stage_marks[n & (STAGE - 1)]
+    return 7 if c.lanes.line and bits & 7 else bits & 7
+
+
+cdef inline void run_banks(const core_t *c, long first, long last) noexcept nogil:
+    cdef int k
+    for k in range(2):
+        if has_bank(c, k):
+            c.K.flicker(&c.flick, &c.flicker.bank[k], c.dec, DEC_RING - 1, k, first, last)
+
+
+cdef inline int lacks(const core_t *c, int bank, int l, int bits) noexcept nogil:
+    """Whether a voltage, or a line voltage, is made of one of which samples are missing."""
+    return has_bank(c, bank) and bits & (1 << l | (1 << (l + 1) % 3 if bank else 0))
+
+
+cdef inline void run_over_marks(const core_t *c, const state_t *s, long first, long last) noexcept nogil:
+    """Outputs that may stand near missing samples: one that these have a part in is neither counted nor remembered."""
+    cdef long n
+    cdef int bits, k
+    if not missing_in(c, s, first, last - 1):
+        run_banks(c, first, last)
+        return
+    for n in range(first, last):
+        bits = missing_in(c, s, n, n)
+        # before it, so that it is no sensation; after it, so that nothing follows from it
+        for k in range(6):
+            if lacks(c, k // 3, k % 3, bits):
+                forget_lane(&c.flicker.bank[k // 3], k % 3, n, FLICKER_SETTLE * c.flick.outputs, 1)
+        run_banks(c, n, n + 1)
+        for k in range(6):
+            if lacks(c, k // 3, k % 3, bits):
+                clear_lane(&c.flicker.bank[k // 3], k % 3)
+
+
 cdef inline void flicker_outputs(const core_t *c, state_t *s, out_t *out) noexcept nogil:
     """Every output for which the decimated frames are there."""
     cdef flicker_state_t *f = c.flicker
     cdef double until
     cdef long last
-    cdef int k
     if f == NULL:
         return
     while True:
@@ -91,13 +141,25 @@ cdef inline void flicker_outputs(const core_t *c, state_t *s, out_t *out) noexce
         until = ceil((f.tick - c.flick.first) / c.flick.stride)
         if until < last:
             last = max(<long>until, f.done)
-        for k in range(2):
-            if has_bank(c, k):
-                c.K.flicker(&c.flick, &f.bank[k], c.dec, DEC_RING - 1, k, f.done, last)
+        if s.last_mark >= 0 and last > f.done and s.last_mark >= first_frame(c, f.done):
+            run_over_marks(c, s, f.done, last)
+        else:
+            run_banks(c, f.done, last)
         f.done = max(last, f.done)
         if until > f.done:
             return
         close_interval(c, s, out)
+
+
+cdef inline int is_settling(const core_t *c, const flicker_bank_t *b, int l, long first, long last) noexcept nogil:
+    """Whether a voltage was not settled at one of the outputs `first` to `last`, of late; one that never lived does not settle."""
+    cdef double settled = b.live[l] - FLICKER_SETTLE * c.flick.outputs
+    if last <= b.since[l]:
+        return 0
+    if settled < 0.0:
+        return b.live[l] > 0.0 or b.lost[l]
+    # to an output, from the run's first sample on: that is not where output 0 stands
+    return first < c.flicker.done - settled - c.flick.first / c.flick.stride - 1.0
 
 
 cdef inline void flicker_of(const core_t *c, const state_t *s, span_t *v) noexcept nogil:
@@ -118,5 +180,5 @@ cdef inline void flicker_of(const core_t *c, const state_t *s, span_t *v) noexce
             v.pinst[k] = max(v.pinst[k], b.recent[n & (FLICKER_RECENT - 1)][k % 3])
         if v.pinst[k] < 0:
             v.pinst[k] = -INFINITY
-        elif b.live[k % 3] < FLICKER_SETTLE * c.flick.outputs:
+        if is_settling(c, b, k % 3, first, last):
             v.flags |= SETTLING

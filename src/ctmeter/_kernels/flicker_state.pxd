@@ -15,6 +15,8 @@ cdef extern from "_kernels/convert.h" nogil:
         double first, dead
     ctypedef struct flicker_bank_t:
         double live[4]
+        long since[4]
+        int lost[4]
         double recent[512][4]
         double counted[4]
         uint32_t classes[3][3840]
@@ -22,4 +24,6 @@ cdef extern from "_kernels/convert.h" nogil:
         long done
         double tick
         flicker_bank_t bank[2]
+    void clear_lane(flicker_bank_t *, int) noexcept
+    void forget_lane(flicker_bank_t *, int, long, double, int) noexcept
     double short_term(const uint32_t *, double) noexcept

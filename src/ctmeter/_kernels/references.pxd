@@ -128,7 +128,7 @@ cdef inline void learn(core_t *c, state_t *s, const double *m, const double *d, 
             s.off[k] = 0
             continue
         apart = wrapped(d[k] - common)
-        if measured and s.known[k] and fabs(apart) < 0.03:
+        if measured and s.known[k] and fabs(apart) < 0.04:
             nudge_angle(s, 1 + k, apart / 8)
             s.amp[k] += (m[k] - s.amp[k]) / 8
             s.off[k] = 0

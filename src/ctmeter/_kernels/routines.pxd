@@ -25,6 +25,7 @@ cdef extern from "_kernels/convert.h" nogil:
         void (*demodulate)(const double *, long, long, int, const double *, const double *, double *, double *) noexcept nogil
         void (*append)(const double *, const double *, long, long, long, float *, long) noexcept nogil
         void (*resample)(const float *, long, double, double, int, const float *, float *, float *, float *) noexcept nogil
+        void (*line_peak)(const float *, const float *, float *) noexcept nogil
         void (*transform)(float *, float *, const float *) noexcept nogil
         void (*bins)(const float *, const float *, int, const float *, const float *, float *, float *) noexcept nogil
         void (*gains)(const double *, double, double, int, float *) noexcept nogil

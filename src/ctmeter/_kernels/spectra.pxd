@@ -52,6 +52,7 @@ cdef inline void spectrum(const core_t *c, state_t *s, out_t *out, const span_t 
     cdef long size = 8 * c.spectrum_rows
     cdef float *row = out.spectra + size * out.n_spectra
     cdef float peak[8]
+    cdef float line_peak[8]
     out.n_spectra += 1
     if kernel < 0 or length > c.float_mask - 2 * c.longest_taps or v.cycles != per:
         for k in range(size):
@@ -62,6 +63,8 @@ cdef inline void spectrum(const core_t *c, state_t *s, out_t *out, const span_t 
     count = min(per * 51, <int>(0.46 * length))
     top = max(top, 0)
     c.K.resample(c.floats, c.float_mask, v.t0, length / POINTS_FFT, c.kernel_taps[kernel], c.kernel_table[kernel], c.fft_re, c.fft_im, peak)
+    if c.lines:
+        c.K.line_peak(c.fft_re, c.fft_im, line_peak)
     c.K.transform(c.fft_re, c.fft_im, c.twiddles)
     # a bin's amplitude over the root of two, of the sum of the points
     c.K.gains(c.kernel_droop + 8 * kernel, length, 0.70710678118654752440 / POINTS_FFT, count, c.gain)
@@ -81,5 +84,6 @@ cdef inline void spectrum(const core_t *c, state_t *s, out_t *out, const span_t 
         line_differences(c.bins_im, count)
         c.K.bin_power(c.bins_re, c.bins_im, count, c.power)
         c.K.groups(c.power, per, top, nearest, row + size // 2)
+        memcpy(row + size // 2 + 8 * SPECTRUM_PEAK, line_peak, 32)
         if c.want_groups:
             c.K.whole_groups(c.power, per, top, row + size // 2 + 8 * SPECTRUM)

@@ -121,6 +121,25 @@ static void FN(resample)(const float *ring, long mask, double start, double step
     EACH_PART *(FN(vf) *)(peak + VF * part) = top[part];
 }
 
+/* Largest magnitudes of u1 - u2, u2 - u3, u3 - u1 among the points. */
+static void FN(line_peak)(const float *re, const float *im, float *peak)
+{
+    typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
+    typedef int places __attribute__((vector_size(16)));
+    four high[2] = {{0}}, low[2] = {{0}};
+    for (int n = 0; n < 4 * POINTS_FFT; n += 8)
+        for (int k = 0; k < 2; k++) {
+            const four u = *(const four *)((k ? im : re) + n), d = u - __builtin_shuffle(u, (places){1, 2, 0, 3});
+#if VW > 2
+            high[k] = (four)_mm_max_ps((__m128)d, (__m128)high[k]), low[k] = (four)_mm_min_ps((__m128)d, (__m128)low[k]);
+#else
+            const places more = d > high[k], less = d < low[k];
+            high[k] = (four)(((places)d & more) | ((places)high[k] & ~more)), low[k] = (four)(((places)d & less) | ((places)low[k] & ~less));
+#endif
+        }
+    for (int l = 0; l < 8; l++) peak[l] = l < 3 ? fmaxf(fmaxf(high[0][l], high[1][l]), -fminf(low[0][l], low[1][l])) : 0.0f;
+}
+
 /* Four-point transform of x[0], x[s], x[2 s], x[3 s], in place. */
 static inline __attribute__((always_inline)) void FN(four)(FN(vf) *r, FN(vf) *i, int s)
 {

@@ -16,6 +16,7 @@ cdef enum:
     GRIDS = 7         # common, L1 L2 L3, L12 L23 L31
     # t0 t1 cycles flags missing_lanes saturated_lanes other[3] missing[8] kind unlocked unlocked_span sums[36] umin[6] umax[6] pinst[6] -[2]
     ROW = 76          # values of a row
+    ENERGY_ROW = 118  # values of a row of registers: a row, its start and end, energy[40]
     SYNC_ROW = 20     # values of a synchrophasor: t, rad per frame, its change per frame, flags, re[8], im[8]
     GROUP = 15        # windows of a 150/180-cycle interval
 
@@ -63,6 +64,12 @@ ctypedef struct core_t:
     double tick_period          # samples between two resynchronisations
     double sync_period          # samples between two synchrophasors, 0 for none
     double f_period             # samples of an interval of frequency
+    double energy_period        # samples between two ticks of the meter's clock, 0 for none
+    double creep, begin         # W below which registers stop, and from which they start again
+    int pulses                  # streams of pulses
+    int pulse_register[8]       # of each: its place in the first ten of `energy`
+    double pulse_quantum[8]     # energy of one pulse, in W times samples
+    double pulse_carry[8]       # energy since the last pulse before the run began
     double *U                   # rings
     double *I
     double *sub
@@ -120,8 +127,11 @@ ctypedef struct out_t:          # completed rows; the capacity is seen to before
     double *phasors             # SYNC_ROW values each
     double *frequencies         # start of the interval, cycles, their samples, flags
     double *psts                # start of the interval, flags, Pst of L1 L2 L3 L12 L23 L31
+    double *energies            # ENERGY_ROW values each
+    double *pulses              # stream, time
     float *spectra              # rows of 8 lanes, spectrum_rows for each window
-    long n_windows, n_cycles, n_halves, n_spectra, n_frequencies, n_phasors, n_psts
+    long n_windows, n_cycles, n_halves, n_spectra, n_frequencies, n_phasors, n_psts, n_energies, n_pulses
+    long pulse_room             # pulses that can be kept until they are taken
 
 ctypedef struct state_t:
     long start                  # sample number of frame 0 of this run
@@ -154,6 +164,7 @@ ctypedef struct state_t:
     int trust                   # hops in a row that it was
     int lost                    # 1: it has not been for long
     double floor                # amplitude that a reference must exceed in this run
+    double loud                 # frame at which it was last more than next to nothing
     int blind                   # 1: it never was in this run, and what is there is no mains voltage: no Urms(1/2)
     int known[3]
     double theta[7]             # phase of each grid against the common one
@@ -198,7 +209,13 @@ ctypedef struct state_t:
     double last_s[4]
     int have_last
     double energy[40]           # total, L1, L2, L3: A+ A- R+ R- R1 R2 R3 R4 E+ E-, in W times samples
-    double net[3]
+    span_t second               # cycles since the last tick of the meter's clock
+    double energy_tick          # frame of the next tick
+    double energy_from          # frame at which the row begun started
+    int running                 # 1: registers have started, and not stopped since
+    double withheld             # active energy not booked because of that, in W times samples
+    long pulse_count[8]
+    long pulse_lost[8]          # of them, those for which there was no room
     long integrated
     long blank                  # frames of which every lane is missing
     long missing_count[8]

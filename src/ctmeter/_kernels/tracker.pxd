@@ -86,6 +86,18 @@ cdef inline void demodulated(const core_t *c, const state_t *s, double *re, doub
         m[k] = sqrt(re[k] * re[k] + im[k] * im[k])
 
 
+cdef inline int missing_lanes(const core_t *c, const state_t *s) noexcept nogil:
+    """References of which samples are missing where the kernel stands, as bits: what stands for them moves the phasor."""
+    cdef long n, first = (s.hop - s.half) * c.divide - c.lead, last = min((s.hop + s.half) * c.divide + c.lead, s.frames - 1)
+    cdef int lanes = 0
+    if s.last_mark < first:
+        return 0
+    for n in range(max(first, 0), last + 1):
+        lanes |= c.marks[n & c.mask]
+    lanes &= 7
+    return 7 if c.lanes.line and lanes else lanes
+
+
 cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
     """Demodulate around the hop and add its point to the phase."""
     cdef double re[4]
@@ -93,11 +105,14 @@ cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
     cdef double m[3]
     cdef double d[3]
     cdef int live[3]
-    cdef int k, now, last, count
+    cdef int k, now, last, count, lost = missing_lanes(c, s)
     cdef double t = <double>s.hop * c.divide, pred, pc, ps, x = 0.0, y = 0.0, zx, zy, gate, common = 0.0
     demodulated(c, s, re, im, m)
     now = <int>(s.hops % POINTS)
     s.point_t[now] = t
+    for k in range(3):
+        if (lost >> k) & 1:
+            m[k] = 0.0
     if s.hops == 0:
         first_hop(c, s, re, im, m)
         for k in range(3):
@@ -117,7 +132,7 @@ cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
         gate = agreed(s, d, live, count)
         count = 0
         for k in range(3):
-            if live[k] == 1 and s.known[k] and fabs(wrapped(d[k] - gate)) < 0.03:
+            if live[k] == 1 and s.known[k] and fabs(wrapped(d[k] - gate)) < 0.04:
                 x += re[k]
                 y += im[k]
                 count += 1
@@ -139,6 +154,7 @@ cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
     s.fly = 0 if count else s.fly + 1
     learn(c, s, m, d, live, common, count > 0, t - s.point_t[last])
     for k in range(3):
-        s.last_amp[k] = m[k]
+        if not (lost >> k) & 1:
+            s.last_amp[k] = m[k]
     keep_angles(s, now)
     recentre(c, s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +79,7 @@ def _one(file: str, place: Path, common: Common) -> dict[str, Result]:
     from ..pipeline import measure as run
     from ..pipeline import measure_points
     from ..pipeline.run import Layers
+    from ..reports.page import available
 
     keywords = common.measuring()
     layers = Layers(common.config, common.overrides, common.environment)
@@ -89,7 +89,7 @@ def _one(file: str, place: Path, common: Common) -> dict[str, Result]:
             results = measure_points(file, out=place, progress=progress, **keywords)
         else:
             results = {"": run(file, out=place, progress=progress, **keywords)}
-    if importlib.util.find_spec("matplotlib") is not None:
+    if available():
         for result in results.values():
             if result.path is not None:
                 result.report(result.path / "report.html")

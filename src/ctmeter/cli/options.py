@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +19,9 @@ import click
 from ..errors import SettingsError
 from ..settings import from_environment, names, parse_map, read_toml
 
-__all__ = ["Common", "echo_json", "output_options", "progress_bar", "settings_options", "verbosity"]
+__all__ = [
+    "Common", "assignments", "echo_json", "output_options", "progress_bar", "reading_options", "settings_options", "store_options", "verbosity",
+]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,9 +38,32 @@ _TOML: dict[str, tuple[str, tuple[type, ...], str]] = {
     "json": ("json_", (bool,), "true or false"),
     "quiet": ("quiet", (bool,), "true or false"),
     "verbose": ("verbose", (int, bool), "a number"),
+    "start": ("start", (str, dt.datetime), "a time or next"),
+    "events": ("events", (str,), "a path"),
+    "list": ("list_", (str,), "auto, manual or backup"),
+    "which": ("which", (str,), "the name of a logger"),
+    "stream": ("stream", (str,), "the name of a pulse train"),
+    "csv": ("csv", (bool,), "true or false"),
+    "telegram": ("telegram", (bool,), "true or false"),
+    "parquet": ("parquet", (str,), "a path"),
+    "table": ("table", (list,), "a list of texts such as 10min=week.csv"),
+    "edition": ("edition", (str,), "a text"),
+    "level": ("level", (str,), "a text"),
+    "limits": ("limits", (str,), "a path"),
+    "island": ("island", (bool,), "true or false"),
+    "only": ("only", (str,), "names joined by commas"),
+    "sliding": ("sliding", (bool,), "true or false"),
+    "step": ("step", (int, float), "a number of hours"),
+    "stamp": ("stamp", (str,), '"start" or "end"'),
+    "pdf": ("pdf", (str,), "a path"),
+    "timezone": ("timezone", (str,), "the name of a time zone"),
+    "fail_on_violation": ("fail_on_violation", (bool,), "true or false"),
 }
 #: Variables that are no settings: the other options, and what tests, builds and completion use.
-_VARIABLES = {*(name.upper() for name in (*_SETTINGS, *_TOML)), "CONFIG", "MAP", "RECORDINGS", "DEBUG", "COMPLETE"}
+_VARIABLES = {
+    *(name.upper() for name in (*_SETTINGS, *_TOML)), "CONFIG", "MAP", "RECORDINGS", "DEBUG", "COMPLETE",
+    "METER_CONFIG", "TYPE", "CODES", "AT", "REASON", "ARCHIVE_OLD", "EVERY", "ALL", "PAGE", "SECONDS", "VALUES",
+}  # fmt: skip
 
 
 def _add(command: F, options: list[Callable[[Any], Any]]) -> F:
@@ -63,23 +88,41 @@ def output_options(command: F) -> F:
     )
 
 
+_CONFIG = _option("--config", env="CONFIG", metavar="TOML", help="Settings file; what is on the command line or in CTMETER_* wins.")
+_FN = _option("--fn", env="FN", type=float, metavar="HZ", help="Nominal frequency, 50 or 60.")
+_CT = _option("--ct", env="CT", metavar="RATIO", help="Current transformer, for instance 200/5.")
+_VT = _option("--vt", env="VT", metavar="RATIO", help="Voltage transformer, for instance 10000/100.")
+_MAP = _option("--map", "map_", env="MAP", metavar="U_L1=VA,...", help="Which channel plays which part; a minus turns it round.")
+_RATE = _option("--rate", env="RATE", type=float, metavar="HZ", help="Sample rate, where the file's cannot be believed.")
+
+
+def reading_options(command: F) -> F:
+    """The options that say how to read a recording."""
+    return _add(command, [_CONFIG, _FN, _CT, _VT, _MAP, _RATE])
+
+
 def settings_options(command: F) -> F:
     """The common options that say how to read and measure."""
     options = [
-        _option("--config", env="CONFIG", metavar="TOML", help="Settings file; what is on the command line or in CTMETER_* wins."),
+        _CONFIG,
         _option("--un", env="UN", type=float, metavar="V", help="Nominal voltage, phase-to-neutral (3P3W: line-to-line)."),
-        _option("--fn", env="FN", type=float, metavar="HZ", help="Nominal frequency, 50 or 60."),
+        _FN,
         _option("--wiring", env="WIRING", metavar="3P4W|3P3W|1P2W", help="How the meter is connected."),
-        _option("--ct", env="CT", metavar="RATIO", help="Current transformer, for instance 200/5."),
-        _option("--vt", env="VT", metavar="RATIO", help="Voltage transformer, for instance 10000/100."),
+        _CT,
+        _VT,
         _option("--side", env="SIDE", metavar="SIDE", help="as-recorded, primary or secondary: where values come out."),
-        _option("--map", "map_", env="MAP", metavar="U_L1=VA,...", help="Which channel plays which part; a minus turns it round."),
-        _option("--rate", env="RATE", type=float, metavar="HZ", help="Sample rate, where the file's cannot be believed."),
+        _MAP,
+        _RATE,
         _option("--from", "from_", env="FROM", metavar="TIME", help="First instant: seconds from the start, or ISO 8601."),
         _option("--to", env="TO", metavar="TIME", help="Where to stop: seconds from the start, or ISO 8601."),
         click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any other setting; `ctmeter config show` lists them."),
     ]
     return _add(command, options)
+
+
+def store_options(command: F) -> F:
+    """The options of commands that look at a meter's store."""
+    return output_options(_add(command, [_CONFIG]))
 
 
 def verbosity(quiet: bool, verbose: int) -> None:
@@ -110,6 +153,8 @@ class Common:
         Settings of the environment.
     rate, limits, output, force, hash_, json_, quiet, verbose
         The options.
+    options : dict
+        All options of the command by the name of their parameter.
     """
 
     config: str | None
@@ -123,6 +168,7 @@ class Common:
     json_: bool = False
     quiet: bool = False
     verbose: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, ctx: click.Context) -> Common:
@@ -150,8 +196,9 @@ class Common:
         if not given.get("quiet"):
             _unknown_variables()
         limits = (given.get("from_"), given.get("to"))
+        window = limits if any(v is not None for v in limits) else None
         simple = {k: given[k] for k in ("rate", "output", "force", "hash_", "json_", "quiet", "verbose") if given.get(k) is not None}
-        return cls(given.get("config"), overrides, environment, limits=limits if any(v is not None for v in limits) else None, **simple)
+        return cls(given.get("config"), overrides, environment, limits=window, options=given, **simple)
 
     def measuring(self) -> dict[str, Any]:
         """Keywords for `pipeline.measure`."""
@@ -199,6 +246,41 @@ def _assigned(assignments: tuple[str, ...]) -> dict[str, Any]:
     known = from_environment({f"CTMETER_{name.upper()}": value for name, value in values.items()})
     # names that are no settings go through as they are, to be reported with everything else
     return {name: known.get(name, value) for name, value in values.items()}
+
+
+def assignments(texts: tuple[str, ...], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """NAME=VALUE words as values of the kinds that `defaults` has: texts as they stand, lists with commas, else TOML.
+
+    Raises
+    ------
+    SettingsError
+        A word without "=", or a name given twice.
+    """
+    import tomllib
+
+    values: dict[str, Any] = {}
+    faults = []
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name:
+            faults.append(f"{text}: expected NAME=VALUE")
+            continue
+        if name in values:
+            faults.append(f"{name}: is given twice")
+        default = defaults.get(name)
+        try:
+            values[name] = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            values[name] = value
+        if isinstance(default, str) and not (isinstance(values[name], str) or (name == "profile_depth" and value.isdigit())):
+            values[name] = value
+        elif isinstance(default, list) and not isinstance(values[name], list):
+            values[name] = [part.strip() for part in value.split(",") if part.strip()]
+        elif default is None and value in ("", "none"):
+            values[name] = None
+    if faults:
+        raise SettingsError(faults)
+    return values
 
 
 def echo_json(result: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ _DETECT, _GIVE_UP = 0.5, 10.0
 _HOLD = 1.0
 #: A longer gap is a mistake, s: a century.
 _LONGEST_GAP = 100 * 365.25 * 86_400.0
-_VERSION = 3
+_VERSION = 4
 _BLIND = "a voltage without a fundamental at the start: no Urms(1/2) and no events until one is found"
 #: What snapshots begin with, before the digest of the rest.
 _MAGIC = b"ctmeter snapshot\n"
@@ -187,6 +187,8 @@ class Analyzer:
             self._collector.keep_frames(item, self._channels, self._rate)
             self._frames += len(item)
             self._segment_frames += len(item)
+            if not len(item) and self._engine is None:
+                return self._collector.note(0)
         lasting = isinstance(block, Block)
         if not lasting and isinstance(item, np.ndarray) and (self._engine is None or self._held is not None):
             # a caller may use the memory of its block again

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import measurements
 from ..recording import Channel, Recording
 
-__all__ = ["SCHEMA_VERSION", "describe", "iso", "plain", "program"]
+__all__ = ["SCHEMA_VERSION", "describe", "digest_of", "files_of", "iso", "plain", "program"]
 
 #: Of every JSON result.
 SCHEMA_VERSION = 1
@@ -30,14 +31,8 @@ def program() -> dict[str, str]:
 
 
 def iso(ns: int | None) -> str | None:
-    """ISO 8601 text of a time in ns since 1970-01-01 UTC, to the ns where it has them."""
-    if ns is None:
-        return None
-    text = str(np.datetime64(int(ns), "ns"))
-    head, _, digits = text.partition(".")
-    digits = digits.rstrip("0")
-    digits = digits.ljust(3 * math.ceil(len(digits) / 3), "0")
-    return f"{head}.{digits}Z" if digits else f"{head}Z"
+    """ISO 8601 text of a time in ns since 1970-01-01 UTC, to the ns where it has them; None stays None."""
+    return None if ns is None else measurements.iso(ns)
 
 
 def plain(value: Any) -> Any:
@@ -81,8 +76,11 @@ def _small(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str, np.generic))
 
 
-def _files(path: Path) -> list[Path]:
-    """The file and, for a pair of COMTRADE, its data file."""
+def files_of(recording: Recording) -> list[Path]:
+    """The file and, for a pair of COMTRADE, its data file; none where it is no file."""
+    path = None if recording.path is None else Path(recording.path)
+    if path is None or not path.is_file():
+        return []
     if path.suffix.lower() != ".cfg":
         return [path]
     try:
@@ -90,6 +88,16 @@ def _files(path: Path) -> list[Path]:
     except OSError:
         beside = []
     return [path, *sorted(beside)]
+
+
+def digest_of(files: Sequence[Path]) -> str:
+    """SHA-256, in hexadecimal, of files one after the other."""
+    digest = hashlib.sha256()
+    for f in files:
+        with f.open("rb") as stream:
+            while data := stream.read(1 << 20):
+                digest.update(data)
+    return digest.hexdigest()
 
 
 def describe(recording: Recording, *, sha256: bool = False, channels: Sequence[Channel] | None = None) -> dict[str, Any]:
@@ -105,7 +113,7 @@ def describe(recording: Recording, *, sha256: bool = False, channels: Sequence[C
     """
     start = recording.start_ns
     path = recording.path
-    files = _files(Path(path)) if path is not None and Path(path).is_file() else []
+    files = files_of(recording)
     result: dict[str, Any] = {
         "source": None if path is None else os.fspath(path),
         "size": sum(f.stat().st_size for f in files) if files else None,
@@ -128,11 +136,6 @@ def describe(recording: Recording, *, sha256: bool = False, channels: Sequence[C
         "metadata": {k: v for k, v in recording.metadata.items() if _small(v)},
     }
     if sha256 and files:
-        digest = hashlib.sha256()
-        for f in files:
-            with f.open("rb") as stream:
-                while data := stream.read(1 << 20):
-                    digest.update(data)
-        result["sha256"] = digest.hexdigest()
+        result["sha256"] = digest_of(files)
     cleaned: dict[str, Any] = plain(result)
     return cleaned

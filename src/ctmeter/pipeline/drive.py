@@ -5,14 +5,14 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
 from ..errors import InputError
 from ..recording import Block, Gap, Recording, Segment, Timebase
-from .analyzer import Analyzer
 
-__all__ = ["Progress", "drive"]
+__all__ = ["Consumer", "Progress", "drive"]
 
 Progress = Callable[[float], None]
 
@@ -21,13 +21,23 @@ _BLOCK_BYTES = 4 << 20
 _SAME_RATE, _JOIN = 1e-9, 0.05
 
 
-def drive(recording: Recording, analyzer: Analyzer, limits: tuple[float | None, float | None], progress: Progress | None = None) -> int:
-    """Feed a recording to an analyzer.
+class Consumer(Protocol):
+    """What can be driven: an `Analyzer`, or something else that measures."""
+
+    def feed(self, block: Block | Gap) -> object:
+        """Take some more samples, or note that they are missing."""
+
+    def next_segment(self, sample_rate: float, start: int | None = None, *, elapsed_ns: int | None = None) -> None:
+        """Go on at another rate or after a jump of the clock."""
+
+
+def drive(recording: Recording, analyzer: Consumer, limits: tuple[float | None, float | None], progress: Progress | None = None) -> int:
+    """Feed a recording to an analyzer, or another consumer.
 
     Parameters
     ----------
     recording : Recording
-    analyzer : Analyzer
+    analyzer : Consumer
     limits : tuple of float or None
         Seconds from the start of the recording.
     progress : callable, optional
@@ -52,7 +62,7 @@ def drive(recording: Recording, analyzer: Analyzer, limits: tuple[float | None, 
 
 
 class _Driver:
-    def __init__(self, recording: Recording, analyzer: Analyzer, limits: tuple[float | None, float | None], progress: Progress | None) -> None:
+    def __init__(self, recording: Recording, analyzer: Consumer, limits: tuple[float | None, float | None], progress: Progress | None) -> None:
         self._recording, self._analyzer, self._progress = recording, analyzer, progress
         self._low, self._high = limits[0] or 0.0, np.inf if limits[1] is None else limits[1]
         self._duration = max(recording.duration, 1e-9)

@@ -14,7 +14,7 @@ from ..measurements import Columns, event_table, record_batch, schema
 from ..quantity import TABLES
 from ..recording import Recording
 from ..settings import Settings
-from ..store.results import SNIPPETS, Sink, Tables, read_summary, write_text
+from ..store.results import SNIPPETS, Sink, Tables, read_summary
 from .snippets import write_snippet
 
 if TYPE_CHECKING:
@@ -171,17 +171,45 @@ class Result:
 
             pq.write_table(pa.table({name: pa.array(values) for name, values in self.extract.items()}), place / SNIPPETS / _EXTRACT)
 
-    def report(self, path: str | os.PathLike[str]) -> Path:
-        """Write one self-contained HTML page; with pictures where matplotlib is installed.
+    def snippet(self, name: str) -> Recording | None:
+        """The waveform of that name where it is in memory; None where it is in the directory or nowhere."""
+        return self._snippets.get(name)
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        pdf: str | os.PathLike[str] | None = None,
+        edition: str | None = None,
+        level: str | None = None,
+        limits: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        island: bool = False,
+        timezone: str | None = None,
+    ) -> Path:
+        """Write the report: one HTML file that needs nothing else.
+
+        Parameters
+        ----------
+        path : path
+            Of the HTML.
+        pdf : path, optional
+            Write the same as PDF too.
+        edition, level, limits, island
+            Of the assessment by EN 50160, as `en50160.assess` takes them.
+        timezone : str, optional
+            Of local times, for instance "Europe/Vienna"; that of the machine where not given.
 
         Raises
         ------
+        SettingsError
+            A package that the report needs is not installed, or unusable limits.
         StoreError
             It cannot be written.
         """
-        from ..reports.html import report_page
+        from .reporting import material_of, write_report, zone_of
 
-        return write_text(path, report_page(self.summary, self.tables, self.extract))
+        material = material_of([self], edition=edition, level=level, limits=limits, island=island, zone=zone_of(timezone))
+        return write_report(material, path, pdf)
 
 
 def load(directory: str | os.PathLike[str]) -> Result:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from .._aggregate_rules import ANGLES, parts_of
 from ..measurements import LABELS, Columns
-from ..power import power_sets
-from ..quantity import QUANTITIES, Flag, Rule, columns
+from ..quantity import Flag, Rule, columns
 
 __all__ = ["Buffer", "Statistics", "intake", "pack", "unpack"]
 
@@ -126,8 +126,11 @@ class Statistics:
     def __init__(self, extras: frozenset[str] = frozenset()) -> None:
         known = [c for c in columns("basic", False, extras) if c.dtype == "f8" and c.name != "duration"]
         self._rule = {c.name: c.rule for c in known}
+        self._ratio = {c.name: c.ratio for c in known if c.ratio}
         self._extremes = {c.name for c in known if c.quantity.extremes}
         self.rows = 0
+        #: Rows of which `f` is null.
+        self.without_frequency = 0
         #: Length of the rows together, s.
         self.seconds = 0.0
         self.flags: dict[str, int] = {}
@@ -146,6 +149,8 @@ class Statistics:
                 count = int(np.count_nonzero(rows["flags"] & np.uint32(flag)))
                 if count:
                     self.flags[flag.label] = self.flags.get(flag.label, 0) + count
+        if "f" in rows:
+            self.without_frequency += int(np.count_nonzero(np.isnan(rows["f"])))
         for name, rule in self._rule.items():
             values = rows.get(name)
             if values is None:
@@ -180,15 +185,10 @@ class Statistics:
 
     def _add_fundamental(self, rows: Columns, weight: np.ndarray) -> None:
         """Phasors."""
-        for kind in "UI":
-            for q in QUANTITIES:
-                if q.name != f"{kind}1":
-                    continue
-                for p in q.phases:
-                    size, angle = rows.get(f"{kind}1_{p}"), rows.get(f"phi_{kind}_{p}")
-                    if size is not None and angle is not None:
-                        self._add(f"{kind}1_{p}.re", size * np.cos(np.radians(angle)), weight)
-                        self._add(f"{kind}1_{p}.im", size * np.sin(np.radians(angle)), weight)
+        for name, angle in ANGLES.items():
+            if name in rows and angle in rows:
+                for part, values in zip(("re", "im", "abs"), (*parts_of(rows[name], rows[angle]), rows[name]), strict=True):
+                    self._add(f"{name}.{part}", values, weight)
 
     def _mean(self, name: str) -> float | None:
         total, weight = self._sum.get(name, (0.0, 0.0))
@@ -200,7 +200,6 @@ class Statistics:
         for name, rule in self._rule.items():
             value: float | None = None
             kind, _, phase = name.rpartition("_") if "_" in name else (name, "", "")
-            tail = f"_{phase}" if phase else ""
             if rule is Rule.MEAN:
                 value = self._mean(name)
             elif rule is Rule.RMS:
@@ -211,25 +210,29 @@ class Statistics:
             elif rule is Rule.MAX:
                 value = self._high.get(name, [None])[0]
             elif rule is Rule.RATIO:
-                p, s = self._mean(f"P{tail}"), self._mean(f"S{tail}")
-                value = p / s if p is not None and s else None
+                above, below = map(self._mean, self._ratio[name])
+                value = above / below if above is not None and below else None
             elif rule is Rule.DISPLACEMENT:
                 value = self._displacement(phase)
             elif rule in (Rule.PHASOR_MAGNITUDE, Rule.PHASOR_ANGLE):
                 value = self._phasor(f"{kind.removeprefix('phi_')[0]}1_{phase}", rule)
             result[name] = value
-        if Rule.DERIVED in self._rule.values():
-            sets = power_sets({name: np.array([value]) for name, value in result.items() if value is not None})
-            result |= {name: float(value[0]) if np.isfinite(value[0]) else None for name, value in sets.items()}
         return result
 
     def _phasor(self, key: str, rule: Rule) -> float | None:
         re, im = self._mean(f"{key}.re"), self._mean(f"{key}.im")
         if re is None or im is None:
             return None
-        return float(np.hypot(re, im)) if rule is Rule.PHASOR_MAGNITUDE else float(np.degrees(np.arctan2(im, re)))
+        size = float(np.hypot(re, im))
+        if rule is Rule.PHASOR_ANGLE:
+            return float(np.degrees(np.arctan2(im, re))) if size > 0 else None
+        # without any angle the magnitude is a plain mean
+        return size if size > 0 else self._mean(f"{key}.abs")
 
     def _displacement(self, phase: str) -> float | None:
+        if self.rows and self.without_frequency == self.rows:
+            # powers of the fundamental are rounding
+            return None
         if phase:
             p, s = self._mean(f"P1_{phase}"), self._mean(f"S1_{phase}")
         else:
@@ -248,12 +251,14 @@ class Statistics:
 
     def state(self) -> dict[str, Any]:
         """Everything, as plain values."""
-        return {"rows": self.rows, "seconds": self.seconds, "flags": self.flags, "sum": self._sum, "low": self._low, "high": self._high}
+        counts = {"rows": self.rows, "without_frequency": self.without_frequency, "seconds": self.seconds, "flags": self.flags}
+        return {**counts, "sum": self._sum, "low": self._low, "high": self._high}
 
     @classmethod
     def of(cls, state: Mapping[str, Any], extras: frozenset[str] = frozenset()) -> Statistics:
         """The inverse of `state`."""
         made = cls(extras)
-        made.rows, made.seconds, made.flags = state["rows"], state["seconds"], dict(state["flags"])
+        made.rows, made.without_frequency = state["rows"], state["without_frequency"]
+        made.seconds, made.flags = state["seconds"], dict(state["flags"])
         made._sum, made._low, made._high = ({k: list(v) for k, v in state[part].items()} for part in ("sum", "low", "high"))
         return made

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..quantity import Flag, energy_keys
+from ..quantity import energy_keys
 from ..recording import Wiring
 from ..reports.units import si
 from ..settings import Settings
@@ -87,11 +87,13 @@ def without_nominal(mean: Mapping[str, float | None], wiring: Wiring) -> str:
     return text
 
 
-def _no_fundamental(statistics: Statistics, f: float | None) -> str:
-    """What is said where there are windows, but in none or not most of them a frequency."""
+def _no_fundamental(statistics: Statistics, f: float | None, seconds: float, nominal: float) -> str:
+    """What is said where there is no frequency in a recording of so many seconds, or not in most of its windows."""
+    if f is None and 0 < seconds < 2 / nominal:
+        return f"too short for a frequency: {si(seconds, 's', 3)}, less than two cycles of {nominal:g} Hz"
     if not statistics.rows:
         return ""
-    share = statistics.flags.get(Flag.NO_LOCK.label, 0) / statistics.rows
+    share = statistics.without_frequency / statistics.rows
     if share >= 1 or f is None:
         return "no fundamental was found between 12 and 130 Hz: a wrong sample rate or time column? (--rate)"
     if share > 1 - _WHOLE:
@@ -182,7 +184,8 @@ def summarise(
     """
     mean, found = statistics.mean(), statistics.extremes()
     warnings = [*notes, *_doubts(settings, mean, wiring, notes), *_not_numbers(energy, mean, found)]
-    warnings += filter(None, (_no_fundamental(statistics, mean.get("f")), _covered(statistics, quality) if source_table == "basic" else ""))
+    nothing = _no_fundamental(statistics, mean.get("f"), recording["duration_s"], settings.nominal_frequency or MAINS[0])
+    warnings += filter(None, (nothing, _covered(statistics, quality) if source_table == "basic" else ""))
     not_measured = _left_out(settings, mean)
     if settings.nominal_voltage is None:
         warnings.append(without_nominal(mean, wiring))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -229,14 +229,16 @@ def _said(metadata: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def print_events(events: list[Mapping[str, Any]], out: Console) -> None:
-    """Print a table of events."""
+def print_events(events: Sequence[Mapping[str, Any]], out: Console) -> None:
+    """Print a table of events; `share`, `cell`, `itic` and `semi_f47` where they have been looked up."""
     if not events:
         out.print("no events")
         return
-    table = _table("start", "type", "phases", "duration", "voltage")
+    table = _table("start", "type", "phases", "duration", "voltage", "", "cell", "ITIC", "SEMI F47")
     for e in events:
         voltage = next((e[k] for k in ("U_residual", "U_max", "dU_max") if e.get(k) is not None), None)
         length = "open" if e.get("duration") is None else duration(e["duration"])
-        table.add_row(str(e.get("t")), str(e.get("type")), " ".join(e.get("phases") or ()), length, si(voltage, "V"))
+        share = "" if e.get("share") is None else f"{e['share']:.1f} %"
+        words = (str(e.get("t")), str(e.get("type")), " ".join(e.get("phases") or ()))
+        table.add_row(*(_text(w) for w in words), length, si(voltage, "V"), share, *(e.get(k) or "" for k in ("cell", "itic", "semi_f47")))
     _print_table(out, table)

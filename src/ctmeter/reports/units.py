@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["duration", "number", "si"]
+__all__ = ["duration", "number", "prefix", "si"]
 
 _PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 #: Units that take no prefix.
@@ -73,3 +73,19 @@ def duration(seconds: float) -> str:
     if rest >= 0.05:
         parts.append(f"{rest:.3g} s")
     return " ".join(parts[:3])
+
+
+def prefix(largest: float, unit: str) -> tuple[float, str]:
+    """What to divide values by for an axis that reaches to `largest`, and the unit they then have.
+
+    Examples
+    --------
+    >>> prefix(253.0, "V"), prefix(158771.0, "V"), prefix(0.02, "Hz"), prefix(2.0, "1")
+    ((1.0, 'V'), (1000.0, 'kV'), (1.0, 'Hz'), (1.0, ''))
+    """
+    if unit in _BARE or not math.isfinite(largest) or largest <= 0:
+        return 1.0, "" if unit == "1" else unit
+    power = min(max(3 * math.floor(math.log10(largest) / 3 + 1e-12), -12), 12)
+    if power == 3 and largest < 2000.0:
+        power = 0
+    return 10.0**power, f"{_PREFIXES[power]}{unit}"

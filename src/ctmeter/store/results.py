@@ -14,7 +14,7 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from ..quantity import TABLES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SUMMARY", "Sink", "Tables", "check_output", "read_summary", "write_text", "writing"]
+__all__ = ["SUMMARY", "Sink", "Tables", "check_output", "read_summary", "write_bytes", "write_text", "writing"]
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +53,22 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     StoreError
         It cannot be written.
     """
+    return write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
+    """Write a file, whole or not at all.
+
+    Raises
+    ------
+    StoreError
+        It cannot be written.
+    """
     target = Path(path)
     partial = target.with_name(f".{target.name}.partial")
     with writing(target):
         try:
-            partial.write_text(text, "utf-8")
+            partial.write_bytes(data)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
@@ -304,6 +315,28 @@ class Tables(Mapping[str, "pa.Table"]):
             except (OSError, pa.ArrowException) as error:
                 raise StoreError(errno.EIO, f"cannot be read: {error}", str(path)) from error
         return self._read[table]
+
+    def __contains__(self, table: object) -> bool:
+        return table in self._names  # without reading it
+
+    def select(self, table: str, columns: Sequence[str]) -> pa.Table:
+        """Some columns of a table, of which alone the values are read; those it has not are left out.
+
+        Raises
+        ------
+        StoreError
+            It cannot be read.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self._directory / f"{table}.parquet"
+        try:
+            with pq.ParquetFile(path) as source:
+                here = set(source.schema_arrow.names)
+                return source.read(columns=[name for name in columns if name in here])
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(errno.EIO, f"cannot be read: {error}", str(path)) from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

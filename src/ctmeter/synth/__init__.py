@@ -36,7 +36,7 @@ from .source import Generator
 from .spec import read_plan
 from .truth import truth
 
-__all__ = ["generate"]
+__all__ = ["generate", "recording_of"]
 
 
 def generate(spec: Mapping[str, Any] | str | os.PathLike[str]) -> Recording:
@@ -69,7 +69,11 @@ def generate(spec: Mapping[str, Any] | str | os.PathLike[str]) -> Recording:
         raise SettingsError(f"spec is {spec!r}, not a mapping or a path")
     if not isinstance(spec, Mapping):
         spec = _load(Path(spec))
-    plan = read_plan(spec)
+    return recording_of(read_plan(spec))
+
+
+def recording_of(plan: Plan) -> Recording:
+    """The recording of a plan; see `generate`."""
     gaps, lost = [], 0
     for m in plan.missing:
         if m.cut:

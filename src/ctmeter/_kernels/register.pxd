@@ -1,0 +1,123 @@
+"""What a meter makes of booked energy: where its registers stand at the ticks of its clock, and when it gives a pulse.
+
+A tick inside a cycle takes the share of the cycle's energies that its time has. A pulse of active energy is
+looked for in the samples: inside one sample's interval energy grows evenly.
+"""
+
+from libc.math cimport ceil, fabs, floor
+from libc.string cimport memcpy
+
+from ctmeter._kernels.energy cimport account, positive
+from ctmeter._kernels.spans cimport clear, join, put_row
+from ctmeter._kernels.state cimport ABSOLUTE, ENERGY_ROW, PER_PHASE, ROW, VECTOR, core_t, out_t, span_t, state_t
+
+
+cdef inline void energy_row(const core_t *c, state_t *s, out_t *out, double t, const double *before, double share) noexcept nogil:
+    """The row that ends at frame t: the whole cycles that ended in it, and the energies of the run up to t."""
+    cdef double *row = out.energies + ENERGY_ROW * out.n_energies
+    cdef int k
+    put_row(row, &s.second, s.start, 0)
+    row[ROW], row[ROW + 1] = s.energy_from + s.start, t + s.start
+    for k in range(40):
+        row[ROW + 2 + k] = before[k] + share * (s.energy[k] - before[k])
+    out.n_energies += 1
+    s.energy_from = t
+    clear(&s.second, t)
+
+
+cdef inline void signs(const core_t *c, int exports, const double *p, const double *w, double *sign) noexcept nogil:
+    """With which sign the instantaneous power of each phase enters the register of import or export."""
+    cdef int k
+    for k in range(3):
+        if not c.currents[k] or not (c.voltages[k] or c.lanes.line):
+            sign[k] = 0.0
+        elif c.summation == PER_PHASE:
+            sign[k] = (-1.0 if exports else 1.0) if positive(p[k], w[k]) != exports else 0.0
+        else:
+            sign[k] = -1.0 if exports else 1.0
+            if c.summation == ABSOLUTE and not positive(p[k], w[k]):
+                sign[k] = -sign[k]
+
+
+cdef inline double sample_energy(const core_t *c, const double *sign, long n, double t0, double t1) noexcept nogil:
+    """Energy of what lies between t0 and t1 of the interval of sample n."""
+    cdef const double *u = c.U + 4 * (n & c.mask)
+    cdef const double *i = c.I + 4 * (n & c.mask)
+    cdef double length = min(n + 0.5, t1) - max(n - 0.5, t0)
+    return length * (sign[0] * u[0] * i[0] + sign[1] * u[1] * i[1] + sign[2] * u[2] * i[2])
+
+
+cdef inline void give(state_t *s, out_t *out, int stream, double t) noexcept nogil:
+    s.pulse_count[stream] += 1
+    if out.n_pulses >= out.pulse_room:
+        s.pulse_lost[stream] += 1
+        return
+    out.pulses[2 * out.n_pulses], out.pulses[2 * out.n_pulses + 1] = stream, t + s.start
+    out.n_pulses += 1
+
+
+cdef inline double threshold(const core_t *c, const state_t *s, int stream) noexcept nogil:
+    """The energy at which the next pulse is due."""
+    return (s.pulse_count[stream] + 1) * c.pulse_quantum[stream] - c.pulse_carry[stream]
+
+
+cdef inline void pulses_of(const core_t *c, state_t *s, out_t *out, int stream, const span_t *v, double e0, double e1,
+                           const double *p, const double *w) noexcept nogil:
+    """The pulses of one stream while its register grows from e0 to e1 over a span."""
+    cdef double sign[3]
+    cdef double total = 0.0, done = 0.0, step, due, scale
+    cdef long n, first = <long>ceil(v.t0 - 0.5), last = <long>floor(v.t1 + 0.5)
+    cdef int register = c.pulse_register[stream]
+    if register > 1:
+        # reactive and apparent energy have no instants: they grow evenly over the cycle
+        while threshold(c, s, stream) <= e1:
+            give(s, out, stream, v.t0 + (max(threshold(c, s, stream), e0) - e0) / (e1 - e0) * (v.t1 - v.t0))
+        return
+    signs(c, register, p, w, sign)
+    for n in range(first, last + 1):
+        total += sample_energy(c, sign, n, v.t0, v.t1)
+    # edges between samples are finer in the register than in this sum
+    scale = (e1 - e0) / total if total > 0.0 else 0.0
+    for n in range(first, last + 1):
+        step = scale * sample_energy(c, sign, n, v.t0, v.t1)
+        due = threshold(c, s, stream) - e0
+        while step > 0.0 and due <= done + step and due + e0 <= e1:
+            give(s, out, stream, max(n - 0.5, v.t0) + max(due - done, 0.0) / step * (min(n + 0.5, v.t1) - max(n - 0.5, v.t0)))
+            due = threshold(c, s, stream) - e0
+        done += step
+    # what rounding left
+    while threshold(c, s, stream) <= e1:
+        give(s, out, stream, v.t1)
+
+
+cdef inline void enter(const core_t *c, state_t *s, out_t *out, const span_t *v, const double *p, const double *q,
+                       const double *w) noexcept nogil:
+    """Book a span, and see what the meter's clock and its pulses make of it."""
+    cdef double before[40]
+    cdef double load
+    cdef int k
+    if c.energy_period <= 0.0:
+        account(c, s, &v.sums[8], v.t1 - v.t0, p, q, w)
+        return
+    memcpy(before, s.energy, sizeof(before))
+    # with phases that may cancel, their sum says nothing of the load
+    load = fabs(p[3]) if c.summation == VECTOR else fabs(p[0]) + fabs(p[1]) + fabs(p[2])
+    s.running = load >= (c.creep if s.running else max(c.begin, c.creep))
+    if s.running:
+        account(c, s, &v.sums[8], v.t1 - v.t0, p, q, w)
+    else:
+        s.withheld += fabs(v.sums[8] + v.sums[9] + v.sums[10])
+    for k in range(c.pulses):
+        if threshold(c, s, k) <= s.energy[c.pulse_register[k]]:
+            pulses_of(c, s, out, k, v, before[c.pulse_register[k]], s.energy[c.pulse_register[k]], p, w)
+    while s.energy_tick <= v.t1:
+        energy_row(c, s, out, s.energy_tick, before, (s.energy_tick - v.t0) / (v.t1 - v.t0) if s.energy_tick > v.t0 else 0.0)
+        s.energy_tick += c.energy_period
+    if v.cycles:
+        if not s.second.cycles:
+            s.second.t0 = v.t0
+        join(&s.second, v)
+    else:
+        s.second.flags |= v.flags
+        s.second.missing_lanes |= v.missing_lanes
+        s.second.saturated_lanes |= v.saturated_lanes

@@ -1,0 +1,111 @@
+"""What a test plan gave: measured and judged points, composite errors, trials, and the verdict."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..pipeline.describe import SCHEMA_VERSION, program
+from .evaluate import FAIL, PASS, Composite, Judged, worst_of
+from .frontend import FrontEnd
+from .rating import Rating
+
+__all__ = ["Outcome", "table"]
+
+_COLUMNS = (
+    "id", "test", "I", "U", "f", "PF", "factor", "load", "direction", "energy", "temperature", "error_pct", "judged", "value_pct", "limit_pct",
+    "margin_pct", "uncertainty_pct", "standard", "provenance", "verdict",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a test plan gave.
+
+    Parameters
+    ----------
+    rating : Rating
+    front_end : FrontEnd
+    points : tuple of Judged
+    composite : tuple of Composite
+    starting, no_load, constant : mapping
+        As `ctmeter.accuracy.trials` gives them.
+    map : mapping
+        `U`, V, `f`, Hz, and `error_pct`, rows of voltage by columns of frequency; empty where it was not measured.
+    seconds : float
+        How long it took.
+    correction : mapping
+        Of bench data: `settings`, the corrections found, and `points`, with errors before and after; empty where none were asked for.
+    """
+
+    rating: Rating
+    front_end: FrontEnd
+    points: tuple[Judged, ...]
+    composite: tuple[Composite, ...]
+    starting: Mapping[str, Any]
+    no_load: Mapping[str, Any]
+    constant: Mapping[str, Any]
+    map: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    correction: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """Whether every limit that there is was kept."""
+        trials = (self.starting, self.no_load, self.constant)
+        verdicts = [p.verdict for p in self.points] + [c.verdict for c in self.composite] + [t["verdict"] for t in trials]
+        return FAIL if FAIL in verdicts else PASS
+
+    @property
+    def violations(self) -> tuple[str, ...]:
+        """What did not keep its limit, one line each."""
+        found = [f"{p.reading.point.id}: {p.value:+.4f} %, limit {p.reading.point.limit:g} %" for p in self.points if p.verdict == FAIL]
+        found += [
+            f"composite {c.band}/{c.load}/{c.factor}/{c.I:g}A: {c.error:.4f} %, permissible {c.mpe:g} %" for c in self.composite if c.verdict == FAIL
+        ]
+        trials = {"starting": self.starting, "no-load": self.no_load, "constant": self.constant}
+        return (*found, *(name for name, t in trials.items() if t["verdict"] == FAIL))
+
+    @property
+    def worst(self) -> Judged | None:
+        """The point that uses most of its limit."""
+        return worst_of(self.points)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: what `--json` prints."""
+        worst = self.worst
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "program": program(),
+            "verdict": self.verdict,
+            "class": self.rating.meter_class,
+            "rating": self.rating.to_dict(),
+            "front_end": {"name": self.front_end.name, "title": self.front_end.title},
+            "points": [p.to_dict() for p in self.points],
+            "composite": [c.to_dict() for c in self.composite],
+            "starting": dict(self.starting),
+            "no_load": dict(self.no_load),
+            "constant": dict(self.constant),
+            "map": dict(self.map),
+            "worst": None if worst is None else worst.reading.point.id,
+            "violations": list(self.violations),
+            "seconds": self.seconds,
+            **({"correction": dict(self.correction)} if self.correction else {}),
+        }
+
+    def to_csv(self) -> str:
+        """The points as a table."""
+        return table(_COLUMNS, [p.to_dict() for p in self.points])
+
+
+def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV; None is an empty field."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(["" if row[c] is None else row[c] for c in columns])
+    return out.getvalue()

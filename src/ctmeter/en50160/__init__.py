@@ -1,0 +1,27 @@
+"""EN 50160: measured tables and events against the limits of an edition, as weekly statistics and verdicts."""
+
+from __future__ import annotations
+
+from .assessment import Assessment, assess
+from .curves import curves, position
+from .events import cell, classify, located
+from .limits import DEFAULT_EDITION, EDITIONS, LEVELS, Limit, Limits, Parameter, load_limits
+from .tables import read_table
+
+__all__ = [
+    "DEFAULT_EDITION",
+    "EDITIONS",
+    "LEVELS",
+    "Assessment",
+    "Limit",
+    "Limits",
+    "Parameter",
+    "assess",
+    "cell",
+    "classify",
+    "curves",
+    "load_limits",
+    "located",
+    "position",
+    "read_table",
+]

@@ -1,0 +1,246 @@
+"""Dips, swells and interruptions as EN 50160 counts them: one event for a place, in cells of depth and length.
+
+References
+----------
+EN 50160:2010
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..measurements import nanoseconds
+from ..quantity import Flag
+from .curves import position
+from .limits import Cells, Events
+
+__all__ = ["aggregated", "cell", "classify", "interruptions", "located", "share", "tabulate"]
+
+_KINDS = ("dip", "swell", "interruption")
+#: Parts of one event that two recordings have are so near to each other, ns.
+_SEAM = 1_000_000_000
+
+
+def _end(event: Mapping[str, Any], otherwise: int) -> int:
+    duration = event.get("duration")
+    return otherwise if duration is None else int(event["t"]) + round(duration * 1e9)
+
+
+def merged(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One event for a place: events of one kind on several voltages that overlap, and parts of one at the seam of two recordings.
+
+    The whole lasts from the first start to the last end; its voltage is the worst.
+    """
+    result: list[dict[str, Any]] = []
+    last: dict[str, dict[str, Any]] = {}
+    for event in sorted(events, key=lambda e: (e["t"], str(e["type"]))):
+        kind = event["type"]
+        if kind not in _KINDS:
+            continue
+        before = last.get(kind)
+        if before is not None and _belongs(before, event):
+            _join(before, event)
+        else:
+            last[kind] = {**event, "phases": list(event.get("phases") or ())}
+            result.append(last[kind])
+    return sorted(result, key=lambda e: (e["t"], e["type"]))
+
+
+def _belongs(before: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+    if before.get("duration") is None:
+        # open at the end of one recording, and there from the first value on in the next
+        return bool(event.get("flags", 0) & Flag.INCOMPLETE) and event["t"] - before.get("ends", before["t"]) <= _SEAM
+    end = _end(before, 0)
+    if event["t"] < end:
+        return True
+    both = before.get("flags", 0) & event.get("flags", 0) & Flag.INCOMPLETE
+    return bool(both) and event["t"] - end <= _SEAM
+
+
+def _join(before: dict[str, Any], event: Mapping[str, Any]) -> None:
+    if event.get("duration") is None:
+        before["duration"], before["ends"] = None, event.get("ends", event["t"])
+    else:
+        end = max(_end(before, int(event["t"])), _end(event, 0))
+        before["duration"] = (end - before["t"]) / 1e9
+    before["phases"] = sorted({*before["phases"], *(event.get("phases") or ())})
+    before["flags"] = before.get("flags", 0) | event.get("flags", 0)
+    before["detail"] = [*(before.get("detail") or ()), *(event.get("detail") or ())]
+    for name, worst in (("U_residual", min), ("U_max", max)):
+        values = [v for v in (before.get(name), event.get(name)) if v is not None]
+        before[name] = worst(values) if values else None
+
+
+def share(event: Mapping[str, Any]) -> float | None:
+    """Residual voltage of a dip or interruption, highest of a swell, % of the reference."""
+    value = event.get("U_max" if event["type"] == "swell" else "U_residual")
+    reference = event.get("U_ref")
+    # rounded, so that a voltage at the edge of a row is at its edge
+    return None if value is None or not reference else round(100 * value / reference, 9)
+
+
+def cell(event: Mapping[str, Any], counting: Events) -> str | None:
+    """Name of the cell of a dip or swell, for instance "A1"; None where it is outside the table.
+
+    Parameters
+    ----------
+    event : mapping
+        As in a result.
+    counting : Events
+        From the limits of an edition.
+    """
+    cells: Cells | None = {"dip": counting.dips, "swell": counting.swells}.get(event["type"])
+    u, duration = share(event), event.get("duration")
+    if cells is None or u is None or duration is None:
+        return None
+    if event["type"] == "dip":
+        # rows from above: 90 > u >= 80, ..., and below the last voltage the last row
+        row = next((r for r, low in zip(cells.rows, cells.voltages[1:], strict=False) if u >= low), cells.rows[-1]) if u < cells.voltages[0] else None
+    else:
+        row = next((r for r, low in zip(cells.rows, cells.voltages, strict=True) if u >= low), None)
+    column = cells.column(duration)
+    return f"{row}{column}" if row and column else None
+
+
+def interrupted(event: Mapping[str, Any], counting: Events) -> bool:
+    """Whether an interruption is one by the threshold of the edition: all voltages were below it.
+
+    Where the highest of the voltages' own extremes is not known, what the recording called an interruption is one.
+    """
+    own = [d["U"] for d in event.get("detail") or () if d.get("U") is not None]
+    reference = event.get("U_ref")
+    if not own or not reference:
+        return True
+    return bool(100 * max(own) / reference < counting.interruption)
+
+
+def classify(events: Iterable[Mapping[str, Any]], counting: Events) -> list[dict[str, Any]]:
+    """The events of one place, each with what EN 50160 makes of it.
+
+    Returns
+    -------
+    list of dict
+        The events with `share` (% of the reference), `cell`, `counts_as` ("dip", "swell", "interruption", or None: a dip
+        with an interruption inside is an interruption, not a dip), `length` ("short" or "long") and the positions `itic`
+        and `semi_f47`.
+    """
+    found = merged(events)
+    for event, mark in zip(found, _marks(found, counting), strict=True):
+        event |= mark
+    return found
+
+
+def located(events: Sequence[Mapping[str, Any]], counting: Events) -> list[dict[str, Any]]:
+    """The events of one result, one by one and of every type, with what `classify` adds.
+
+    Parameters
+    ----------
+    events : sequence of mapping
+        `Result.events`, times as ISO text.
+    counting : Events
+        From the limits of an edition.
+    """
+    marks = _marks([{**e, "t": nanoseconds(e["t"])} for e in events], counting)
+    return [{**event, **mark} for event, mark in zip(events, marks, strict=True)]
+
+
+def _marks(events: Sequence[Mapping[str, Any]], counting: Events) -> list[dict[str, Any]]:
+    """What EN 50160 makes of each event."""
+    cut = [k for k, e in enumerate(events) if e["type"] == "interruption" and interrupted(e, counting)]
+    marks = []
+    for k, event in enumerate(events):
+        counts = event["type"] if event["type"] in _KINDS else None
+        if counts == "interruption" and k not in cut:
+            counts = None  # its dip counts
+        elif counts == "dip" and any(_overlap(event, events[other]) for other in cut):
+            counts = None
+        marks.append(
+            {
+                "share": share(event),
+                "cell": cell(event, counting) if counts in ("dip", "swell") else None,
+                "counts_as": counts,
+                "length": _length(event, counting) if counts == "interruption" else None,
+                **position(event),
+            }
+        )
+    return marks
+
+
+def _overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    late = 2**63 - 1
+    return bool(a["t"] < _end(b, late) and b["t"] < _end(a, late))
+
+
+def _length(event: Mapping[str, Any], counting: Events) -> str | None:
+    duration = event.get("duration")
+    return None if duration is None else "short" if duration <= counting.short_interruption + 5e-7 else "long"
+
+
+def aggregated(events: Sequence[Mapping[str, Any]], seconds: float) -> list[Mapping[str, Any]]:
+    """Aggregation in time: of the events that start within `seconds` of the first of their kind the worst stands for all.
+
+    The worst is the one with the lowest residual or the highest voltage, of equals the longest; of interruptions the longest.
+    """
+    if seconds <= 0:
+        return list(events)
+    result: list[Mapping[str, Any]] = []
+    for kind in _KINDS:
+        group: list[Mapping[str, Any]] = []
+        for event in (e for e in events if e["counts_as"] == kind):
+            if group and event["t"] - group[0]["t"] > seconds * 1e9:
+                result.append(max(group, key=_severity))
+                group = []
+            group.append(event)
+        if group:
+            result.append(max(group, key=_severity))
+    return sorted(result, key=lambda e: (e["t"], e["type"]))
+
+
+def _severity(event: Mapping[str, Any]) -> tuple[float, float]:
+    length = np.inf if event.get("duration") is None else event["duration"]
+    u = event.get("share")
+    if event["counts_as"] == "interruption" or u is None:
+        return 0.0, length
+    return (-u if event["counts_as"] == "dip" else u), length
+
+
+def tabulate(events: Sequence[Mapping[str, Any]], counting: Events) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    """How many dips and swells there are in each cell, and how many counted events are in none."""
+    tables = []
+    outside = {"dip": 0, "swell": 0}
+    for kind, cells in (("dip", counting.dips), ("swell", counting.swells)):
+        counts = dict.fromkeys(cells.names, 0)
+        for event in events:
+            if event["counts_as"] != kind:
+                continue
+            if event["cell"] is None:
+                outside[kind] += 1
+            else:
+                counts[event["cell"]] += 1
+        tables.append(counts)
+    return tables[0], tables[1], outside
+
+
+def interruptions(events: Sequence[Mapping[str, Any]], counting: Events) -> dict[str, Any]:
+    """Interruptions counted: in all, short, long, and by length; one that is still open is in no class."""
+    found = [e for e in events if e["counts_as"] == "interruption"]
+    lengths = [e["duration"] for e in found if e.get("duration") is not None]
+    edges = (0.0, *counting.interruption_classes, np.inf)
+    classes = []
+    for low, high in pairwise(edges):
+        n = sum(low < d <= high for d in lengths)
+        classes.append({"longer_than_s": low or None, "up_to_s": None if high == np.inf else high, "count": n})
+    return {
+        "count": len(found),
+        "short": sum(e["length"] == "short" for e in found),
+        "long": sum(e["length"] == "long" for e in found),
+        "open": len(found) - len(lengths),
+        "threshold": counting.interruption,
+        "short_up_to_s": counting.short_interruption,
+        "classes": classes,
+        "longest_s": max(lengths, default=None),
+    }

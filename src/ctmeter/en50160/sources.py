@@ -1,0 +1,460 @@
+"""What is assessed: the tables of one site, from one or many results, on one absolute grid.
+
+Consecutive recordings of a site are put one after the other; an interval that two of them share is put together from
+both. Values are read column by column, so that a year of 10-s frequencies or of 3-s values is never held as a whole table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, SettingsError
+from ..measurements import iso, nanoseconds
+from ..quantity import LIST_LENGTH, Flag, Rule, columns
+from ..store.results import Tables, read_summary
+from .tables import LENGTHS, list_values
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Part", "Series", "Site", "open_parts"]
+
+#: A recording may overlap the one before by so much, ns: clocks of files are rounded.
+_SEAM = 1_000_000_000
+#: An interval put together of two parts is whole if it lacks no more than a window and a cycle, s.
+_WHOLE = 0.25
+_PLT = 12
+
+
+@dataclass(frozen=True)
+class Part:
+    """One result, or tables from elsewhere.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    tables : mapping of str to pyarrow.Table
+    summary : mapping or None
+        Of a result.
+    """
+
+    name: str
+    tables: Mapping[str, pa.Table]
+    summary: Mapping[str, Any] | None = None
+
+    def select(self, table: str, names: Sequence[str]) -> pa.Table | None:
+        """Those of the columns that are there; None without the table."""
+        if table not in self.tables:
+            return None
+        if isinstance(self.tables, Tables):
+            return self.tables.select(table, names)
+        whole = self.tables[table]
+        return whole.select([n for n in names if n in whole.column_names])
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """Start and end of the recording, ns; None without a clock or for tables from elsewhere."""
+        said = (self.summary or {}).get("recording", {})
+        if not said.get("start") or not said.get("end"):
+            return None
+        return nanoseconds(said["start"]), nanoseconds(said["end"])
+
+    @property
+    def events(self) -> list[dict[str, Any]] | None:
+        """The events as plain dicts, times in ns; None where they were not looked for."""
+        if self.summary is not None:
+            if any(left["what"] == "events" for left in self.summary.get("not_measured", ())):
+                return None
+            return [_plain_event(e) for e in self.summary["events"]["list"]]
+        if "events" not in self.tables:
+            return None
+        table = self.tables["events"]
+        times = table.column("t").cast("int64").to_pylist()
+        rest = table.select([n for n in table.column_names if n not in ("t", "detail")]).to_pylist()
+        return [_plain_event({**row, "t": t}) for row, t in zip(rest, times, strict=True)]
+
+
+def _plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    t = nanoseconds(event["t"]) if isinstance(event["t"], str) else event["t"]
+    return {**dict.fromkeys(("duration", "U_ref", "U_residual", "U_max", "dU_max")), "phases": [], "flags": 0, "detail": [], **event, "t": t}
+
+
+def open_parts(results: Any) -> list[Part]:
+    """Results, directories of results and mappings of tables, one or many, as parts.
+
+    Raises
+    ------
+    InputError
+        Nothing of the kind, or nothing at all.
+    StoreError
+        A directory without a result.
+    """
+    single = isinstance(results, str | os.PathLike | Mapping) or hasattr(results, "tables")
+    given: Iterable[Any] = [results] if single else list(results)
+    parts = [_part(r, k) for k, r in enumerate(given, 1)]
+    if not parts:
+        raise InputError("nothing to assess", expected="results, directories of results, or tables")
+    return parts
+
+
+def _part(result: Any, number: int) -> Part:
+    if isinstance(result, Part):
+        return result
+    if isinstance(result, str | os.PathLike):
+        path = Path(result)
+        return Part(str(path), Tables(path), read_summary(path))
+    if isinstance(result, Mapping):
+        said = next((t.schema.metadata.get(b"source") for t in result.values() if t.schema.metadata), None)
+        return Part(said.decode() if said else f"tables {number}", result)
+    if hasattr(result, "tables") and hasattr(result, "summary"):
+        return Part(str(result.path or result.summary["recording"].get("source") or f"result {number}"), result.tables, result.summary)
+    raise InputError(f"{type(result).__name__} cannot be assessed", expected="a Result, a directory of one, or a mapping of tables")
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values on the grid of a table.
+
+    Parameters
+    ----------
+    t : ndarray of int64, shape (n,)
+        Starts, ns, rising.
+    flags : ndarray of uint32, shape (n,)
+    values : ndarray of float64, shape (n,)
+        NaN where there is none.
+    """
+
+    t: np.ndarray
+    flags: np.ndarray
+    values: np.ndarray
+
+
+@dataclass
+class _Grid:
+    """How the rows of all parts lie on the grid of one table: `take` picks rows, `pairs` are put together."""
+
+    t: np.ndarray
+    flags: np.ndarray
+    take: np.ndarray | None = None  # None: as they are
+    pairs: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int64))  # place, and the two rows
+    weights: tuple[np.ndarray, np.ndarray] | None = None  # n and duration of each row, where there are pairs
+
+
+class Site:
+    """The tables of one site.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+    given : mapping
+        `nominal_voltage`, `nominal_frequency`, `wiring`, `signalling_frequency`, where said; else those of the results.
+
+    Raises
+    ------
+    InputError
+        Results of different sites, that overlap, or several without a clock.
+    SettingsError
+        No nominal voltage or frequency.
+    """
+
+    def __init__(self, parts: Sequence[Part], given: Mapping[str, Any]) -> None:
+        self.parts = sorted(parts, key=lambda p: (p.span or (0, 0))[0])
+        self.notes: list[str] = []
+        self._check_sites()
+        self._check_times()
+        settings: dict[str, Any] = next((dict(p.summary["settings"]) for p in self.parts if p.summary), {})
+        wiring = next((p.summary["wiring"] for p in self.parts if p.summary), None)
+        self.nominal_voltage: float | None = self._setting("nominal_voltage", given, settings)
+        self.nominal_frequency: float | None = self._setting("nominal_frequency", given, settings)
+        self.signalling_frequency: float | None = self._setting("signalling_frequency", given, settings)
+        self.wiring: str = given.get("wiring") or wiring or ("3P4W" if self.has("10min", "U_L1") else "3P3W")
+        self.settings = settings
+        self._grids: dict[str, _Grid | None] = {}
+        faults = [f"{name}: not given, and needed for limits in %" for name in ("nominal_voltage", "nominal_frequency") if not getattr(self, name)]
+        if faults:
+            raise SettingsError(faults)
+
+    def _setting(self, name: str, given: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+        value, own = given.get(name), settings.get(name)
+        if value is not None and own is not None and value != own:
+            self.notes.append(f"{name} is {value:g} here, the results were measured with {own:g}: events and deviations are those of {own:g}")
+        return own if value is None else value
+
+    def _check_sites(self) -> None:
+        """Refuse results that cannot be of one site."""
+        seen: dict[str, tuple[Any, str]] = {}
+        for part in self.parts:
+            if part.summary is None:
+                continue
+            summary = part.summary
+            recorded = summary["recording"].get("metadata", {})
+            facts = {name: recorded.get(name) for name in ("station", "device")}
+            facts |= {name: summary["settings"].get(name) for name in ("nominal_voltage", "nominal_frequency", "signalling_frequency")}
+            facts |= {"wiring": summary["wiring"], "side of the voltages": summary["sides"]["U"]}
+            for name, value in facts.items():
+                if value in (None, ""):
+                    continue
+                before, where = seen.setdefault(name, (value, part.name))
+                if before != value:
+                    raise InputError(
+                        f"results of different sites: {name} is {value!r} here and {before!r} in {where}",
+                        path=part.name,
+                        expected="consecutive results of one site",
+                    )
+
+    def _check_times(self) -> None:
+        """Refuse results that overlap, or have no clock and are several."""
+        timed = [p for p in self.parts if p.summary is not None]
+        if len(timed) > 1:
+            for part in timed:
+                if part.span is None:
+                    raise InputError("no clock, so its place among the other results is not known", path=part.name)
+            for a, b in pairwise(timed):
+                if a.span and b.span and b.span[0] < a.span[1] - min(_SEAM, (a.span[1] - a.span[0]) // 2):
+                    before = f"before {a.name} ends at {iso(a.span[1])}"
+                    raise InputError(f"begins at {iso(b.span[0])}, {before}", path=b.name, expected="results that follow each other")
+        elif timed and timed[0].span is None:
+            self.notes.append("no clock: times are counted from 1970-01-01, and intervals from the start of the recording")
+
+    def has(self, table: str, column: str) -> bool:
+        """Whether a table of any part has a column of that name."""
+        return any(self._names(p, table, column) for p in self.parts)
+
+    @staticmethod
+    def _names(part: Part, table: str, column: str) -> bool:
+        found = part.select(table, [column])
+        return found is not None and found.num_columns > 0
+
+    def _grid(self, table: str) -> _Grid | None:
+        if table not in self._grids:
+            self._grids[table] = self._lay(table)
+        return self._grids[table]
+
+    def _lay(self, table: str) -> _Grid | None:
+        times, flags, owner = [], [], []
+        for k, part in enumerate(self.parts):
+            rows = part.select(table, ["t", "flags"])
+            if rows is None or not rows.num_rows:
+                continue
+            if "t" not in rows.column_names:
+                raise InputError(f"table {table} has no column t", path=part.name)
+            t = _times(rows.column("t"), part.name)
+            _check_grid(t, table, part)
+            times.append(t)
+            flags.append(_flags(rows, len(t)))
+            owner.append(k)
+        if not times:
+            return None
+        t, flag = np.concatenate(times), np.concatenate(flags)
+        if (t[1:] > t[:-1]).all():
+            return _Grid(t, flag)
+        order = np.argsort(t, kind="stable")
+        same = np.flatnonzero(np.diff(t[order]) == 0)
+        if len(np.unique(t[order][same])) < len(same):
+            raise InputError(f"three rows of table {table} at {iso(t[order][same[0]])}", expected="recordings that are longer than an interval")
+        self._refuse(table, t, flag, np.repeat(owner, [len(x) for x in times]), order, same)
+        take = np.delete(order, same + 1)
+        pairs = np.stack([np.searchsorted(t[take], t[order[same]]), order[same], order[same + 1]], axis=1)
+        grid = _Grid(t[take], flag[take], take, pairs, self._weights(table) if len(pairs) else None)
+        self._join_flags(table, grid, flag)
+        return grid
+
+    def _weights(self, table: str) -> tuple[np.ndarray, np.ndarray]:
+        """The number of windows and the length of each row of all parts."""
+        found = [rows for p in self.parts if (rows := p.select(table, ["t", "n", "duration"])) is not None and rows.num_rows]
+        n, duration = (np.concatenate([_weights(rows, name, rows.num_rows) for rows in found]) for name in ("n", "duration"))
+        return n, duration
+
+    def _refuse(self, table: str, t: np.ndarray, flags: np.ndarray, owner: np.ndarray, order: np.ndarray, same: np.ndarray) -> None:
+        """Two rows for one interval are right only where two recordings have a part of it each."""
+        for k in same:
+            a, b = order[k], order[k + 1]
+            if table in LENGTHS and flags[a] & flags[b] & Flag.INCOMPLETE:
+                continue
+            names = sorted({self.parts[owner[a]].name, self.parts[owner[b]].name})
+            raise InputError(f"table {table} has {iso(t[a])} twice, in {' and in '.join(names)}", expected="each interval once")
+
+    @staticmethod
+    def _join_flags(table: str, grid: _Grid, flags: np.ndarray) -> None:
+        if grid.weights is None:
+            return
+        length = LENGTHS.get(table, 0) / 1e9
+        for place, a, b in grid.pairs:
+            joined = flags[a] | flags[b]
+            # ten minutes of which two recordings have all between them are whole; of two hours only Plt counts, made anew
+            if table == "10min" and grid.weights[1][a] + grid.weights[1][b] >= length - _WHOLE:
+                joined &= ~np.uint32(Flag.INCOMPLETE)
+            grid.flags[place] = joined
+
+    def series(self, table: str, name: str) -> Series | None:
+        """One column on the grid; None where nobody measured it."""
+        grid = self._grid(table)
+        if grid is None:
+            return None
+        values = self._column(table, name)
+        if values is None or np.isnan(values).all():
+            return None
+        return Series(grid.t, grid.flags, self._joined(table, name, grid, values))
+
+    def spectra(self, table: str, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """A column of lists on the grid: t, flags and values, shape (n, 51); None where nobody measured it."""
+        grid = self._grid(table)
+        if grid is None:
+            return None
+        values = self._column(table, name, LIST_LENGTH["orders"])
+        if values is None or np.isnan(values).all():
+            return None
+        return grid.t, grid.flags, self._joined(table, name, grid, values)
+
+    def measured(self, table: str, name: str) -> bool:
+        """Whether any part has a value in a column; its values are not brought to the grid."""
+        found = (p.select(table, [name]) for p in self.parts)
+        columns_ = [rows.column(name) for rows in found if rows is not None and rows.num_columns]
+        return any(c.null_count < len(c) for c in columns_)
+
+    def _column(self, table: str, name: str, length: int = 0) -> np.ndarray | None:
+        """The values of all parts, one after the other."""
+        found = []
+        measured = False
+        for part in self.parts:
+            rows = part.select(table, ["t", name])
+            if rows is None or not rows.num_rows:
+                continue
+            if name not in rows.column_names:
+                found.append(np.full((rows.num_rows, length) if length else rows.num_rows, np.nan, np.float32 if length else np.float64))
+                continue
+            column = rows.column(name)
+            measured |= column.null_count < len(column)
+            found.append(list_values(column, length, name, part.name) if length else _floats(column, name, part.name))
+        return np.concatenate(found) if measured else None
+
+    @staticmethod
+    def _joined(table: str, name: str, grid: _Grid, values: np.ndarray) -> np.ndarray:
+        """On the grid, shared intervals put together by the rule of the quantity."""
+        result: np.ndarray = values if grid.take is None else values[grid.take]
+        if grid.weights is None:
+            return result
+        rule = next((c.rule for c in columns(table) if c.name == name), Rule.NONE)
+        n, duration = grid.weights
+        for place, a, b in grid.pairs:
+            pair = values[[a, b]]
+            if rule is Rule.RMS:
+                w = n[[a, b]]
+                result[place] = np.sqrt((pair[0] ** 2 * w[0] + pair[1] ** 2 * w[1]) / w.sum())
+            elif rule is Rule.MEAN and table != "frequency":
+                w = duration[[a, b]]
+                result[place] = (pair[0] * w[0] + pair[1] * w[1]) / w.sum()
+            elif rule in (Rule.MIN, Rule.MAX):
+                result[place] = np.minimum(*pair) if rule is Rule.MIN else np.maximum(*pair)
+            else:
+                result[place] = np.nan
+        return result
+
+    def plt(self, phase: str) -> Series | None:
+        """Long-term flicker on the grid of two hours: as measured, and where that is missing from twelve Pst of the stitched 10 min."""
+        measured, pst = self.series("2h", f"Plt_{phase}"), self.series("10min", f"Pst_{phase}")
+        if pst is None:
+            return measured
+        made = _from_pst(pst)
+        if measured is None:
+            return made
+        t = np.union1d(measured.t, made.t)
+        values, flags = np.full(len(t), np.nan), np.zeros(len(t), np.uint32)
+        at = np.searchsorted(t, made.t)
+        values[at], flags[at] = made.values, made.flags
+        known = ~np.isnan(measured.values)
+        own = np.searchsorted(t, measured.t[known])
+        values[own], flags[own] = measured.values[known], measured.flags[known]
+        return Series(t, flags, values)
+
+    def events(self) -> list[dict[str, Any]] | None:
+        """The events of all parts, times in ns; those still open know where their recording `ends`. None where nobody looked for them."""
+        known = [(p, found) for p in self.parts if (found := p.events) is not None]
+        if not known:
+            return None
+        for part, found in known:
+            for event in found:
+                if event["duration"] is None and part.span is not None:
+                    event["ends"] = part.span[1]
+        return sorted((e for _, found in known for e in found), key=lambda e: (e["t"], str(e["type"])))
+
+    def without_events(self) -> list[str]:
+        """Names of the parts in which events were not looked for, where others have them."""
+        return [p.name for p in self.parts if p.summary is not None and p.events is None]
+
+    def ends(self) -> tuple[int, int] | None:
+        """Start of the first and end of the last whole interval of the finest absolute table there is, ns."""
+        for table in ("10min", "2h", "frequency", "3s"):
+            grid = self._grid(table)
+            if grid is None:
+                continue
+            length = LENGTHS.get(table, 3_000_000_000)
+            whole = np.flatnonzero((grid.flags & np.uint32(Flag.INCOMPLETE)) == 0)
+            first, last = (whole[0], whole[-1]) if len(whole) else (0, len(grid.t) - 1)
+            return int(grid.t[first]), int(grid.t[last]) + length
+        return None
+
+
+def _from_pst(pst: Series) -> Series:
+    """Plt of every two hours that has a Pst: the cube root of the mean of the cubes, NaN with fewer than twelve."""
+    length = LENGTHS["2h"]
+    slot = pst.t // length
+    t, inverse = np.unique(slot, return_inverse=True)
+    here = ~np.isnan(pst.values)
+    count = np.bincount(inverse, here, len(t))
+    cubes = np.bincount(inverse, np.where(here, pst.values, 0.0) ** 3, len(t))
+    flags = np.zeros(len(t), np.uint32)
+    np.bitwise_or.at(flags, inverse, pst.flags)
+    return Series(t * length, flags, np.where(count == _PLT, np.cbrt(cubes / _PLT), np.nan))
+
+
+def _check_grid(t: np.ndarray, table: str, part: Part) -> None:
+    """Every interval once, and where it belongs."""
+    rising = t if (t[1:] > t[:-1]).all() else np.sort(t)
+    same = np.flatnonzero(rising[1:] == rising[:-1])
+    if len(same):
+        raise InputError(f"table {table} has {iso(rising[same[0]])} twice", path=part.name, expected="each interval once")
+    off = t % LENGTHS[table] != 0 if table in LENGTHS and part.summary is None else np.zeros(0, bool)
+    if off.any():
+        grid = f"starts of absolute {LENGTHS[table] // 10**9} s"
+        raise InputError(f"table {table} has a row at {iso(t[off.argmax()])}", path=part.name, expected=grid)
+
+
+def _times(column: Any, where: str) -> np.ndarray:
+    import pyarrow as pa
+
+    if not pa.types.is_timestamp(column.type) or column.null_count:
+        raise InputError(f"the column t is {column.type}{' with nulls' if column.null_count else ''}", path=where, expected="timestamps, UTC")
+    result: np.ndarray = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64()).to_numpy()
+    return result
+
+
+def _flags(rows: pa.Table, n: int) -> np.ndarray:
+    if "flags" not in rows.column_names:
+        return np.zeros(n, np.uint32)
+    result: np.ndarray = rows.column("flags").fill_null(0).to_numpy().astype(np.uint32, copy=False)
+    return result
+
+
+def _weights(rows: pa.Table, name: str, n: int) -> np.ndarray:
+    if name not in rows.column_names:
+        return np.ones(n)
+    result: np.ndarray = np.nan_to_num(rows.column(name).to_numpy().astype(np.float64), nan=1.0)
+    return result
+
+
+def _floats(column: Any, name: str, where: str) -> np.ndarray:
+    import pyarrow as pa
+
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
+        raise InputError(f"{name} is {column.type}", path=where, expected="numbers")
+    result: np.ndarray = column.cast(pa.float64()).to_numpy()
+    return result
