@@ -92,6 +92,7 @@ _PAIRS = {
     (1, 3): ("U_L31", -1),
 }
 _NAMED_AT_MOST = 12
+_NO_VOLTAGE = "currents only: there is no voltage, and so no power, no energy and no events"
 
 
 class Assignment(NamedTuple):
@@ -218,6 +219,9 @@ def apply(recording: Recording, map: Mapping[str, str] | None = None) -> Recordi
     as_read = recording.metadata.setdefault("channels_as_read", recording.channels)
     given = resolve(as_read, map)
     recording.warnings.extend(n for n in given.notes if n not in recording.warnings)
+    played = {c.role[0] for c in given.channels if c.role}
+    if played == {"I"} and _NO_VOLTAGE not in recording.warnings:
+        recording.warnings.append(_NO_VOLTAGE)
     return recording.with_channels(given.channels, given.unresolved)
 
 

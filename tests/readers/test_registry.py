@@ -66,7 +66,8 @@ def write(path: Path, text: str | bytes) -> Path:
 
 
 def test_formats_are_told_by_content_and_each_is_asked_once(tmp_path, other):
-    assert [r.name.upper() for r in readers.readers()][:4] == ["COMTRADE", "CSV", "NUMPY", "WAV"]
+    own = ["COMTRADE", "CSV", "FLAC", "HDF5", "MATLAB", "MDF", "NUMPY", "PARQUET", "PQDIF", "TDMS", "WAV"]
+    assert [r.name.upper() for r in readers.readers()][: len(own)] == own
     rec = readers.read(write(tmp_path / "x.bin", b"OTHER!"))
     assert rec.channels[0].role == "U_L1" and other.asked == 1
     assert rec.path == tmp_path / "x.bin"
@@ -76,6 +77,13 @@ def test_formats_are_told_by_content_and_each_is_asked_once(tmp_path, other):
 @pytest.mark.parametrize("kind", [str, Path, os.fsencode])
 def test_paths_of_any_kind(tmp_path, kind):
     assert readers.read(kind(write(tmp_path / "x.csv", TABLE))).samples == 3
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\0", bytes(257) + b"ustar"])
+def test_archives_are_named(tmp_path, head):
+    with pytest.raises(InputError, match="an archive") as caught:
+        readers.read(write(tmp_path / "x.bin", head + bytes(300)))
+    assert "archives.members" in caught.value.expected
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/x.cfg", "gs://b/x", "az://b/x", "https://example.org/x.wav"])

@@ -77,3 +77,22 @@ def test_a_gap_before_another_rate_is_counted():
     segments = [Segment(0, 6400, FS, START), Segment(6400, N, FS / 2, START + 3_000_000_000)]
     r = measure(made(segments, [(6400, Gap(6400, "lost"))]), **GIVEN)
     assert r.summary["quality"]["gaps"] == 6400 and r.summary["quality"]["samples"] == N
+
+
+@pytest.mark.parametrize("cycles", [5, 8])
+def test_pieces_shorter_than_a_window_are_measured_by_cycles(cycles):
+    """Three pieces of whole cycles, hours apart: means are those of the sine of 230 V."""
+    n = cycles * 256
+    t = np.arange(n) / 12800.0
+    rows = np.tile(230.0 * np.sqrt(2) * np.sin(2 * np.pi * 50 * t), 3)
+    whole = Recording.from_arrays({"U_L1": rows}, sample_rate=12800.0, start="2026-01-01T00:00:00Z")
+    segments = tuple(Segment(k * n, (k + 1) * n, 12800.0, whole.start_ns + k * 3600 * 10**9) for k in range(3))
+    result = measure(replace(whole, segments=segments), nominal_frequency=50)
+    assert result.mean["U_L1"] == pytest.approx(230.0, rel=1e-4) and result.tables["basic"].num_rows == 0
+    assert 3 * (cycles - 2) <= result.tables["cycle"].num_rows <= 3 * cycles
+
+
+def test_pieces_that_join_are_no_pieces():
+    """Twenty segments of a tenth of a second without a gap: windows, and no table of cycles that nobody asked for."""
+    result = measure(made([Segment(k * 640, k * 640 + 640, FS, START + ns(k * 640)) for k in range(20)]), **GIVEN)
+    assert result.tables["basic"].num_rows == 9 and "cycle" not in result.tables

@@ -8,7 +8,7 @@ import pytest
 
 from ctmeter import roles
 from ctmeter.errors import SettingsError
-from ctmeter.recording import Channel
+from ctmeter.recording import Channel, Recording, Segment
 
 UNITS = {"U": "V", "V": "V", "u": "V", "v": "V", "I": "A", "i": "A"}
 
@@ -276,3 +276,12 @@ def test_a_map_may_name_a_reversed_pair():
     assert made[1].scale == 3.0
     with pytest.raises(SettingsError, match="same voltage"):
         roles.assign(channels, {"U_L23": "a", "U_L32": "b"})
+
+
+def test_currents_without_a_voltage_are_said_once():
+    raw = type("Raw", (), {"close": lambda self: None})()
+    rec = roles.apply(Recording(raw, (Channel("Ia", unit="A"), Channel("Ib", unit="A")), (Segment(0, 1, 1000.0),)))
+    rec = roles.apply(rec, {"I_L1": "Ib"})
+    assert [w for w in rec.warnings if "currents only" in w] == ["currents only: there is no voltage, and so no power, no energy and no events"]
+    both = roles.apply(Recording(raw, (Channel("Ia", unit="A"), Channel("Va", unit="V")), (Segment(0, 1, 1000.0),)))
+    assert not any("currents only" in w for w in both.warnings)

@@ -15,15 +15,19 @@ from ctmeter.errors import CtmeterWarning, InputError, SettingsError, StoreError
 from ctmeter.readers import comtrade as reads_comtrade
 from ctmeter.readers import csv as reads_csv
 from ctmeter.readers import numpy as reads_numpy
+from ctmeter.readers import parquet as reads_parquet
 from ctmeter.readers import wav as reads_wav
 from ctmeter.recording import Channel, Gap, Recording, Segment, nanoseconds
-from ctmeter.writers import comtrade, csv, numpy, wav
+from ctmeter.writers import comtrade, csv, numpy, parquet, wav
 
 #: What formats lose has a test of its own.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(cannot hold|has to say primary):ctmeter.errors.CtmeterWarning")
 START = "2026-03-02T10:20:30.123456Z"
-WRITERS = {".cfg": comtrade, ".cff": comtrade, ".csv": csv, ".npz": numpy, ".npy": numpy, ".wav": wav}
-READERS = {".cfg": reads_comtrade, ".cff": reads_comtrade, ".csv": reads_csv, ".npz": reads_numpy, ".npy": reads_numpy, ".wav": reads_wav}
+WRITERS = {".cfg": comtrade, ".cff": comtrade, ".csv": csv, ".npz": numpy, ".npy": numpy, ".parquet": parquet, ".wav": wav}
+READERS = {
+    **{".cfg": reads_comtrade, ".cff": reads_comtrade, ".csv": reads_csv, ".npz": reads_numpy, ".npy": reads_numpy},
+    **{".parquet": reads_parquet, ".wav": reads_wav},
+}
 
 
 class Rows:
@@ -73,7 +77,7 @@ def random_raw(dtype: str, rows: int = 3000, seed: int = 1) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", ["i2", "i4", "f4", "f8"])
-@pytest.mark.parametrize("ending", [".npz", ".wav", ".csv"])
+@pytest.mark.parametrize("ending", [".npz", ".parquet", ".wav", ".csv"])
 def test_own_numbers_come_back_exactly(tmp_path, ending, dtype):
     rec = recording(random_raw(dtype))
     back = there_and_back(rec, tmp_path / f"x{ending}")
@@ -297,7 +301,7 @@ def test_numpy_loads_npz_without_pickle(tmp_path):
 # names
 
 
-@pytest.mark.parametrize("ending", [".cfg", ".cff", ".csv", ".npz", ".wav"])
+@pytest.mark.parametrize("ending", [".cfg", ".cff", ".csv", ".npz", ".parquet", ".wav"])
 @pytest.mark.parametrize(
     "names",
     [("a,b", 'say "x"'), ("=1+1", "@cmd"), ("line\nbreak", "\t"), ("same", "same"), ("", "x" * 500), ("../../etc", "sample_rate"), ("Ünï", "电流")],
@@ -322,7 +326,7 @@ def test_roles_survive(tmp_path):
         assert [c.role for c in readers.apply(back).channels] == ["U_L2", "I_L2"], ending
 
 
-@pytest.mark.parametrize("ending", [".cfg", ".cff", ".csv", ".npz", ".wav"])
+@pytest.mark.parametrize("ending", [".cfg", ".cff", ".csv", ".npz", ".parquet", ".wav"])
 @pytest.mark.parametrize("mapping", [None, {"U_L1": "-U21", "I_L1": "I2"}, {"U_L1": "I_L1", "I_L1": "-#4"}])
 def test_turned_and_mapped_channels_are_turned_once(tmp_path, ending, mapping):
     raw = random_raw("i2", 50)[:, [0, 1, 0, 1]]
@@ -428,7 +432,7 @@ REAL = [
 
 
 @pytest.mark.parametrize("name", REAL)
-@pytest.mark.parametrize("ending", [".cfg", ".cff", ".npz", ".wav"])
+@pytest.mark.parametrize("ending", [".cfg", ".cff", ".npz", ".parquet", ".wav"])
 def test_real_recordings_survive(recordings, tmp_path, name, ending):
     rec = reads_comtrade.READER.read(recordings / name)
     back = there_and_back(rec, tmp_path / f"x{ending}")

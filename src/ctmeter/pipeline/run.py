@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
+import itertools
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +186,29 @@ def _measured(recording: Recording, nominal: float) -> list[Segment]:
     )
 
 
+def _in_pieces(recording: Recording, measured: list[Segment], nominal: float) -> bool:
+    """Whether there are several stretches without a gap, none of them as long as one window: then there are only cycles."""
+    breaks = [row for row, _ in recording.gaps]
+    runs: list[float] = []
+    before: Segment | None = None
+    for s in measured:
+        inside = breaks[bisect.bisect_right(breaks, s.start) : bisect.bisect_left(breaks, s.stop)]
+        lengths = [(b - a) / s.sample_rate for a, b in itertools.pairwise([s.start, *inside, s.stop])]
+        if before is not None and s.start not in breaks and _joins(before, s):
+            lengths[0] += runs.pop()
+        runs += lengths
+        before = s
+    return len(runs) > 1 and max(runs) * nominal < (10 if nominal < 55 else 12)
+
+
+def _joins(before: Segment, after: Segment) -> bool:
+    """Whether a segment goes on where another ends."""
+    same = before.stop == after.start and abs(after.sample_rate / before.sample_rate - 1) < 1e-6
+    if not same or before.start_ns is None or after.start_ns is None:
+        return same and before.start_ns is after.start_ns
+    return abs(after.start_ns - before.timebase.ns(before.stop - before.start)) * 1e-9 * after.sample_rate < 0.5
+
+
 def _instant(time: Time, recording: Recording, name: str) -> float | None:
     """A limit in seconds from the start of the recording."""
     if time is None or time == "":
@@ -306,6 +332,8 @@ def _measure(
             notes.append(f"the recording begins without a fundamental; {found}: a wrong sample rate or time column? ({remedy})")
     elif settings.nominal_frequency is not None and far_from_mains(frequency):  # else the analyzer says what it detects
         notes.append(f"the recording begins at {frequency:.5g} Hz, far from any mains frequency: a wrong sample rate or time column? (--rate)")
+    if _in_pieces(recording, measured, nominal):
+        settings = replace(settings, cycle=True)
     bounds = (_instant(limits[0], recording, "from"), _instant(limits[1], recording, "to"))
     if bounds[0] is not None and bounds[1] is not None and bounds[0] >= bounds[1]:
         raise SettingsError(f"from, to: {limits[0]} is not before {limits[1]}")

@@ -26,6 +26,8 @@ __all__ = ["HEAD", "Reader", "find", "read", "readers"]
 
 #: Bytes of a file that a reader sees before it decides.
 HEAD = 4096
+#: How zip, gzip, bzip2 and xz begin.
+_ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -77,6 +79,8 @@ def find(path: Path) -> Reader:
     for reader in every:
         if reader.sniff(path, head):
             return reader
+    if head.startswith(_ARCHIVES) or head[257:262] == b"ustar":
+        raise InputError("an archive", path=path, expected="one of its members; ctmeter.readers.archives.members gives them one after the other")
     tried = ", ".join(f"{r.name} ({' '.join(r.extensions)})" for r in sorted(every, key=lambda r: r.name))
     raise InputError("unknown format", path=path, expected=f"one of {tried}" if tried else "an installed ctmeter with its readers")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 
-__all__ = ["Clock", "Timing", "timing"]
+__all__ = ["Clock", "Timing", "shortest", "timing"]
 
 _UNITS = {"s": 1e9, "sec": 1e9, "second": 1e9, "seconds": 1e9, "ms": 1e6, "us": 1e3, "µs": 1e3, "μs": 1e3, "ns": 1.0}
 _ZONE = re.compile(r"(Z|UTC|[+-]\d\d:?\d\d)$")
@@ -232,7 +232,7 @@ def timing(stamps: np.ndarray, resolution: float = 1.0) -> Timing:
         raise InputError("the time stamps do not advance", line=1, expected="rows in the order of their time")
     rate = 1e9 * span[1] / span[0]
     uncertainty = rate * resolution * (1 + len(gaps)) / span[0]
-    return Timing(_shortest(rate, uncertainty), tuple(gaps), tuple(notes), uncertainty)
+    return Timing(shortest(rate, uncertainty), tuple(gaps), tuple(notes), uncertainty)
 
 
 def _span(stamps: np.ndarray, gaps: list[tuple[int, int]], coarse: bool) -> np.ndarray:
@@ -291,7 +291,7 @@ def _gaps(stamps: np.ndarray, jumps: list[tuple[int, float]], step: float, coars
     return kept, notes
 
 
-def _shortest(rate: float, uncertainty: float) -> float:
+def shortest(rate: float, uncertainty: float) -> float:
     """The number with the fewest digits within the uncertainty."""
     for digits in range(1, 16):
         short = float(f"{rate:.{digits}g}")

@@ -1,0 +1,375 @@
+"""Recordings in zip and tar archives, one after the other, without unpacking the archive.
+
+Members are unpacked to scratch files of names of our own, read, and removed again; the names of an archive are words to show and
+never places. Files of one stem that make up a recording (CFG with DAT, HDR, INF) come together. Tar archives may be packed
+by gzip, bzip2 or xz.
+
+What is refused
+---------------
+- The whole archive: more members than `Limits.members`, or more bytes than `Limits` allow, counted while they are
+  unpacked, whatever the archive says; damaged ones from the damage on.
+- Single members: links and devices, encrypted ones, a name that has been before, absolute names and those that lead out
+  of the archive (`../`), and archives in archives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, NamedTuple
+
+from ..errors import InputError, SettingsError
+from ..recording import Recording
+from . import read
+from ._unpacked import Budget, Limits, Unpacked, packing
+
+__all__ = ["Limits", "Member", "is_archive", "members"]
+
+_BLOCK = 1 << 16
+_MAX_NAME = 1024
+_END, _END64, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+#: Bytes of a zip's directory for each member, at most.
+_ENTRY = 46 + 2 * _MAX_NAME
+#: Endings that are kept, since readers go by them; of any other member the ending is left away.
+_ENDINGS = frozenset(
+    (
+        *(".asc", ".cff", ".cfg", ".csv", ".dat", ".flac", ".h5", ".hdf", ".hdf5", ".hdr", ".inf", ".mat", ".mdf", ".mf4", ".npy", ".npz"),
+        *(".parquet", ".pq", ".pqd", ".pqdif", ".rf64", ".tdms", ".tsv", ".txt", ".wav"),
+    )
+)
+#: Files that are read together with the first one of their stem.
+_LEADING, _FOLLOWING = (".cfg",), (".dat", ".hdr", ".inf")
+#: What the libraries raise on damaged bytes: of one member, and of the whole archive.
+_MEMBER_DAMAGE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError)
+_DAMAGE = (*_MEMBER_DAMAGE, tarfile.TarError, OSError, ValueError, OverflowError)
+#: Bytes of a header of a tar member that holds its name.
+_MAX_HEADER = 64 << 10
+
+
+class Member(NamedTuple):
+    """One recording of an archive.
+
+    Parameters
+    ----------
+    name : str
+        In the archive, as it stands there but for signs that cannot be shown.
+    recording : Recording or None
+        Open until the next member is asked for.
+    error : InputError or None
+        Why there is no recording.
+    """
+
+    name: str
+    recording: Recording | None
+    error: InputError | None
+
+
+class _Entry(NamedTuple):
+    """A member of an archive, of whatever kind: its name, why it is refused, and its bytes."""
+
+    name: str
+    refused: str
+    open: Any
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip or tar archive, by its content; NPZ, which is a zip, counts as what it is."""
+    with open(path, "rb") as file:
+        head = file.read(512)
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return path.suffix.lower() != ".npz"
+    return _is_tar(head) or bool(packing(head))
+
+
+def members(
+    path: Path | str,
+    *,
+    map: Mapping[str, str] | None = None,  # as in `read`
+    rate: float | None = None,
+    limits: Limits | None = None,
+) -> Iterator[Member]:
+    """The recordings of an archive, in its order.
+
+    Parameters
+    ----------
+    path : path
+    map, rate
+        As in `ctmeter.read`, for every recording.
+    limits : Limits, optional
+
+    Yields
+    ------
+    Member
+        Its recording is closed and its scratch file removed when the next one is asked for.
+
+    Raises
+    ------
+    InputError
+        No archive, or one that asks for more than the limits; what came before was given.
+    """
+    path, limits = Path(path), limits or Limits()
+    if not is_archive(path):
+        raise InputError("no archive", path=path, expected="zip, or tar as it is or packed by gzip, bzip2 or xz")
+    with tempfile.TemporaryDirectory(prefix="ctmeter-") as scratch:
+        budget = Budget(path, limits, scratch)
+        try:
+            plan = _plan(path, limits, Budget(path, limits, scratch))
+            yield from _Reading(path, Path(scratch), plan, map, rate).all(_entries(path, limits, budget))
+        except _DAMAGE as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"a damaged archive ({str(error)[:120]})", path=path, expected="a whole archive") from None
+
+
+def _is_tar(head: bytes) -> bool:
+    return len(head) == 512 and head[257:262] == b"ustar"
+
+
+def _entries(path: Path, limits: Limits, budget: Budget) -> Iterator[_Entry]:
+    with open(path, "rb") as file:
+        head = file.read(512)
+        file.seek(0)
+        if head.startswith(b"PK"):
+            yield from _zip(path, file, limits, budget)
+        else:
+            yield from _tar(path, file, packing(head), limits, budget)
+
+
+def _zip(path: Path, file: IO[bytes], limits: Limits, budget: Budget) -> Iterator[_Entry]:
+    _check_directory(path, file, limits)
+    with zipfile.ZipFile(file) as archive:
+        infos = archive.infolist()
+        if len(infos) > limits.members:
+            raise _too_many(path, limits)
+        for info in infos:
+            if info.is_dir():
+                continue
+            mode = info.external_attr >> 16
+            refused = "is encrypted" if info.flag_bits & 1 else ""
+            if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+                refused = "is a link or a device"
+
+            def unpacked(info: zipfile.ZipInfo = info) -> Any:
+                return _Counted(archive.open(info), budget)
+
+            yield _Entry(info.filename, refused, unpacked)
+
+
+def _check_directory(path: Path, file: IO[bytes], limits: Limits) -> None:
+    """Refuse a directory of too many members before it is read into memory."""
+    size = file.seek(0, 2)
+    start = max(size - 65_557, 0)
+    file.seek(start)
+    tail = file.read()
+    at = tail.rfind(_END)
+    if at < 0 or len(tail) - at < 22:
+        raise InputError("no directory at the end of the zip archive", path=path, offset=size, expected="a whole archive")
+    count, length = int.from_bytes(tail[at + 10 : at + 12], "little"), int.from_bytes(tail[at + 12 : at + 16], "little")
+    if tail[max(at - 20, 0) :][:4] == _LOCATOR64:
+        file.seek(min(int.from_bytes(tail[at - 12 : at - 4], "little"), size))
+        wide = file.read(56)
+        if wide[:4] == _END64:
+            count, length = int.from_bytes(wide[32:40], "little"), int.from_bytes(wide[40:48], "little")
+    if count > limits.members or length > limits.members * _ENTRY:
+        raise _too_many(path, limits)
+    file.seek(0)
+
+
+def _too_many(path: Path, limits: Limits) -> InputError:
+    return InputError(f"more than {limits.members} members", path=path, expected="fewer, or higher limits")
+
+
+class _TarInfo(tarfile.TarInfo):
+    """A header of a tar member; remembers what was wrong with the last one, over which `tarfile` passes in silence."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        # headers that hold names and attributes are read into memory
+        if not (self.isreg() or self.isdir() or self.islnk() or self.issym() or self.isdev()) and self.size > _MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Any:
+        """The next header."""
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.HeaderError as error:
+            archive.damage = "" if type(error).__name__ == "EOFHeaderError" else str(error)  # type: ignore[attr-defined]
+            raise
+
+
+def _tar(path: Path, file: IO[bytes], kind: str, limits: Limits, budget: Budget) -> Iterator[_Entry]:
+    stream = Unpacked(file, kind, budget)
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_TarInfo) as archive:
+        for count, info in enumerate(archive):
+            if count >= limits.members:
+                raise _too_many(path, limits)
+            if info.isdir():
+                continue
+            refused = "" if info.isreg() else "is a link or a device"
+            # the holes of a sparse file cost nothing to write in an archive, and everything to unpack
+            refused = "is sparse" if info.issparse() else refused
+
+            def unpacked(info: tarfile.TarInfo = info) -> Any:
+                return archive.extractfile(info)
+
+            yield _Entry(info.name, refused, unpacked)
+        if getattr(archive, "damage", ""):
+            raise tarfile.ReadError(archive.damage)  # type: ignore[attr-defined]
+
+
+class _Counted:
+    """A member whose bytes are counted while they are unpacked."""
+
+    def __init__(self, file: IO[bytes], budget: Budget) -> None:
+        self._file, self._budget = file, budget
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._budget.spend(len(data))
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _stem(name: str) -> tuple[str, str]:
+    """Name without ending, and ending, both folded as CFG and DAT find each other."""
+    ending = PurePosixPath(name).suffix.lower()
+    return name[: len(name) - len(ending)].casefold(), ending
+
+
+def _fault(name: str) -> str:
+    """What is wrong with a name."""
+    parts = name.replace("\\", "/").split("/")
+    if name.startswith(("/", "\\")) or parts[0][1:2] == ":" or ".." in parts:
+        return "has a name that leads out of the archive"
+    return "has no name that can be shown" if not name.strip() or len(name) > _MAX_NAME or "\0" in name else ""
+
+
+def _shown(name: str) -> str:
+    return "".join(ch if ch.isprintable() else "?" for ch in name[:_MAX_NAME])
+
+
+def _plan(path: Path, limits: Limits, budget: Budget) -> dict[str, list[str]]:
+    """Which endings each stem has, so that a recording is known to be complete; only names are looked at."""
+    plan: dict[str, list[str]] = {}
+    try:
+        for entry in _entries(path, limits, budget):
+            if not entry.refused and not _fault(entry.name):
+                stem, ending = _stem(entry.name)
+                plan.setdefault(stem, []).append(ending)
+    except _DAMAGE as error:
+        # what comes before the damage is read; it is met again then
+        if isinstance(error, InputError):
+            raise
+    return plan
+
+
+class _Reading:
+    """From entries to recordings: gathers what belongs together, reads it and clears it away."""
+
+    def __init__(self, path: Path, scratch: Path, plan: Mapping[str, list[str]], map: Mapping[str, str] | None, rate: float | None) -> None:
+        self._path, self._scratch, self._plan = path, scratch, plan
+        self._map, self._rate = map, rate
+        self._number = 0
+        #: Members of a stem that has more of them to come, by stem: name and place of each ending.
+        self._waiting: dict[str, dict[str, tuple[str, Path]]] = {}
+
+    def all(self, entries: Iterator[_Entry]) -> Iterator[Member]:
+        met: set[str] = set()
+        for entry in entries:
+            reason = entry.refused or _fault(entry.name) or ("has a name that was there before" if entry.name in met else "")
+            if reason:
+                yield self._refused(entry.name, reason)
+                continue
+            met.add(entry.name)
+            stem, ending = _stem(entry.name)
+            together = self._together(stem)
+            place = self._place(stem if ending in together else "", ending)
+            try:
+                self._unpack(entry, place)
+            except _MEMBER_DAMAGE as error:
+                yield self._refused(entry.name, f"is damaged ({str(error)[:120]})")
+                continue
+            if ending not in together:
+                yield from self._given(entry.name, place, [place])
+                continue
+            held = self._waiting.setdefault(stem, {})
+            held[ending] = (entry.name, place)
+            if held.keys() >= together:
+                yield from self._complete(stem)
+        for stem in list(self._waiting):
+            yield from self._complete(stem)
+
+    def _together(self, stem: str) -> set[str]:
+        """Endings of a stem that are read as one."""
+        endings = set(self._plan.get(stem, ()))
+        return endings & {*_LEADING, *_FOLLOWING} if endings & set(_LEADING) else set()
+
+    def _place(self, stem: str, ending: str) -> Path:
+        if stem and (held := self._waiting.get(stem)):
+            return next(iter(held.values()))[1].with_suffix(ending)
+        self._number += 1
+        return self._scratch / f"member{self._number}{ending if ending in _ENDINGS else ''}"
+
+    def _unpack(self, entry: _Entry, place: Path) -> None:
+        source = entry.open()
+        try:
+            with open(place, "wb") as out:
+                while block := source.read(_BLOCK):
+                    out.write(block)
+        finally:
+            source.close()
+
+    def _complete(self, stem: str) -> Iterator[Member]:
+        held = self._waiting.pop(stem)
+        leading = next((held[e] for e in _LEADING if e in held), None)
+        places = [place for _, place in held.values()]
+        if leading is None:
+            self._clear(places)
+            return
+        yield from self._given(leading[0], leading[1], places)
+
+    def _given(self, name: str, place: Path, places: list[Path]) -> Iterator[Member]:
+        """The recording of a member, closed and cleared away afterwards."""
+        recording = None
+        try:
+            try:
+                if is_archive(place):
+                    raise InputError("an archive in an archive", path=place, expected="a recording")
+                recording = read(place, map=self._map, rate=self._rate)
+            except InputError as error:
+                yield Member(_shown(name), None, self._told(name, error))
+                return
+            except SettingsError as error:
+                yield Member(_shown(name), None, InputError(str(error), path=f"{self._path}: {_shown(name)}"))
+                return
+            metadata = {**recording.metadata, "archive": str(self._path), "member": _shown(name)}
+            yield Member(_shown(name), replace(recording, path=self._path, metadata=metadata), None)
+        finally:
+            if recording is not None:
+                recording.close()
+            self._clear(places)
+
+    def _told(self, name: str, error: InputError) -> InputError:
+        """The error with the place that the user knows instead of the scratch file."""
+        where = f"{self._path}: {_shown(name)}"
+        return InputError(error.problem, path=where, offset=error.offset, line=error.line, expected=error.expected)
+
+    def _refused(self, name: str, reason: str) -> Member:
+        where = f"{self._path}: {_shown(name)}"
+        return Member(_shown(name), None, InputError(f"the member {reason}", path=where, expected="a file of a recording"))
+
+    def _clear(self, places: list[Path]) -> None:
+        for place in places:
+            with contextlib.suppress(OSError):
+                place.unlink()
