@@ -36,6 +36,7 @@ ROWS = {
     "half_cycle": "one for each voltage and half cycle; on request",
     "cycle": "one for each cycle; where a recording is shorter than one window, else on request",
     "synchrophasor": "at a fixed rate on the absolute grid; on request",
+    "signalling": "one for each voltage and half cycle of nominal; on request",
     "events": "one for each event",
 }
 

@@ -86,6 +86,7 @@ class Table(enum.StrEnum):
     HALF_CYCLE = "half_cycle"
     CYCLE = "cycle"
     SYNCHROPHASOR = "synchrophasor"
+    SIGNALLING = "signalling"
     EVENTS = "events"
 
 
@@ -252,7 +253,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         tables=TABLES, rule=Rule.START, dtype="time", clause=_T430,
     ),
     Quantity("duration", "duration", "s", "length; of an event null while it is open", tables=(*_CYCLES, "events"), rule=Rule.SUM),
-    Quantity("channel", "channel", "", "the voltage the row is of", tables=("half_cycle",), dtype="label"),
+    Quantity("channel", "channel", "", "the voltage the row is of", tables=("half_cycle", "signalling"), dtype="label"),
     Quantity("n", "count", "1", "basic values aggregated", tables=_CYCLES, rule=Rule.SUM, dtype="i8", clause=_T430),
     Quantity(
         "flags", "flags", "", "bits of Flag", tables=TABLES, rule=Rule.OR, dtype="u4", clause=_T430,
@@ -428,6 +429,10 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity(
         "MSV", "msv", "V", "mains signalling voltage, where a frequency is set", phases=_VOLTAGES, rule=Rule.RMS, side="U",
         clause=_T430,
+    ),
+    Quantity(
+        "U", "u_signalling", "V", "mains signalling voltage, rms over two cycles around t, anew every half cycle of nominal",
+        tables=("signalling",), side="U", clause=_T430,
     ),
     # synchrophasors
     Quantity("rocof", "rocof", "Hz/s", "rate of change of frequency", tables=("synchrophasor",)),

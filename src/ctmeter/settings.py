@@ -148,6 +148,9 @@ class Settings:
     rvc: float | None = _setting(0.05, _number(0, 0.5), "threshold of rapid voltage changes, of nominal")
     transient: float | None = _setting(None, _number(1, 100), "threshold of transients, of the nominal peak; not looked for where not given")
     signalling_frequency: float | None = _setting(None, _number(100, 3000, unit="Hz"), "of mains signalling, Hz; not measured where not given")
+    signalling_threshold: float = _setting(0.003, _number(0, 1, optional=False), "threshold of mains signalling, of nominal")
+    signalling_duration: float = _setting(120.0, _number(0, 120, unit="s", optional=False), "longest event of mains signalling, s")
+    signalling_trace: bool = _setting(False, _bool, "keep the table of the signalling voltage every half cycle; needs signalling_frequency")
     flicker_lamp: int = _setting(230, _choice(230, 120), "reference lamp of the flickermeter, 230 or 120 V")
     synchronisation: str = _setting("auto", _synchronisation, "auto: by all voltages; or a channel such as U_L1 as the one strict reference")
     spectra: str = _setting("3s", _choice("3s", "basic", "none"), "shortest table with spectral lists, or none")
@@ -186,6 +189,8 @@ class Settings:
             yield 'voltages: "line" needs three phases, wiring is 1P2W'
         if self.smoothing and self.spectra != "basic":
             yield f'smoothing: it is for the spectral lists of the table basic, spectra is "{self.spectra}"'
+        if self.signalling_trace and self.signalling_frequency is None:
+            yield "signalling_trace: it needs signalling_frequency"
         if self.groups and self.spectra == "none":
             yield 'groups: they are spectral lists, spectra is "none"'
         for name, table in self.points.items():

@@ -81,7 +81,7 @@ class Detector:
         self._watches = [Watch(rule, count) for rule in rules(settings)]
         length = 100 if nominal_frequency < 55 else 120
         self._rvc = None if settings.rvc is None else RapidChanges(settings.rvc, self._nominal, length, self.phases)
-        self._msv = None if settings.signalling_frequency is None else Signalling(self._nominal, self.phases)
+        self._msv = None if settings.signalling_frequency is None else Signalling(settings, self._nominal, self.phases)
         self._sliding = Sliding(self._nominal, [f"U_{p}" for p in self.phases]) if settings.reference == "sliding" else None
         self._flagging = Flagging([LINES.index(p) if p in LINES else int(p[1]) - 1 for p in self.phases])
         self._waiting: Columns = {}

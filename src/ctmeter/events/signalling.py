@@ -1,7 +1,7 @@
 """Mains signalling: telegrams at the frequency of the settings.
 
 A signalling event lasts from the first 10/12-cycle window whose signalling voltage is above
-0.3 % of nominal on any voltage to the first in which it is not on all; at most 120 s are reported.
+`signalling_threshold` on any voltage to the first in which it is not on all; at most `signalling_duration` is reported.
 The largest value stands in `U_max`, that of each voltage in `detail`.
 
 References
@@ -16,14 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from ..settings import Settings
 from .columns import Columns, ends, rows_of
 from .polyphase import Event, Rows, Rule, Watch
 
-__all__ = ["LONGEST_S", "THRESHOLD", "Signalling"]
+__all__ = ["Signalling"]
 
-#: Of nominal.
-THRESHOLD = 0.003
-LONGEST_S = 120
 #: A window that starts later than this after the end of the one before is after a gap, ns.
 _GAP = 50_000_000
 
@@ -33,16 +31,18 @@ class Signalling:
 
     Parameters
     ----------
+    settings : Settings
     nominal : float
         V.
     phases : sequence of str
         Of the columns `MSV_...`.
     """
 
-    def __init__(self, nominal: float, phases: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, nominal: float, phases: Sequence[str]) -> None:
         self._nominal = nominal
         self._names = [f"MSV_{p}" for p in phases]
-        self._watch = Watch(Rule("msv", THRESHOLD, THRESHOLD, above=True), len(phases))
+        self._watch = Watch(Rule("msv", settings.signalling_threshold, settings.signalling_threshold, above=True), len(phases))
+        self._longest = round(settings.signalling_duration * 1e9)
         self._end: int | None = None
 
     @property
@@ -79,9 +79,8 @@ class Signalling:
         place = np.tile(np.array(places), n)
         return Rows(np.repeat(basic["t"][first:stop], count), place, values.reshape(-1), np.repeat(flags, count), np.full(n * count, self._nominal))
 
-    @staticmethod
-    def _cut(event: Event) -> Event:
-        last = event.start + LONGEST_S * 1_000_000_000
+    def _cut(self, event: Event) -> Event:
+        last = event.start + self._longest
         event.end = None if event.end is None else min(event.end, last)
         for own in event.own.values():
             own[1] = None if own[1] is None else max(min(own[1], last), own[0] or 0)

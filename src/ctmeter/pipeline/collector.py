@@ -29,7 +29,7 @@ __all__ = ["Collector", "Completed"]
 #: Seconds and frames of the waveform kept for pictures.
 _EXTRACT_S, _EXTRACT_N = 0.1, 4096
 #: Length of the rows of tables whose rows have one.
-_LENGTH_NS = {"cycle": 40_000_000, "half_cycle": 40_000_000, "frequency": 10_000_000_000}
+_LENGTH_NS = {"cycle": 40_000_000, "half_cycle": 40_000_000, "signalling": 40_000_000, "frequency": 10_000_000_000}
 #: Tables whose rows say after how many windows they were complete.
 _AGGREGATED = ("3s", "10min", "2h")
 #: Windows that wait in the engine before they are taken, unless somebody asks; fewer where raw frames wait for them.
@@ -81,6 +81,7 @@ class Collector:
     def __init__(self, settings: Settings, sides: Mapping[str, str]) -> None:
         self._cycle, self._half_cycle = settings.cycle, settings.half_cycle
         self._synchrophasor = settings.synchrophasor_rate is not None
+        self._signalling = settings.signalling_trace
         extras = frozenset(name for name in EXTRAS if getattr(settings, name))
         #: What decides the columns of the tables: arguments of `measurements.schema`.
         self.form: dict[str, Any] = {"spectra": settings.spectra == "basic", "extras": extras, "sides": sides}
@@ -164,7 +165,7 @@ class Collector:
         if self._stages is not None:
             self._stages.hold_frequency(taken.pop("frequency", {}))
             events, windows = self._stages.feed(taken.get("half_cycle", {}), windows)
-            taken |= self._stages.frequency()
+            taken |= {**self._stages.frequency(), **self._stages.signalling()}
             self._keep_events(events)
         self._keep(windows, taken)
 
@@ -174,7 +175,7 @@ class Collector:
         if self._stages is not None:
             events, windows = self._stages.end(more)
             self._keep_events(events)
-            self._keep(windows, self._stages.frequency())
+            self._keep(windows, {**self._stages.frequency(), **self._stages.signalling()})
             if not more:
                 self.add(self._stages.close())
         self._completed = self._released = self._taken
@@ -275,7 +276,8 @@ class Collector:
 
     def result(self, summary: dict[str, Any], roles: Sequence[str | None]) -> Result:
         """The result; where rows were written out, its directory is put in its place."""
-        optional = {"cycle": self._cycle or not self._windows.rows, "half_cycle": self._half_cycle, "synchrophasor": self._synchrophasor}
+        optional = {"cycle": self._cycle or not self._windows.rows, "half_cycle": self._half_cycle}
+        optional |= {"synchrophasor": self._synchrophasor, "signalling": self._signalling}
         tables = [t for t in TABLES if optional.get(t, True)]
         extract = self._waveform(roles)
         if self._sink is None:

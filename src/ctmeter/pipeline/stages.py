@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..aggregation import Aggregator
-from ..events import Detector, Transients
+from ..events import Detector, Tracer, Transients
 from ..measurements import Columns
 from ..recording import Channel, Gap, Timebase, Wiring
 from ..settings import Settings
@@ -48,6 +48,7 @@ class Stages:
         self.snippets = Snippets(channels, nominal) if settings.snippets and self._detector is not None else None
         self._aggregator: Aggregator | None = None
         self._transients: Transients | None = None
+        self._tracer: Tracer | None = None
         self._found: list[dict[str, Any]] = []
         self._frequencies: Columns = {}
         self._offset_ns = 0
@@ -72,6 +73,8 @@ class Stages:
         self._offset_ns = offset_ns
         if self._detector is not None and self._settings.transient is not None:
             self._transients = Transients(self._settings, self._nominal, self._wiring, self._channels, timebase)
+        if self._settings.signalling_trace:
+            self._tracer = Tracer(self._settings, self._nominal, self._wiring, self._channels, timebase)
         if self.snippets is not None:
             self.snippets.begin(timebase, offset_ns)
 
@@ -80,6 +83,10 @@ class Stages:
         if self._transients is not None:
             found = self._transients.gap(item.samples) if isinstance(item, Gap) else self._transients.feed(item)
             self._found += self._shifted(found)
+        if self._tracer is not None and isinstance(item, Gap):
+            self._tracer.gap(item.samples)
+        elif self._tracer is not None and not isinstance(item, Gap):
+            self._tracer.feed(item)
         return self.snippets is not None and self.snippets.keep(item, lasting)
 
     @property
@@ -116,6 +123,11 @@ class Stages:
         else:
             rows, self._frequencies = self._frequencies, {}
         return {"frequency": rows} if rows else {}
+
+    def signalling(self) -> dict[str, Columns]:
+        """The table `signalling`: its rows since the last call; nothing where there are none."""
+        rows = {} if self._tracer is None else self._tracer.take()
+        return {"signalling": {**rows, "t": rows["t"] + self._offset_ns}} if rows else {}
 
     def aggregate(self, windows: Columns, pst: Columns) -> dict[str, Columns]:
         """Rows of longer intervals that windows with their flags complete."""
@@ -154,6 +166,7 @@ class Stages:
         return {
             "detector": None if self._detector is None else self._detector.snapshot(),
             "transients": None if self._transients is None else self._transients.snapshot(),
+            "tracer": None if self._tracer is None else self._tracer.snapshot(),
             "snippets": None if self.snippets is None else self.snippets.state(),
             "found": self._found,
             "aggregator": None if self._aggregator is None else self._aggregator.snapshot(),
@@ -168,6 +181,8 @@ class Stages:
             self._detector.restore(state["detector"])
         if self._transients is not None:
             self._transients.restore(state["transients"])
+        if self._tracer is not None:
+            self._tracer.restore(state["tracer"])
         if self.snippets is not None:
             self.snippets.resume(state["snippets"])
         self._found = state["found"]
