@@ -98,7 +98,7 @@ class Registration:
     period : float
         s, at least 1: the table "register" has a row at each of its multiples in UTC, and at each end of a run.
     p_creep, p_start : float
-        W of the total load below which registers stop, and from which they start again.
+        VA of the load, the sum of the phases' sqrt(P^2 + Q^2), below which registers stop, and from which they start again.
     running : bool
         Whether they had started before.
     pulses : sequence of (register, energy, carry)

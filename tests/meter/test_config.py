@@ -502,3 +502,8 @@ def test_toml(tmp_path):
             MeterConfig.load(path)
     with pytest.raises(SettingsError, match="cannot be read"):
         MeterConfig.load(tmp_path)
+
+
+def test_three_wires_are_summed_as_vectors():
+    with pytest.raises(SettingsError, match="needs phase voltages"):
+        MeterConfig(systems=2, summation="per-phase")

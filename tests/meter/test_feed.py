@@ -197,7 +197,9 @@ def test_faulty_samples_are_marked_and_harm_nothing(meter):
     it = meter()
     it.feed(Recording.from_arrays(columns, sample_rate=800.0, start="2026-01-01T00:00:00Z"))
     ((quality, covered),) = kept(it, "profile", "quality", "covered_ns")
-    assert Quality.NOT_FINITE in Quality(quality) and covered == pytest.approx(900 * S, abs=2_000_000)
+    # the second without samples of a channel is not covered, so the period makes no maximum
+    assert Quality(quality) == Quality.NOT_FINITE | Quality.INCOMPLETE and covered == pytest.approx(899 * S, abs=2_000_000)
+    assert it.machine.maxima.largest == {}
     a, b, c = (it.machine.registers.value(f"A+_{p}") for p in PHASES)
     assert a == pytest.approx(1e9, rel=1e-9) == c and b == pytest.approx(0.999e9, rel=1e-4)
 
@@ -563,3 +565,23 @@ def test_a_store_read_without_a_writer(meter, tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "0.store")) as db:
         assert db.execute("SELECT secondary, on_primary FROM registers WHERE name = 'A+'").fetchall() == [(held_now, 20 * held_now)]
         assert db.execute("SELECT source, samples FROM recordings").fetchall() == [("samples", 16_000)]
+
+
+def test_a_reactive_load_is_one(meter):
+    """Limits of creep and start look at the apparent load: 3.45 kvar without active power is far above them."""
+    it = meter(p_start=1.0, p_creep=1.0)
+    recording = sines(10.0, (5.0,) * 3)
+    columns = {c.name: recording.read([c.name])[:, 0].copy() for c in recording.channels}
+    quarter = round(recording.sample_rate / 50 / 4)
+    for p in PHASES:
+        columns[f"I_{p}"] = np.roll(columns[f"I_{p}"], quarter)
+    it.feed(Recording.from_arrays(columns, sample_rate=recording.sample_rate, start="2026-01-01T00:00:00Z"))
+    expected = 1000 * 10 * float(sum(np.mean(columns[f"U_{p}"] ** 2) ** 0.5 * np.mean(columns[f"I_{p}"] ** 2) ** 0.5 for p in PHASES))
+    assert it.machine.registers.value("R+") == pytest.approx(expected, rel=2e-2)
+
+
+def test_a_recording_inside_another_one_is_refused_where_the_last_counts(meter):
+    it = meter(overlap="last")
+    with pytest.raises(InputError, match="lies inside it"):
+        it.feed([sines(60.0), sines(20.0, start=START + 10 * S)])
+    assert it.machine.now_ns is None

@@ -4,12 +4,12 @@ A tick inside a cycle takes the share of the cycle's energies that its time has.
 looked for in the samples: inside one sample's interval energy grows evenly.
 """
 
-from libc.math cimport ceil, fabs, floor
+from libc.math cimport ceil, fabs, floor, hypot
 from libc.string cimport memcpy
 
 from ctmeter._kernels.energy cimport account, positive
 from ctmeter._kernels.spans cimport clear, join, put_row
-from ctmeter._kernels.state cimport ABSOLUTE, ENERGY_ROW, PER_PHASE, ROW, VECTOR, core_t, out_t, span_t, state_t
+from ctmeter._kernels.state cimport ABSOLUTE, ENERGY_ROW, PER_PHASE, ROW, core_t, out_t, span_t, state_t
 
 
 cdef inline void energy_row(const core_t *c, state_t *s, out_t *out, double t, const double *before, double share) noexcept nogil:
@@ -100,8 +100,10 @@ cdef inline void enter(const core_t *c, state_t *s, out_t *out, const span_t *v,
         account(c, s, &v.sums[8], v.t1 - v.t0, p, q, w)
         return
     memcpy(before, s.energy, sizeof(before))
-    # with phases that may cancel, their sum says nothing of the load
-    load = fabs(p[3]) if c.summation == VECTOR else fabs(p[0]) + fabs(p[1]) + fabs(p[2])
+    # a reactive load is one too, and phases that cancel each other are two; of three wires only the sum is a power
+    load = hypot(p[3], q[3])
+    if not c.lanes.line:
+        load = hypot(p[0], q[0]) + hypot(p[1], q[1]) + hypot(p[2], q[2])
     s.running = load >= (c.creep if s.running else max(c.begin, c.creep))
     if s.running:
         account(c, s, &v.sums[8], v.t1 - v.t0, p, q, w)

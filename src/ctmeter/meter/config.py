@@ -86,6 +86,8 @@ class MeterConfig(MeterFields):
             yield f"wiring: {self.wiring} is not that of {self.systems} measuring systems, expected {WIRING[self.systems]}"
         if self.wiring == "1P2W" and self.systems == 2:
             yield "wiring: 1P2W needs a phase-to-neutral system, systems is 2 (Aron)"
+        if self.wiring == "3P3W" and self.summation != "vector":
+            yield f'summation: "{self.summation}" needs phase voltages, wiring is 3P3W'
         yield from self._beyond_the_meter()
         yield from self._time_contradictions()
         for k, port in enumerate(self.terminals.ports, 1):

@@ -54,10 +54,10 @@ class MeterFields:
     apparent: str = setting("arithmetic", choice("arithmetic", "vector", "effective"), "definition of the total apparent power; open in the sheet")
     summation: str = setting("vector", choice("vector", "per-phase", "absolute"), "how phases are summed into registers; open in the sheet")
     p_creep: float = setting(
-        0.0, number(0, 1e6, unit="W", optional=False, open_low=False), "W, total, secondary: nothing is counted below; open in the sheet"
+        0.0, number(0, 1e6, unit="W", optional=False, open_low=False), "VA, sum of the phases, secondary: nothing is counted below; open in the sheet"
     )
     p_start: float = setting(
-        0.0, number(0, 1e6, unit="W", optional=False, open_low=False), "W, total, secondary: counting starts above; open in the sheet"
+        0.0, number(0, 1e6, unit="W", optional=False, open_low=False), "VA, sum of the phases, secondary: counting starts above; open in the sheet"
     )
     p_indicator: float = setting(0.6, number(0, 1e6, unit="W", optional=False), "W per phase, secondary: the current mark is on above")
     u_indicator: float = setting(160.0, number(0, 2e6, unit="V", optional=False), "V per phase, secondary: the voltage mark is on above")

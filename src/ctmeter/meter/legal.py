@@ -15,6 +15,7 @@ __all__ = ["MODULES", "program_hash"]
 MODULES = (
     "checks.py",
     "columns.py",
+    "corrections.py",
     "engine.py",
     "errors.py",
     "flicker.py",

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..quantity import Flag
 from .billing import LOGGER_2_FIELDS, BillingSchedule, LoggerSchedule, StopCounter, record
 from .clock import LocalClock
 from .config import MeterConfig
@@ -27,6 +28,8 @@ from .watch import Event, Watch
 __all__ = ["Machine", "voltage_columns"]
 
 _MINUTE = 60_000_000_000
+#: Rows of which a channel lacks more than a tenth.
+_EMPTY = np.uint32(Flag.INCOMPLETE)
 #: Order of changes that come at one instant, after ends of periods (0), of analysis intervals (1) and logger intervals (3).
 _RANK = {"billing-stop": 2, "ratio": 4, "pulse": 5, "alarm": 5, "tamper-cover": 5, "tamper-magnetic": 5, "tariff": 6}
 #: Those of them at which no register is looked at or changed: rows need no cut there.
@@ -66,7 +69,7 @@ class Machine:
     def __init__(self, config: MeterConfig) -> None:
         self.config = config
         self.clock = LocalClock(config.utc_offset, config.dst, config.zone)
-        self.registers = Registers(config.energy_type, config.ct_ratio)
+        self.registers = Registers(config.energy_type, config.ct_ratio, phases=config.wiring != "3P3W")
         self.maxima = Maxima(_TOTALS, existing(config.energy_type), config.power_threshold, config.allow_incomplete)
         self.analysis = Analysis(config.analysis_registers)
         self.watch = Watch(voltage_columns(str(config.wiring)), config.u_indicator, config.p_indicator, config.i_n)
@@ -114,7 +117,11 @@ class Machine:
     def feed(self, rows: Mapping[str, np.ndarray]) -> None:
         """Rows of the engine's table "register", in the order of time."""
         means = {name: v for name, v in rows.items() if v.ndim == 1 and v.dtype == np.float64}
-        stretch = Stretch(rows["t"], rows["end"], self.registers.grow(rows["energy"]), rows["flags"], means)
+        grown = self.registers.grow(rows["energy"])
+        if self.config.wiring == "3P3W":
+            # powers of the phases are those of no phase
+            grown[:, 10:] = 0
+        stretch = Stretch(rows["t"], rows["end"], grown, rows["flags"], means)
         cuts = np.flatnonzero(stretch.start_ns[1:] - stretch.end_ns[:-1] > COVERED) + 1
         for a, b in zip([0, *cuts.tolist()], [*cuts.tolist(), len(stretch)], strict=True):
             part = stretch.part(a, b)
@@ -136,7 +143,8 @@ class Machine:
                 stop = int(np.searchsorted(rows.end_ns, b.t_ns, side="right"))
                 self._take(rows.part(at, stop))
                 at = max(at, stop)
-            self._cross(b, measured=True)
+            lately = max(int(np.searchsorted(rows.end_ns, b.t_ns)), 0)
+            self._cross(b, measured=lately >= len(rows) or not rows.flags[lately] & _EMPTY)
         self._take(rows.part(at, len(rows)))
         self.last = {name: float(v[-1]) if np.isfinite(v[-1]) else None for name, v in rows.means.items()}
         self.now_ns = int(rows.end_ns[-1])
@@ -150,7 +158,8 @@ class Machine:
         grown = rows.energy.sum(axis=0)
         self.registers.add(grown, self.tariff)
         quality = Quality.of_flags(int(np.bitwise_or.reduce(rows.flags)))
-        covered = int((rows.end_ns - rows.start_ns).sum())
+        # where samples are missing, time is too
+        covered = int((rows.end_ns - rows.start_ns)[(rows.flags & _EMPTY) == 0].sum())
         period = self._running(int(rows.start_ns[0]))
         period.add(grown, covered, tariff=self.tariff, ratio=self.registers.ratio, quality=quality | self._quality)
         self._quality = GOOD
@@ -335,7 +344,7 @@ class Machine:
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`."""
-        self.registers = Registers.restore(self.config.energy_type, state["registers"])
+        self.registers = Registers.restore(self.config.energy_type, state["registers"], phases=self.config.wiring != "3P3W")
         self.maxima.resume(state["maxima"])
         self.analysis.resume(state["analysis"])
         self.watch.resume(state["watch"])

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any, Self
 
@@ -240,6 +240,11 @@ class Meter:
         """Feed recordings that are open, in the order of their time; of "next", in the order given."""
         order = sorted(todo, key=lambda t: t[2])
         quality = GOOD
+        if self.config.overlap == "last" and start != "next":
+            for (longer, _, a), (inner, _, b) in pairwise(order):
+                if b / _NS + inner.duration < a / _NS + longer.duration:
+                    inside = Path(inner.path).name if inner.path is not None else "a later recording"
+                    raise InputError(f"{inside} lies inside it, what comes after that would be lost", path=longer.path, expected="overlap = first")
         for (recording, layers, at), following in zip_longest(order, order[1:]):
             span: tuple[float | None, float | None] = (None, None)
             if following is not None and self.config.overlap == "last" and start != "next":

@@ -73,6 +73,8 @@ class Registers:
         1 to 4, see `existing`; what a register that does not exist would have taken is counted apart.
     ratio : int
         Of the current transformers.
+    phases : bool
+        Whether there are registers of each phase; a meter of three wires has none.
 
     Notes
     -----
@@ -80,9 +82,9 @@ class Registers:
     to the register.
     """
 
-    def __init__(self, energy_type: int, ratio: int) -> None:
+    def __init__(self, energy_type: int, ratio: int, *, phases: bool = True) -> None:
         names = existing(energy_type)
-        self._exists = np.array([k.split("_")[0] in names for k in KEYS])
+        self._exists = np.array([k.split("_")[0] in names and (phases or "_" not in k) for k in KEYS])
         self._value = [0] * len(KEYS)
         self._tariff = {name: [0] * len(TARIFFS) for name in TARIFFED}
         self._unregistered = [0] * len(KEYS)
@@ -190,9 +192,9 @@ class Registers:
         }
 
     @classmethod
-    def restore(cls, energy_type: int, state: Mapping[str, Any]) -> Self:
+    def restore(cls, energy_type: int, state: Mapping[str, Any], *, phases: bool = True) -> Self:
         """Registers that go on from `state`."""
-        made = cls(energy_type, 1)
+        made = cls(energy_type, 1, phases=phases)
         made._value, made._unregistered = list(state["value"]), list(state["unregistered"])
         made._tariff = {name: list(values) for name, values in state["tariff"].items()}
         made._remainder, made._base = np.array(state["remainder"]), np.array(state["base"])

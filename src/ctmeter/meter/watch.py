@@ -89,7 +89,9 @@ class Watch:
         events: list[Event] = []
         on = self._voltage(rows, events)
         seconds = rows.end_ns - rows.start_ns
-        self.supplied_ns += int(seconds[np.any([s for s in on if s is not None], axis=0)].sum()) if any(s is not None for s in on) else 0
+        # a voltage that is not known supplies nothing
+        seen = [state & np.isfinite(rows.means[column or ""]) for state, column in zip(on, self._voltages, strict=True) if state is not None]
+        self.supplied_ns += int(seconds[np.any(seen, axis=0)].sum()) if seen else 0
         self._loads(rows, on, events)
         return sorted(events, key=lambda e: e.t_ns)
 
