@@ -19,7 +19,7 @@ SOURCE = r"""
 #include <unistd.h>
 
 static char text[256];
-static long at, seen;
+static long at, seen, by_kind[4];
 static int number, mode;  /* mode: 0 that call alone, 1 all from then on, 2 that one half, and all after it */
 
 void faults_arm(const char *needle, long k, int error, int how) {
@@ -27,9 +27,10 @@ void faults_arm(const char *needle, long k, int error, int how) {
     at = k; seen = 0; number = error; mode = how;
 }
 long faults_seen(void) { return seen; }
+long faults_of(int kind) { return by_kind[kind]; }
 
 /* 0: go on, 1: fail, 2: write half */
-static int verdict(int fd, int whole) {
+static int verdict(int fd, int kind) {
     char link[64], path[4096];
     ssize_t n;
     if (!text[0]) return 0;
@@ -38,9 +39,10 @@ static int verdict(int fd, int whole) {
     if (n < 0) return 0;
     path[n] = 0;
     if (!strstr(path, text)) return 0;
+    by_kind[kind]++;
     seen++;
     if (seen < at || (seen > at && mode == 0)) return 0;
-    if (seen == at && mode == 2 && !whole) return 2;
+    if (seen == at && mode == 2 && kind == 0) return 2;
     errno = number;
     return 1;
 }
@@ -55,21 +57,21 @@ static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
         if (v == 2) size /= 2;                                               \
         return next arguments;                                               \
     }
-#define OTHERS(name, passes, parameters, arguments)                          \
+#define OTHERS(name, kind, parameters, arguments)                            \
     int name parameters {                                                    \
         static int(*next) parameters;                                        \
-        if (verdict(fd, 1)) return -1;                                       \
-        if (!passes) return 0; /* the medium is not what is tested */        \
+        if (verdict(fd, kind)) return -1;                                    \
+        if (kind < 3) return 0; /* the medium is not what is tested */       \
         if (!next) *(void **)&next = real(#name);                            \
         return next arguments;                                               \
     }
 WRITES(write, (int fd, const void *data, size_t size), (fd, data, size))
 WRITES(pwrite, (int fd, const void *data, size_t size, off_t place), (fd, data, size, place))
 WRITES(pwrite64, (int fd, const void *data, size_t size, off64_t place), (fd, data, size, place))
-OTHERS(fsync, 0, (int fd), (fd))
-OTHERS(fdatasync, 0, (int fd), (fd))
-OTHERS(ftruncate, 1, (int fd, off_t size), (fd, size))
-OTHERS(ftruncate64, 1, (int fd, off64_t size), (fd, size))
+OTHERS(fsync, 1, (int fd), (fd))
+OTHERS(fdatasync, 2, (int fd), (fd))
+OTHERS(ftruncate, 3, (int fd, off_t size), (fd, size))
+OTHERS(ftruncate64, 3, (int fd, off64_t size), (fd, size))
 """
 
 

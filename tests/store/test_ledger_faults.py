@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from fault_shim import compile_shim
 from store.ledger_job import intact, run
 
 JOB = Path(__file__).with_name("ledger_job.py")
@@ -71,71 +72,6 @@ def test_kill_at_200_random_moments(tmp_path, uninterrupted):
         kill_and_resume(folder, seed, uninterrupted)
         shutil.rmtree(folder)
 
-
-#: Stands before the C library and fails the k-th call that writes to a file whose path contains a text.
-SHIM = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-static char text[256];
-static long at, seen, by_kind[4];
-static int number, mode;  /* mode: 0 that call alone, 1 all from then on, 2 that one half, and all after it */
-
-void faults_arm(const char *needle, long k, int error, int how) {
-    snprintf(text, sizeof text, "%s", needle);
-    at = k; seen = 0; number = error; mode = how;
-}
-long faults_seen(void) { return seen; }
-long faults_of(int kind) { return by_kind[kind]; }
-
-/* 0: go on, 1: fail, 2: write half */
-static int verdict(int fd, int kind) {
-    char link[64], path[4096];
-    ssize_t n;
-    if (!text[0]) return 0;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    n = readlink(link, path, sizeof path - 1);
-    if (n < 0) return 0;
-    path[n] = 0;
-    if (!strstr(path, text)) return 0;
-    by_kind[kind]++;
-    seen++;
-    if (seen < at || (seen > at && mode == 0)) return 0;
-    if (seen == at && mode == 2 && kind == 0) return 2;
-    errno = number;
-    return 1;
-}
-static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
-
-#define WRITES(name, parameters, arguments)                                  \
-    ssize_t name parameters {                                                \
-        static ssize_t(*next) parameters;                                    \
-        int v = verdict(fd, 0);                                              \
-        if (!next) *(void **)&next = real(#name);                            \
-        if (v == 1) return -1;                                               \
-        if (v == 2) size /= 2;                                               \
-        return next arguments;                                               \
-    }
-#define OTHERS(name, kind, parameters, arguments)                            \
-    int name parameters {                                                    \
-        static int(*next) parameters;                                        \
-        if (verdict(fd, kind)) return -1;                                    \
-        if (kind < 3) return 0; /* the medium is not what is tested */       \
-        if (!next) *(void **)&next = real(#name);                            \
-        return next arguments;                                               \
-    }
-WRITES(write, (int fd, const void *data, size_t size), (fd, data, size))
-WRITES(pwrite, (int fd, const void *data, size_t size, off_t place), (fd, data, size, place))
-WRITES(pwrite64, (int fd, const void *data, size_t size, off64_t place), (fd, data, size, place))
-OTHERS(fsync, 1, (int fd), (fd))
-OTHERS(fdatasync, 2, (int fd), (fd))
-OTHERS(ftruncate, 3, (int fd, off_t size), (fd, size))
-OTHERS(ftruncate64, 3, (int fd, off64_t size), (fd, size))
-"""
 
 #: Runs in a process with the shim: fails each call in turn, and tries again, in the same object and after opening anew.
 CHILD = """
@@ -210,12 +146,7 @@ print(json.dumps(report))
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory):
     """The compiled shim."""
-    if shutil.which("gcc") is None:
-        pytest.skip("no gcc to compile the shim that injects faults")
-    folder = tmp_path_factory.mktemp("shim")
-    (folder / "faults.c").write_text(SHIM)
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", "faults.so", "faults.c", "-ldl"], cwd=folder, check=True, timeout=60)
-    return folder / "faults.so"
+    return compile_shim(tmp_path_factory.mktemp("shim"))
 
 
 @pytest.mark.parametrize(("error", "mode"), [("ENOSPC", 0), ("ENOSPC", 1), ("ENOSPC", 2), ("EIO", 0), ("EIO", 1)])
