@@ -17,7 +17,7 @@ from ..quantity import Flag, Rule, columns
 __all__ = ["Buffer", "Statistics", "intake", "pack", "unpack"]
 
 #: Rows of a chunk, and of a Parquet row group.
-CHUNK = {"basic": 4096, "3s": 1024, "10min": 256, "2h": 64, "cycle": 16384, "half_cycle": 65536, "signalling": 65536}
+CHUNK = {"basic": 8192, "3s": 1024, "10min": 256, "2h": 64, "cycle": 16384, "half_cycle": 65536, "signalling": 65536}
 _LABEL = {name: code for code, name in enumerate(LABELS)}
 
 
