@@ -131,9 +131,9 @@ def test_rate_and_map_are_checked_and_the_file_is_closed(tmp_path, other):
 @pytest.fixture(autouse=True)
 def fresh_entries():
     """The entry points of one test are not those of the next."""
-    readers._entries.cache_clear()
+    readers._registry._entries.cache_clear()
     yield
-    readers._entries.cache_clear()
+    readers._registry._entries.cache_clear()
 
 
 def test_a_reader_that_does_not_load_is_said(monkeypatch, tmp_path):
