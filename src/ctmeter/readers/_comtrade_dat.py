@@ -111,7 +111,8 @@ class MappedData:
 
     def stamps_at(self, rows: np.ndarray) -> np.ndarray:
         if self.places == PLACES or self._content is None:
-            return self.stamps(0, self.rows)[rows]
+            found: np.ndarray = self.stamps(0, self.rows)[rows]
+            return found
         first = self._offset + rows * self._step
         self._content.bring([(at, at + 8) for at in first.tolist()])
         return np.array([self.stamps(row, row + 1)[0] for row in rows.tolist()], _WORD)
@@ -133,7 +134,6 @@ def find_layout_fault(content: Bytes, offset: int, size: int, layout: Layout, pa
     InputError
         The counts or the file type of the CFG do not fit the data.
     """
-
     buffer, base = content.window(offset, offset + min(size, 16 * max(2 * layout.record, layout.record + 64)))
 
     def counts_up(record: int) -> bool:

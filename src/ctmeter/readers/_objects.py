@@ -24,7 +24,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import InputError
 
-__all__ = ["PART", "Changed", "Entry", "RemoteBytes", "Version", "fetch_whole", "listing", "shown"]
+__all__ = ["PART", "ChangedError", "Entry", "RemoteBytes", "Version", "fetch_whole", "listing", "shown"]
 
 #: Bytes of one request at most, and how many requests go out at a time.
 PART, AT_ONCE = 8 << 20, 4
@@ -43,7 +43,7 @@ _INSTANCE = "169.254.169.254"
 T = TypeVar("T")
 
 
-class Changed(InputError):
+class ChangedError(InputError):
     """An object that is no longer the one it was when reading began."""
 
 
@@ -147,7 +147,7 @@ def _patient(library: Any, url: str, work: Callable[[], T]) -> T:
     ------
     InputError
         It does not help.
-    Changed
+    ChangedError
         The object is another one.
     """
     end, met = time.monotonic() + PATIENCE, list[str]()
@@ -160,7 +160,7 @@ def _patient(library: Any, url: str, work: Callable[[], T]) -> T:
         except FileNotFoundError:
             raise InputError("no such object", path=shown(url)) from None
         except errors.PreconditionError:
-            raise Changed("the object changed while it was read", path=shown(url), expected="one version of it") from None
+            raise ChangedError("the object changed while it was read", path=shown(url), expected="one version of it") from None
         except (errors.PermissionDeniedError, errors.UnauthenticatedError):
             raise InputError("access is denied", path=shown(url), expected="credentials in the environment, such as AWS_ACCESS_KEY_ID") from None
         except errors.NotSupportedError:
@@ -223,7 +223,7 @@ class RemoteBytes:
 
     def _check(self, version: Version | None) -> None:
         if version is not None and self.version != version:
-            raise Changed("the object is another one than before", path=shown(self.url), expected=f"{version.size} bytes, tag {version.tag}")
+            raise ChangedError("the object is another one than before", path=shown(self.url), expected=f"{version.size} bytes, tag {version.tag}")
 
     def _get(self, start: int, stop: int) -> tuple[bytes, Mapping[str, Any]]:
         options: dict[str, Any] = {"range": (start, stop)}
@@ -240,7 +240,7 @@ class RemoteBytes:
         def work() -> bytes:
             data, meta = self._get(start, stop)
             if _version(meta) != self.version:
-                raise Changed("the object changed while it was read", path=shown(self.url), expected="one version of it")
+                raise ChangedError("the object changed while it was read", path=shown(self.url), expected="one version of it")
             if len(data) != stop - start:
                 raise OSError(f"{len(data)} of {stop - start} bytes")
             return data

@@ -16,8 +16,9 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,10 +28,10 @@ import numpy as np
 from ..errors import InputError
 from ..recording import Recording, Source
 from ._access import announce, opened, withdraw
-from ._objects import Changed, RemoteBytes, Version, fetch_whole, shown
+from ._objects import ChangedError, RemoteBytes, Version, fetch_whole, shown
 from ._registry import HEAD, find, read_file
 
-__all__ = ["Changed", "Version", "companions", "copied", "read", "scratch", "shown", "sidecar", "stem"]
+__all__ = ["ChangedError", "Version", "companions", "copied", "read", "scratch", "shown", "sidecar", "stem"]
 
 #: Endings of a COMTRADE record, whose files are one recording.
 _PAIR = (".cfg", ".dat", ".hdr", ".inf")
@@ -58,13 +59,13 @@ def read(
     Raises
     ------
     InputError
-        It cannot be fetched or read; `Changed` where it is replaced while it is opened, twice.
+        It cannot be fetched or read; `ChangedError` where it is replaced while it is opened, twice.
     SettingsError
         A map or rate that cannot be used.
     """
     try:
         return _read(url, map, rate, parts)
-    except Changed:
+    except ChangedError:
         if parts is not None:
             raise  # another version than the wanted one
     return _read(url, map, rate, parts)
@@ -111,8 +112,9 @@ def scratch() -> str | None:
     return os.environ.get("CTMETER_SCRATCH") or None
 
 
-class copied:
-    """A context: the local copy of a remote file, fetched whole in ranges.
+@contextmanager
+def copied(url: str, version: Version | None = None) -> Iterator[Path]:
+    """The local copy of a remote file, fetched whole in ranges.
 
     Parameters
     ----------
@@ -120,20 +122,11 @@ class copied:
     version : Version, optional
         The one that must be there.
     """
-
-    def __init__(self, url: str, version: Version | None = None) -> None:
-        self._url, self._version = url, version
-
-    def __enter__(self) -> Path:
-        self._folder = _Folder()
-        try:
-            return self._folder.fetch(self._folder.add(self._url, self._version))
-        except BaseException:
-            self._folder.close()
-            raise
-
-    def __exit__(self, *exc: object) -> None:
-        self._folder.close()
+    folder = _Folder()
+    try:
+        yield folder.fetch(folder.add(url, version))
+    finally:
+        folder.close()
 
 
 def _endings(url: str) -> tuple[str, str]:
