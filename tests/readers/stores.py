@@ -29,7 +29,7 @@ class S3:
 
     def put(self, key: str, data: bytes) -> str:
         """Store an object; its URL."""
-        request = urllib.request.Request(f"{self.endpoint}/{BUCKET}/{key}", data=data, method="PUT")
+        request = urllib.request.Request(f"{self.endpoint}/{BUCKET}/{key}", data=data, method="PUT", headers={"Content-Type": "binary/octet-stream"})
         urllib.request.urlopen(request, timeout=30).close()
         return f"s3://{BUCKET}/{key}"
 

@@ -104,9 +104,9 @@ def _store(folder: str, process: int) -> Any:
     """The store of a folder; its connections are used again, but not by a forked child."""
     from datetime import timedelta
 
-    options = {"timeout": f"{TIMEOUT:g}s", "connect_timeout": f"{CONNECT:g}s"}
-    if folder.startswith("http://"):
-        options["allow_http"] = True  # type: ignore[assignment]
+    # options given here replace those of the environment, of which this one matters
+    plain = folder.startswith("http://") or os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes")
+    options = {"timeout": f"{TIMEOUT:g}s", "connect_timeout": f"{CONNECT:g}s", "allow_http": plain}
     # tried again here, where every reason counts alike
     retry = {"max_retries": 0, "retry_timeout": timedelta(seconds=PATIENCE)}
     return importlib.import_module("obstore.store").from_url(folder, client_options=options, retry_config=retry)
@@ -137,7 +137,7 @@ def _words(error: Exception) -> str:
         if sign in text:
             return words
     first = (text.splitlines() or [type(error).__name__])[0]
-    return re.sub(r"\w+://\S+", "...", first)[:160]
+    return re.sub(r"\w+://\S+( in [\d.]+\S+)?", "...", first)[:160]
 
 
 def _patient(library: Any, url: str, work: Callable[[], T]) -> T:
@@ -168,6 +168,8 @@ def _patient(library: Any, url: str, work: Callable[[], T]) -> T:
         except (errors.BaseError, OSError) as error:
             if _INSTANCE in str(error):
                 raise InputError("no credentials", path=shown(url), expected="credentials in the environment, such as AWS_ACCESS_KEY_ID") from None
+            if "builder error" in str(error):
+                raise InputError("cannot be asked for", path=shown(url), expected="an https endpoint, or AWS_ALLOW_HTTP=true") from None
             status = _STATUS.search(str(error))
             if status and status[1][0] == "4" and status[1][:3] not in ("408", "429"):
                 raise InputError(f"cannot be read: {_words(error)}", path=shown(url)) from None
