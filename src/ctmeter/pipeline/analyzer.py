@@ -23,7 +23,7 @@ from .sides import on_side
 from .stages import Stages
 from .summary import Quality, add_energy, nearest_mains, summarise
 
-__all__ = ["Analyzer", "settings_of"]
+__all__ = ["BLIND", "Analyzer", "settings_of"]
 
 _RAW = (np.int16, np.int32, np.float32, np.float64)
 #: Seconds looked at to find the nominal frequency, and seconds after which it is given up.
@@ -35,7 +35,8 @@ _FAR = 1e14
 #: A longer gap is a mistake, s: a century.
 _LONGEST_GAP = 100 * 365.25 * 86_400.0
 _VERSION = 4
-_BLIND = "a voltage without a fundamental at the start: no Urms(1/2) and no events until one is found"
+#: What is said then.
+BLIND = "a voltage without a fundamental at the start: no Urms(1/2) and no events until one is found"
 #: What snapshots begin with, before the digest of the rest.
 _MAGIC = b"ctmeter snapshot\n"
 _DIGEST = 16
@@ -363,8 +364,8 @@ class Analyzer:
             self._by_cycles()
             self._energy = add_energy(self._energy, self._engine.energy)
             self._quality.add(self._engine.quality, self._rate)
-            if self._engine.blind and _BLIND not in self._notes:
-                self._notes.append(_BLIND)
+            if self._engine.blind and BLIND not in self._notes:
+                self._notes.append(BLIND)
         if self._start_ns is None:
             self._offset_ns += round(self._segment_frames / self._rate * 1e9)
         self._engine, self._held, self._segment_frames = None, None, 0
