@@ -15,7 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import StoreError
+from ..measurements import Columns
 from ..pipeline.rows import pack, unpack
 from ..store.results import writing
 
@@ -56,7 +59,7 @@ def write_partial(place: str | os.PathLike[str], key: str, content: Mapping[str,
     key : str
         Of the piece; it is put into the content, as is the version.
     content : mapping
-        Plain values and arrays in mappings and sequences.
+        Plain values and arrays in mappings and sequences; under "tables" the columns of each table.
 
     Returns
     -------
@@ -71,7 +74,8 @@ def write_partial(place: str | os.PathLike[str], key: str, content: Mapping[str,
     import msgspec
 
     path = partial_path(place, key)
-    body = msgspec.msgpack.encode(pack({**content, "version": VERSION, "key": key}))
+    tables = {table: _stacked(columns) for table, columns in content.get("tables", {}).items()}
+    body = msgspec.msgpack.encode(pack({**content, "tables": tables, "version": VERSION, "key": key}))
     # several workers may make the same one at a time
     temporary = path.with_name(f".{key[:100]}.{secrets.token_hex(4)}.tmp")
     with writing(path):
@@ -125,4 +129,20 @@ def _opened(data: bytes, key: str, path: Path) -> dict[str, Any] | None:
         content = unpack(msgspec.msgpack.decode(body))
     except (msgspec.DecodeError, ValueError, TypeError):
         return None
-    return content if isinstance(content, dict) and content.get("key") == key else None
+    if not isinstance(content, dict) or content.get("key") != key:
+        return None
+    content["tables"] = {table: _unstacked(stacks) for table, stacks in content["tables"].items()}
+    return content
+
+
+def _stacked(columns: Columns) -> list[list[Any]]:
+    """Columns of one kind as one array: hundreds of small ones would take longer to unpack than to measure."""
+    kinds: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for name, values in columns.items():
+        kinds.setdefault((values.dtype.str, values.shape), []).append(name)
+    return [[names, np.stack([columns[name] for name in names])] for names in kinds.values()]
+
+
+def _unstacked(stacks: list[list[Any]]) -> Columns:
+    """The inverse of `_stacked`; columns of one kind share memory."""
+    return {name: values[k] for names, values in stacks for k, name in enumerate(names)}
