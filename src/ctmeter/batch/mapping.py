@@ -33,8 +33,8 @@ __all__ = ["KEPT", "measure_piece"]
 KEPT = ("10min", "2h", "frequency")
 #: An event that is there from so early on may have begun before, ns: further back there is its true start.
 _EARLY_NS = 2_000_000_000
-#: Share of a sample by which the instant of a reading may be off.
-_NEAR = 0.1
+#: Samples by which a reading may be off its instant: it lies between two samples.
+_NEAR = 0.7
 _KEYS = tuple(f"{e.name}{suffix}" for suffix in ("", *(f"_{p}" for p in PHASES)) for e in ENERGIES)
 
 
@@ -53,7 +53,7 @@ def measure_piece(piece: Piece, place: str, tables: tuple[str, ...] = ()) -> Out
     ----------
     piece : Piece
     place : str
-        Directory of partial results.
+        Folder of the batch.
     tables : tuple of str
         Those of `rules.ON_REQUEST` that are kept.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -30,6 +31,8 @@ _RAW = (np.int16, np.int32, np.float32, np.float64)
 _DETECT, _GIVE_UP = 0.5, 10.0
 #: Seconds of frames held until a first window shows that there is one: what is shorter is measured by cycles.
 _HOLD = 1.0
+#: Share of a sample by which clocks may be rounded: a sample at an instant comes after it, wherever the stretch began.
+_ROUNDED = 0.1
 #: A frame that no stream reaches.
 _FAR = 1e14
 #: A longer gap is a mistake, s: a century.
@@ -120,7 +123,7 @@ class Analyzer:
     taker : callable, optional
         Gets the name of a table and columns of its rows, many at a time and the last ones by `finish`, instead of memory.
     instants : sequence of int
-        Times, ns UTC and rising, at which the registers are read: see `readings`.
+        Times, ns UTC and rising, at which the registers are read, before the first sample that is not earlier: see `readings`.
 
     Raises
     ------
@@ -274,9 +277,9 @@ class Analyzer:
         if not self._instants:
             return None
         timebase = Timebase(self._start_ns, self._rate)
-        frames = [frame for ns in self._instants if (frame := timebase.index(ns)) > -0.5]
+        frames = sorted({math.ceil(timebase.index(ns) - _ROUNDED) - 0.5 for ns in self._instants})
         # with no instant ahead they are read at its end all the same
-        return Registration(instants=frames or [_FAR])
+        return Registration(instants=[frame for frame in frames if frame > -0.5] or [_FAR])
 
     @property
     def events(self) -> Sequence[Mapping[str, Any]]:
