@@ -35,7 +35,7 @@ OPTIONS = (
     "table", "edition", "level", "limits", "island", "only", "sliding", "step", "stamp", "fail_on_violation",
 )  # fmt: skip
 #: Tables of a settings file that belong to other parts.
-_OTHERS = ("meter",)
+_OTHERS = ("meter", "batch")
 _ROLE = re.compile(r"U_(L[123]|N|L12|L23|L31|L21|L32|L13)|I_(L[123]|N)")
 
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from .drive import Progress, drive
 from .result import Result
 from .summary import far_from_mains
 
-__all__ = ["Layers", "Time", "detected", "measure", "measure_points", "open_recording"]
+__all__ = ["Layers", "Prepared", "Time", "detected", "measure", "measure_points", "open_recording", "prepare"]
 
 log = logging.getLogger(__name__)
 
@@ -247,6 +247,55 @@ def _since_start(text: str, recording: Recording, name: str) -> float:
     return (ns - recording.start_ns) * 1e-9
 
 
+class Prepared(NamedTuple):
+    """What is known of a recording before it is measured.
+
+    Parameters
+    ----------
+    settings : Settings
+    measured : list of Segment
+        The segments that can be measured.
+    frequency : float or None
+        Hz, at the start.
+    notes : list of str
+    """
+
+    settings: Settings
+    measured: list[Segment]
+    frequency: float | None
+    notes: list[str]
+
+
+def prepare(recording: Recording, settings: Settings) -> Prepared:
+    """Look at a recording before it is measured.
+
+    Raises
+    ------
+    InputError
+        It cannot be: roles that are ambiguous or absent, no samples, a sample rate that is too low.
+    """
+    if recording.unresolved:
+        raise InputError(recording.unresolved, path=recording.path)
+    if not any(c.role for c in recording.channels):
+        names = ", ".join(c.name for c in recording.channels[:12]) or "none"
+        raise InputError(
+            f"no channel is known as a voltage or current; channels: {names}", path=recording.path, expected="--map U_L1=NAME,I_L1=NAME,..."
+        )
+    notes = []
+    nominal = settings.nominal_frequency or 50.0
+    measured = _measured(recording, nominal)
+    frequency = detected(recording)
+    if frequency is None:
+        found, remedy = _tone(recording, measured[0], nominal)
+        if found:
+            notes.append(f"the recording begins without a fundamental; {found}: a wrong sample rate or time column? ({remedy})")
+    elif settings.nominal_frequency is not None and far_from_mains(frequency):  # else the analyzer says what it detects
+        notes.append(f"the recording begins at {frequency:.5g} Hz, far from any mains frequency: a wrong sample rate or time column? (--rate)")
+    if _in_pieces(recording, measured, nominal):
+        settings = replace(settings, cycle=True)
+    return Prepared(settings, measured, frequency, notes)
+
+
 def measure(
     recording: Recording | str | os.PathLike[str],
     settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
@@ -326,25 +375,8 @@ def _measure(
     sha256: bool,
     progress: Progress | None,
 ) -> Result:
-    if recording.unresolved:
-        raise InputError(recording.unresolved, path=recording.path)
-    if not any(c.role for c in recording.channels):
-        names = ", ".join(c.name for c in recording.channels[:12]) or "none"
-        raise InputError(
-            f"no channel is known as a voltage or current; channels: {names}", path=recording.path, expected="--map U_L1=NAME,I_L1=NAME,..."
-        )
-    notes = list(notes)
-    nominal = settings.nominal_frequency or 50.0
-    measured = _measured(recording, nominal)
-    frequency = detected(recording)
-    if frequency is None:
-        found, remedy = _tone(recording, measured[0], nominal)
-        if found:
-            notes.append(f"the recording begins without a fundamental; {found}: a wrong sample rate or time column? ({remedy})")
-    elif settings.nominal_frequency is not None and far_from_mains(frequency):  # else the analyzer says what it detects
-        notes.append(f"the recording begins at {frequency:.5g} Hz, far from any mains frequency: a wrong sample rate or time column? (--rate)")
-    if _in_pieces(recording, measured, nominal):
-        settings = replace(settings, cycle=True)
+    ready = prepare(recording, settings)
+    settings, measured, notes = ready.settings, ready.measured, [*notes, *ready.notes]
     bounds = (_instant(limits[0], recording, "from"), _instant(limits[1], recording, "to"))
     if bounds[0] is not None and bounds[1] is not None and bounds[0] >= bounds[1]:
         raise SettingsError(f"from, to: {limits[0]} is not before {limits[1]}")

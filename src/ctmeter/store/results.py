@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import StoreError, unwritable
 from ..quantity import TABLES
@@ -25,7 +25,7 @@ from ..quantity import TABLES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SUMMARY", "Sink", "Tables", "check_output", "read_summary", "write_bytes", "write_text", "writing"]
+__all__ = ["SUMMARY", "Sink", "Tables", "check_output", "parquet_writer", "read_summary", "write_bytes", "write_text", "writing"]
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ class Sink:
         with writing(self.out):
             if table not in self._writers:
                 self._parts.setdefault(table, 0)
-                self._writers[table] = _parquet_writer(self._part(table, self._parts[table]), table, self.schemas[table])
+                self._writers[table] = parquet_writer(self._part(table, self._parts[table]), table, self.schemas[table])
                 self._parts[table] += 1
             self._writers[table].write_batch(batch)
 
@@ -207,7 +207,7 @@ class Sink:
         if len(parts) == 1:
             parts[0].rename(target)
             return
-        with _parquet_writer(target, table, self.schemas[table]) as writer:
+        with parquet_writer(target, table, self.schemas[table]) as writer:
             for part in parts:
                 with pq.ParquetFile(part) as source:
                     for group in range(source.num_row_groups):
@@ -274,7 +274,7 @@ class Sink:
         self._remover()
 
 
-def _parquet_writer(path: Path, table: str, schema: pa.Schema) -> Any:
+def parquet_writer(where: Path | IO[bytes], table: str, schema: pa.Schema) -> Any:
     """A writer of one table.
 
     Dictionaries are for words only: measured values hardly repeat, and would cost twice the time and more room.
@@ -285,7 +285,7 @@ def _parquet_writer(path: Path, table: str, schema: pa.Schema) -> Any:
 
     words = [f.name for f in schema if pa.types.is_dictionary(f.type) or pa.types.is_string(f.type)]
     compression = "snappy" if table in ("3s", "10min", "2h") else "zstd"
-    return pq.ParquetWriter(path, schema, compression=compression, use_dictionary=words or False, write_statistics=["t"])
+    return pq.ParquetWriter(where, schema, compression=compression, use_dictionary=words or False, write_statistics=["t"])
 
 
 def _umask() -> int:
