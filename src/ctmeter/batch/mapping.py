@@ -297,5 +297,3 @@ class _Run:
 
 def _reaches(event: Mapping[str, Any], instant: int) -> bool:
     return event["duration"] is None or event["t"] + event["duration"] * 1e9 >= instant
-
-

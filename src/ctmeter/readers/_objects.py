@@ -24,7 +24,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import InputError
 
-__all__ = ["PART", "ChangedError", "Entry", "RemoteBytes", "Version", "fetch_whole", "listing", "shown"]
+__all__ = ["PART", "ChangedError", "Entry", "RemoteBytes", "Version", "fetch_whole", "listing", "shown", "stat"]
 
 #: Bytes of one request at most, and how many requests go out at a time.
 PART, AT_ONCE = 8 << 20, 4
@@ -316,6 +316,23 @@ def fetch_whole(url: str, most: int) -> bytes | None:
         raise InputError(f"{found.size} bytes", path=shown(url), expected=f"at most {most}")
     buffer, _ = found.window(0, found.size)
     return bytes(buffer[: found.size])
+
+
+def stat(url: str) -> Version | None:
+    """Size and tag of an object, None where there is none.
+
+    Raises
+    ------
+    InputError
+        It cannot be asked for.
+    """
+    library, store, key = _place(url)
+    try:
+        return _version(_patient(library, url, lambda: library.head(store, key)))
+    except InputError as error:
+        if error.problem == "no such object":
+            return None
+        raise
 
 
 def listing(url: str) -> Iterator[Entry]:

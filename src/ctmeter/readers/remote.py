@@ -28,10 +28,10 @@ import numpy as np
 from ..errors import InputError
 from ..recording import Recording, Source
 from ._access import announce, opened, withdraw
-from ._objects import ChangedError, RemoteBytes, Version, fetch_whole, shown
+from ._objects import ChangedError, Entry, RemoteBytes, Version, fetch_whole, listing, shown, stat
 from ._registry import HEAD, find, read_file
 
-__all__ = ["ChangedError", "Version", "companions", "copied", "read", "scratch", "shown", "sidecar", "stem"]
+__all__ = ["ChangedError", "Entry", "Version", "companions", "copied", "listing", "read", "scratch", "shown", "sidecar", "stat", "stem"]
 
 #: Endings of a COMTRADE record, whose files are one recording.
 _PAIR = (".cfg", ".dat", ".hdr", ".inf")
