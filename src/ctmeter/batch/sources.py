@@ -128,6 +128,7 @@ class _Finder:
         self._skipped: dict[str, str] = {}
         self._failures: dict[str, str] = {}
         self._folders: dict[str, Folder] = {}
+        self._reals: dict[str, str] = {}
 
     def take(self, argument: str) -> None:
         """One argument."""
@@ -151,13 +152,18 @@ class _Finder:
 
     def found(self) -> Found:
         """Everything, by name; names that would meet get more of their paths."""
-        counts: dict[tuple[str, str], int] = {}
-        for _, source in self._sources.values():
-            counts[source.name, source.member] = counts.get((source.name, source.member), 0) + 1
+        bases: dict[tuple[str, str], list[list[str]]] = {}
+        for base, source in self._sources.values():
+            bases.setdefault((source.name, source.member), []).append(base.split("/"))
         sources = []
         for base, source in self._sources.values():
-            twice = counts[source.name, source.member] > 1
-            sources.append(Source(source.uri, f"{base.strip('/')}/{source.name}", source.parts, source.member) if twice else source)
+            others = bases[source.name, source.member]
+            if len(others) > 1:
+                longest = max(map(len, others))
+                n = next((n for n in range(1, longest) if len({tuple(o[-n:]) for o in others}) == len(others)), longest)
+                name = "/".join([*base.split("/")[-n:], source.name]).lstrip("/")
+                source = Source(source.uri, name, source.parts, source.member)
+            sources.append(source)
         return Found(sorted(sources, key=lambda s: (s.name, s.member)), sorted(self._skipped.items()), sorted(self._failures.items()))
 
     # ---- files
@@ -168,7 +174,8 @@ class _Finder:
             self._failures[path.name] = "a link that leads nowhere" if path.is_symlink() and not path.exists() else "no regular file"
             return
         folder, name = os.path.split(os.path.abspath(path))
-        self._file(self._folder(folder).leader(name) or name, folder, os.path.join(folder, self._folder(folder).leader(name) or name))
+        name = self._folder(folder).leader(name) or name
+        self._file(name, folder, os.path.join(folder, name))
 
     def _pattern(self, pattern: str) -> None:
         fixed = pattern[: _MAGIC.search(pattern).start()]  # type: ignore[union-attr]
@@ -220,7 +227,7 @@ class _Finder:
         """Note a file, or the members of an archive."""
         folder, own = os.path.split(path)
         real = os.path.realpath(path) if os.path.islink(path) else os.path.join(self._real(folder), own)
-        if (real, "") in self._sources:
+        if (known := self._sources.get((real, ""))) is not None and len(known[1].name) >= len(name):
             return
         parts = []
         try:
@@ -234,16 +241,19 @@ class _Finder:
         except OSError as error:
             self._failures[name] = f"cannot be read: {error.strerror or error}"
             return
-        self._sources[real, ""] = (base, Source(path, name, tuple(parts)))
+        self._note(real, base, Source(path, name, tuple(parts)))
+
+    def _note(self, real: str, base: str, source: Source) -> None:
+        """Note a source; of one that was found twice the longer name counts, whichever came first."""
+        known = self._sources.get((real, source.member))
+        if known is None or (len(known[1].name), known[1].name) < (len(source.name), source.name):
+            self._sources[real, source.member] = (base, source)
 
     def _real(self, folder: str) -> str:
-        if folder not in self._reals:
-            self._reals[folder] = os.path.realpath(folder)
-        return self._reals[folder]
-
-    @property
-    def _reals(self) -> dict[str, str]:
-        return self.__dict__.setdefault("_real_paths", {})
+        found = self._reals.get(folder)
+        if found is None:
+            found = self._reals[folder] = os.path.realpath(folder)
+        return found
 
     def _members(self, name: str, base: str, real: str, part: tuple[str, int, str]) -> None:
         path, size, changed = part
@@ -263,7 +273,7 @@ class _Finder:
             else:
                 # the archive as a whole is the version of each of its members
                 parts = ((path, content.size, f"{changed}-{size}"),)
-                self._sources[real, content.name] = (base, Source(path, name, parts, content.name))
+                self._note(real, base, Source(path, name, parts, content.name))
 
     # ---- objects
 
@@ -279,6 +289,8 @@ class _Finder:
             beside = [*remote.companions(url), *_sidecar(url)]
             known = {url: version} | {u: v for u in beside if (v := remote.stat(u)) is not None}
             self._objects({u.rpartition("/")[2]: remote.Entry(u, v) for u, v in known.items()}, url, only=url.rpartition("/")[2])
+        elif scheme.startswith("http"):
+            self._failures[remote.shown(url)] = "no such object"
         else:
             self._prefix(url, None)
 
@@ -306,7 +318,8 @@ class _Finder:
             leader = folder.leader(name)
             if leader is not None:
                 name, entry = leader, entries[leader]
-            shown, reason = below + remote.shown(name), by_name(name.partition("?")[0])
+            plain = name.partition("?")[0] if entry.url.startswith("http") else name
+            shown, reason = below + plain, by_name(plain)
             if name.lower().endswith(ARCHIVES):
                 self._failures[shown] = "an archive on an object store, of which no members are read: download it first"
             elif reason and only is None:
@@ -314,7 +327,7 @@ class _Finder:
                     self._skipped[shown] = reason
             else:
                 parts = tuple((entries[n].url, entries[n].version.size, entries[n].version.tag) for n in folder.parts(name))
-                self._sources.setdefault((entry.url, ""), (remote.shown(base), Source(entry.url, shown, parts)))
+                self._note(entry.url, remote.shown(base).rstrip("/"), Source(entry.url, shown, parts))
 
 
 def _sidecar(url: str) -> list[str]:

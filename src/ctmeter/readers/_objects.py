@@ -37,6 +37,8 @@ RETRIES, BACKOFF, PATIENCE = 5, 0.2, 300.0
 CONNECT, TIMEOUT = 10.0, 60.0
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "https", "http")
 _STATUS = re.compile(r"status code: (\d{3}[A-Za-z ]*)")
+#: Answers of servers that will not do better next time: what is asked for is not made.
+_FINAL = ("501", "505")
 #: Where clouds are asked for credentials when the environment has none.
 _INSTANCE = "169.254.169.254"
 
@@ -95,7 +97,7 @@ def _split(url: str) -> tuple[str, str]:
     if not slash or not key:
         raise InputError("names no object", path=shown(url), expected="a URL such as s3://bucket/folder/recording.cfg")
     if scheme.startswith("http"):
-        return f"{scheme}://{folder}/{query}", unquote(key)
+        return f"{scheme}://{folder}{query}", unquote(key)
     return f"{scheme}://{quote(folder)}", key
 
 
@@ -171,7 +173,7 @@ def _patient(library: Any, url: str, work: Callable[[], T]) -> T:
             if "builder error" in str(error):
                 raise InputError("cannot be asked for", path=shown(url), expected="an https endpoint, or AWS_ALLOW_HTTP=true") from None
             status = _STATUS.search(str(error))
-            if status and status[1][0] == "4" and status[1][:3] not in ("408", "429"):
+            if status and (status[1][:3] in _FINAL or (status[1][0] == "4" and status[1][:3] not in ("408", "429"))):
                 raise InputError(f"cannot be read: {_words(error)}", path=shown(url)) from None
             met.append(_words(error))
         except ValueError as error:

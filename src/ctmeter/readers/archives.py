@@ -21,7 +21,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from lzma import LZMAError
@@ -405,7 +405,7 @@ class _Reading:
         #: Members of a stem that has more of them to come, by stem: name and place of each ending.
         self._waiting: dict[str, dict[str, tuple[str, Path]]] = {}
 
-    def all(self, entries: Iterator[_Entry]) -> Iterator[Member]:
+    def all(self, entries: Iterator[_Entry]) -> Generator[Member, None, None]:
         met: set[str] = set()
         for entry in entries:
             if not self._wanted(entry.name):
