@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from ..errors import InputError
 from ..readers import find as reader_of
@@ -34,9 +34,9 @@ _ANYTHING = frozenset(("", ".txt", ".asc", ".dat", ".hdr", ".inf"))
 
 @dataclass
 class Listing:
-    """What was found: files that may be recordings, what is none, and what could not be looked at; each with its name and why."""
+    """What was found: files that may be recordings, by their names and where they are, what is none, and what could not be looked at, and why."""
 
-    files: list[tuple[str, Path]] = field(default_factory=list)
+    files: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
 
@@ -49,7 +49,7 @@ def _endings() -> frozenset[str]:
 def by_name(name: str) -> str | None:
     """Why a file of this name is no recording, "" where it may be one, None where only a look can tell."""
     lower = name.lower()
-    ending = PurePath(lower).suffix
+    ending = os.path.splitext(lower)[1]
     if lower.endswith(SIDECAR):
         return "settings"
     if ending in _OTHERS or lower.split(".")[0] in _TEXTS:
@@ -61,10 +61,10 @@ def by_name(name: str) -> str | None:
     return None
 
 
-def no_recording(path: Path) -> str:
+def no_recording(path: str) -> str:
     """Why a file whose name says nothing is no recording, by its first bytes; "" where a reader knows it."""
     try:
-        reader_of(path)
+        reader_of(Path(path))
     except InputError as error:
         return "" if error.problem == "an archive" else error.problem
     return ""
@@ -93,26 +93,21 @@ class Folder:
 
     def leader(self, name: str) -> str | None:
         """The .cfg to which a file belongs, None where it belongs to none."""
-        stem, ending = _split(name)
+        stem, ending = os.path.splitext(name)
         if ending.lower() not in FOLLOWING:
             return None
         return self._best(stem + ".cfg", stem)
 
     def parts(self, name: str) -> list[str]:
         """The names of all that belongs to a recording, its own first."""
-        stem, ending = _split(name)
+        stem, ending = os.path.splitext(name)
         found = [name]
         if ending.lower() == ".cfg":
             found += [n for e in FOLLOWING for n in sorted(self._names.get((stem + e).casefold(), ()))]
         return found + [n for n in self._names.get((stem + SIDECAR).casefold(), ()) if n == stem + SIDECAR]
 
     def _best(self, name: str, stem: str) -> str | None:
-        return min(self._names.get(name.casefold(), ()), key=lambda n: (_split(n)[0] != stem, n), default=None)
-
-
-def _split(name: str) -> tuple[str, str]:
-    ending = PurePath(name).suffix
-    return name[: len(name) - len(ending)], ending
+        return min(self._names.get(name.casefold(), ()), key=lambda n: (os.path.splitext(n)[0] != stem, n), default=None)
 
 
 def walk(top: Path, listing: Listing, apart: frozenset[str]) -> None:
@@ -158,7 +153,7 @@ def _files(entries: list[os.DirEntry[str]], below: str, listing: Listing) -> Ite
                 else:
                     yield entry
             elif entry.is_file():
-                listing.files.append((below + entry.name, Path(entry.path)))
+                listing.files.append((below + entry.name, entry.path))
             elif entry.is_symlink():
                 listing.failures.append((below + entry.name, "a link that leads nowhere"))
             else:

@@ -129,6 +129,7 @@ class _Finder:
         self._failures: dict[str, str] = {}
         self._folders: dict[str, Folder] = {}
         self._reals: dict[str, str] = {}
+        self._absolute: dict[str, str] = {}
 
     def take(self, argument: str) -> None:
         """One argument."""
@@ -175,7 +176,7 @@ class _Finder:
             return
         folder, name = os.path.split(os.path.abspath(path))
         name = self._folder(folder).leader(name) or name
-        self._file(name, folder, os.path.join(folder, name))
+        self._file(name, folder, folder, name)
 
     def _pattern(self, pattern: str) -> None:
         fixed = pattern[: _MAGIC.search(pattern).start()]  # type: ignore[union-attr]
@@ -187,7 +188,7 @@ class _Finder:
             if any(p.endswith(".ctmeter") for p in PurePosixPath(name).parts) or self._apart & {os.path.realpath(p) for p in (path, *path.parents)}:
                 continue
             if path.is_file():
-                listing.files.append((name, path))
+                listing.files.append((name, str(path)))
             elif path.is_dir() and "**" not in pattern:
                 inner = Listing()
                 walk(path, inner, self._apart)
@@ -203,19 +204,19 @@ class _Finder:
         self._skipped.update(listing.skipped)
         self._failures.update(listing.failures)
         for name, path in listing.files:
-            folder = os.path.abspath(path.parent)
-            leader = self._folder(folder).leader(path.name)
+            above, own = os.path.split(path)
+            folder = self._absolute.get(above) or self._absolute.setdefault(above, os.path.abspath(above))
+            leader = self._folder(folder).leader(own)
             if leader is not None:
                 # the files of a record are found by its first one, which may not be listed by a pattern
-                name, path = name[: len(name) - len(path.name)] + leader, Path(folder) / leader
-            reason = by_name(path.name)
+                name, own = name[: len(name) - len(own)] + leader, leader
+            reason = by_name(own)
             if reason is None:
-                reason = no_recording(path)
-            if reason:
-                if not path.name.endswith(SIDECAR):
-                    self._skipped[name] = reason
-                continue
-            self._file(name, base, os.path.join(folder, path.name))
+                reason = no_recording(os.path.join(folder, own))
+            if not reason:
+                self._file(name, base, folder, own)
+            elif not own.endswith(SIDECAR):
+                self._skipped[name] = reason
 
     def _folder(self, path: str) -> Folder:
         found = self._folders.get(path)
@@ -223,9 +224,9 @@ class _Finder:
             found = self._folders[path] = Folder.of(path)
         return found
 
-    def _file(self, name: str, base: str, path: str) -> None:
+    def _file(self, name: str, base: str, folder: str, own: str) -> None:
         """Note a file, or the members of an archive."""
-        folder, own = os.path.split(path)
+        path = os.path.join(folder, own)
         real = os.path.realpath(path) if os.path.islink(path) else os.path.join(self._real(folder), own)
         if (known := self._sources.get((real, ""))) is not None and len(known[1].name) >= len(name):
             return
