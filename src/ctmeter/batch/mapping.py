@@ -174,6 +174,8 @@ class _Run:
             with ExitStack() as stack:
                 recording = stack.enter_context(open_source(scan.source, rate=scan.rate))
                 drive(self._as_scanned(recording, scan), self._counter, limits, course=course)
+        except _FailureError:
+            raise
         except (CtmeterError, OSError) as error:
             raise _FailureError(scan, reason(error, scan.source)) from None
         except MemoryError:
@@ -297,5 +299,3 @@ class _Run:
 
 def _reaches(event: Mapping[str, Any], instant: int) -> bool:
     return event["duration"] is None or event["t"] + event["duration"] * 1e9 >= instant
-
-

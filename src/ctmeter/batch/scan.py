@@ -120,5 +120,3 @@ def _point(recording: Recording, name: str, settings: Settings, notes: list[str]
     # waveforms around events are for whoever measures the one recording
     settings = replace(settings, snippets=False, points={})
     return Point(name, settings.to_dict(), tuple(plain_channel(c) for c in recording.channels))
-
-
