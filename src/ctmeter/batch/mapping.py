@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -293,7 +294,7 @@ class _Run:
         stands.append(at(self._high, stretch))
         return [
             {key: None if whole[key] is None else float(b) / 3600 for key, b in zip(_KEYS, after - before, strict=True)}
-            for before, after in zip(stands[:-1], stands[1:], strict=True)
+            for before, after in itertools.pairwise(stands)
         ]
 
 
