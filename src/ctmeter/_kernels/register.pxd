@@ -98,7 +98,7 @@ cdef inline void exact_row(const core_t *c, state_t *s, out_t *out, const span_t
             row[j] = before[j] + active_until(c, s, sign, v, t, s.energy[j] - before[j])
 
 
-cdef inline void next_tick(const core_t *c, state_t *s) noexcept nogil:
+cdef inline void advance_tick(const core_t *c, state_t *s) noexcept nogil:
     if c.n_instants == 0:
         s.energy_tick += c.energy_period
         return
@@ -175,7 +175,7 @@ cdef inline void enter(const core_t *c, state_t *s, out_t *out, const span_t *v,
         energy_row(c, s, out, s.energy_tick, before, (s.energy_tick - v.t0) / (v.t1 - v.t0) if s.energy_tick > v.t0 else 0.0)
         if c.n_instants and s.energy_tick > v.t0:
             exact_row(c, s, out, v, s.energy_tick, before, p, w)
-        next_tick(c, s)
+        advance_tick(c, s)
     if v.cycles:
         if not s.second.cycles:
             s.second.t0 = v.t0
