@@ -1,7 +1,4 @@
-"""Tasks for engines, importable by workers; also run as a program, to be interrupted or killed.
-
-python engine_jobs.py FOLDER TASKS [SCHEDULER]: numbers its worker's process in FOLDER for every task, each of which takes long.
-"""
+"""Tasks for engines, importable by workers, and a program that is interrupted or killed."""
 
 from __future__ import annotations
 
@@ -50,7 +47,7 @@ def begun(task: Task) -> int:
 
 
 def main(folder: str, tasks: int) -> None:
-    """Say when all workers are at work, then wait for the signal."""
+    """Carry out some tasks, then two that take longer than anybody waits."""
     try:
         with stop_signals(), ProcessPool(2) as pool:
             for task, _ in pool.map(carry_out, [Task(k, "square" if k < tasks else "wait", folder) for k in range(tasks + 2)]):
@@ -58,7 +55,3 @@ def main(folder: str, tasks: int) -> None:
     except Interrupted as stop:
         print(f"interrupted by {stop}", flush=True)
         sys.exit(130)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))

@@ -27,12 +27,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 #: Kinds of messages to workers and from them; signals that are held back while a worker starts.
-SETUP, TASKS, READY, ANSWER, RAISED = "setup", "tasks", "ready", "answer", "raised"
+SETUP, TASKS, READY, ANSWER, RAISED, REST = "setup", "tasks", "ready", "answer", "raised", "rest"
 HELD = (signal.SIGINT, signal.SIGTERM)
-#: Seconds of work that are handed to a worker at once, where tasks are small.
+#: Seconds of work that are handed to a worker at once, where tasks are light; what is left after that goes back.
 HANDFUL = 0.05
 #: Tasks that are handed to a worker at once, at most.
-CHUNK = 64
+CHUNK = 16
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,10 @@ class Backlog(Generic[T]):
         """Put tasks that were taken in front again."""
         self._waiting.extendleft(reversed(list(tasks)))
 
-    def take(self) -> list[T]:
-        """The next handful; empty where no task is left."""
-        taken: list[T] = []
-        while len(taken) < self._size and self:
-            taken.append(self._waiting.popleft())
-        return taken
+    def take(self, workers: int) -> list[T]:
+        """The next handful, smaller towards the end so that each of the workers has something to do; empty where no task is left."""
+        size = min(self._size, max(self.ahead(2 * workers * self._size) // (2 * workers), 1))
+        return [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
 
     def took(self, tasks: int, seconds: float) -> None:
         """Learn how long a handful took."""

@@ -7,22 +7,25 @@ ours running. What is given up again has died. Workers of another ctmeter are re
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import importlib
+import logging
 import pickle
 import platform
 import queue
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from ..errors import SettingsError
-from .engines import CHUNK, Backlog, Died, WorkerError
+from .engines import CHUNK, HANDFUL, Backlog, Died, WorkerError
 
 __all__ = ["Fleet", "build"]
 
@@ -31,6 +34,7 @@ R = TypeVar("R")
 
 #: Handfuls under way for each thread of the workers.
 AHEAD = 2
+_LOGS = ("distributed.batched", "distributed.client", "distributed.core", "distributed.utils_comm")
 #: Seconds between looks at whether there still are workers.
 _LOOK = 0.5
 
@@ -50,12 +54,26 @@ def build() -> str:
 
 
 def carry_out(ours: str, packed: bytes) -> tuple[float, Any]:
-    """A handful of tasks, in a worker: seconds it took, and the results; where ctmeter is another one, its `build` as text."""
+    """A handful of tasks, in a worker: seconds it took, and the results, of fewer tasks where they are heavy.
+
+    Where ctmeter is another one, its `build` as text instead of results.
+    """
     if build() != ours:
         return 0.0, build()
     begin = time.monotonic()
     function, fixed, tasks = pickle.loads(packed)
-    return time.monotonic() - begin, [function(task, *fixed) for task in tasks]
+    results = []
+    for task in tasks:
+        results.append(function(task, *fixed))
+        if time.monotonic() - begin > HANDFUL:
+            break
+    return time.monotonic() - begin, results
+
+
+async def _greet(dask: Any, scheduler: str, timeout: float) -> None:
+    """Ask a scheduler who it is; an `OSError` or `ValueError` where nobody answers as one does."""
+    async with dask.rpc(scheduler, timeout=timeout) as remote:
+        await asyncio.wait_for(remote.identity(), timeout)
 
 
 class Fleet:
@@ -82,6 +100,7 @@ class Fleet:
         self.scheduler, self.timeout, self.patience = scheduler, timeout, patience
         self.jobs = 0
         self._client: Any = None
+        self._levels: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -89,12 +108,16 @@ class Fleet:
         except ImportError as error:
             why = "is not installed" if isinstance(error, ModuleNotFoundError) else f"does not load ({error})"
             raise SettingsError(f'scheduler: the library distributed {why}: pip install "ctmeter[fleet]"') from None
+        self._quiet(True)
         try:
+            # A client that cannot connect is hard to get rid of; in a thread of its own, because a notebook has a running loop in this one.
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(asyncio.run, _greet(dask, self.scheduler, self.timeout)).result()
             self._client = dask.Client(self.scheduler, timeout=self.timeout, set_as_default=False, name="ctmeter")
         except (OSError, ValueError, TypeError) as error:
-            raise SettingsError(
-                f"scheduler: {self.scheduler} cannot be reached within {self.timeout:g} s: {str(error) or type(error).__name__}"
-            ) from error
+            self._quiet(False)
+            why = str(error) or type(error).__name__
+            raise SettingsError(f"scheduler: {self.scheduler} cannot be reached within {self.timeout:g} s: {why}") from None
         try:
             self._await_workers()
             self._compare(self._client.run(build, on_error="return"))
@@ -110,6 +133,15 @@ class Fleet:
         client, self._client = self._client, None
         if client is not None:
             client.close(timeout=1.0)
+            self._quiet(False)
+
+    def _quiet(self, wanted: bool) -> None:
+        """Keep what Dask has to say of a lost connection, traces of calls in its own thread, from the user: our error says it."""
+        for name in _LOGS:
+            logger = logging.getLogger(name)
+            if wanted:
+                self._levels[name] = logger.level
+            logger.setLevel(logging.CRITICAL if wanted else self._levels[name])
 
     def _threads(self) -> int:
         """Threads of all workers there are now."""
@@ -141,7 +173,7 @@ class Fleet:
         try:
             while True:
                 room = AHEAD * max(self._threads(), 1)
-                while len(flight) < room and (handful := backlog.take()):
+                while len(flight) < room and (handful := backlog.take(room)):
                     flight.send(handful)
                 if not len(flight):
                     break
@@ -151,7 +183,8 @@ class Fleet:
                         continue
                     seconds, results = answer
                     backlog.took(len(handful), seconds)
-                    yield from zip(handful, results, strict=True)
+                    yield from zip(handful, results, strict=False)
+                    backlog.give_back(handful[len(results) :])
             for task in suspects:
                 flight.send([task])
                 while len(flight):
@@ -219,7 +252,7 @@ class _Flight:
         if future.status == "error":
             error = future.exception()
             if isinstance(error, distributed.KilledWorker):
-                return Died(f"the scheduler gave it up twice, the second time while it ran alone: {' '.join(str(error).split())}")
+                return Died("workers of the scheduler ended one after the other, the last ones while nothing else ran")
             raise error
         if future.status != "finished":  # cancelled or lost, as when the scheduler ends
             raise WorkerError(errno.ENOTCONN, f"the scheduler has lost a task ({future.status})", self._client.scheduler.address)

@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Self, TypeVar
 
 from ..errors import SettingsError
-from .engines import ANSWER, CHUNK, HELD, RAISED, SETUP, TASKS, Backlog, Died, Engine, WorkerError, usable_cores
+from .engines import ANSWER, CHUNK, HELD, RAISED, REST, SETUP, TASKS, Backlog, Died, Engine, WorkerError, usable_cores
 
 __all__ = ["InProcess", "ProcessPool", "open_engine"]
 
@@ -131,7 +131,7 @@ class ProcessPool:
     def _assign(self, backlog: Backlog[Any], setup: bytes) -> bool:
         """Give idle workers something to do, starting those that are missing; False when all is done."""
         for worker in self._workers:
-            if worker.ready and not worker.tasks and (tasks := backlog.take()):
+            if worker.ready and not worker.tasks and (tasks := backlog.take(self.jobs)):
                 worker.give(tasks, setup)
         if all(w.ready for w in self._workers) and len(self._workers) < self.jobs:
             # all that are missing at once, so that they import at the same time
@@ -147,6 +147,10 @@ class ProcessPool:
                     yield worker.tasks.popleft(), what
                     if not worker.tasks:
                         backlog.took(worker.given, time.monotonic() - worker.since)
+                elif kind == REST:
+                    backlog.took(worker.given, time.monotonic() - worker.since)
+                    backlog.give_back(worker.tasks)
+                    worker.tasks.clear()
                 elif kind == RAISED:
                     raise what
                 if not worker.poll():

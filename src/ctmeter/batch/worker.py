@@ -12,11 +12,12 @@ import os
 import pickle
 import signal
 import sys
+import time
 import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-from .engines import ANSWER, HELD, RAISED, READY, SETUP
+from .engines import ANSWER, HANDFUL, HELD, RAISED, READY, REST, SETUP
 
 __all__ = ["main", "sendable"]
 
@@ -66,7 +67,11 @@ def _answer(pipe: Connection[Any, Any]) -> None:
         except Exception as error:  # a module that is missing here, for instance
             pipe.send((RAISED, sendable(error)))
             return
-        for task in tasks:
+        begin = time.monotonic()
+        for number, task in enumerate(tasks):
+            if number and time.monotonic() - begin > HANDFUL:
+                pipe.send((REST, None))
+                break
             try:
                 answer = (ANSWER, function(task, *fixed))
             except Exception as error:
