@@ -283,7 +283,7 @@ class Bar:
 
 
 def view_for(quiet: bool = False, json_lines: bool = False) -> View | None:
-    """Who shows the progress: events on standard output, a bar where standard error is a terminal, else a line a minute; nobody where it is to be quiet."""
+    """Who shows it: events on standard output, a bar where standard error is a terminal, else a line a minute; nobody where it is to be quiet."""
     if json_lines:
         return Events()
     if quiet:
