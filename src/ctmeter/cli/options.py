@@ -61,7 +61,7 @@ _TOML: dict[str, tuple[str, tuple[type, ...], str]] = {
 }
 #: Variables that are no settings: the other options, and what tests, builds and completion use.
 _VARIABLES = {
-    *(name.upper() for name in (*_SETTINGS, *_TOML)), "CONFIG", "MAP", "RECORDINGS", "DEBUG", "COMPLETE",
+    *(name.upper() for name in (*_SETTINGS, *_TOML)), "CONFIG", "MAP", "RECORDINGS", "SCRATCH", "DEBUG", "COMPLETE",
     "METER_CONFIG", "TYPE", "CODES", "AT", "REASON", "ARCHIVE_OLD", "EVERY", "ALL", "PAGE", "SECONDS", "VALUES",
 }  # fmt: skip
 

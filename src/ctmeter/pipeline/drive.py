@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -105,14 +105,15 @@ class _Driver:
         if segment.excluded:
             inside = sum(g.samples for row, g in self._gaps(segment))
             return at + Timebase(0, rate).ns(segment.stop - segment.start + inside)
-        for item in _items(self._recording, segment, self._gaps(segment)):
+        most = max(_BLOCK_BYTES // (max(len(self._recording.channels), 1) * 8), 1024)
+        for item in _items(segment, self._gaps(segment), most):
             if isinstance(item, Gap) and first == 0 and before is None:
                 # what is missing before the first row: the clock of the segment knows of it already
                 before = item
                 at += 0 if self._clock else Timebase(0, rate).ns(item.samples)
                 self._cut_short(at, rate, item)
                 continue
-            n = item.samples if isinstance(item, Gap) else len(item)
+            n = item.samples if isinstance(item, Gap) else item[1] - item[0]
             a, b = self._inside(at, rate, first, n)
             if isinstance(item, Gap):
                 if self._course.stretch is not None and b > a:
@@ -121,12 +122,17 @@ class _Driver:
                 self._outside += n - (b - a)
                 if b > a:
                     self._go_on(Timebase(at, rate).ns(first + a), rate, before)
-                    self._analyzer.feed(replace(item, raw=item.raw[a:b]))
+                    self._analyzer.feed(self._block(item[0] + a, item[0] + b, Timebase(at, rate).ns(first + a), rate))
                     self._course.fed += b - a
             first += n
             if self._progress is not None:
                 self._progress(min(((at - self._begin) * 1e-9 + first / rate) / self._duration, 1.0))
         return Timebase(at, rate).ns(first)
+
+    def _block(self, start: int, stop: int, at: int, rate: float) -> Block:
+        """Rows [start, stop), the first at time `at`: nothing outside the limits is read, which may come from far."""
+        recording = self._recording
+        return Block(recording.source.raw(start, stop), recording.channels, start, Timebase(at if self._clock else None, rate))
 
     def _inside(self, at: int, rate: float, first: int, n: int) -> tuple[int, int]:
         """Which of `n` sample intervals from number `first` of a segment are inside the limits."""
@@ -166,8 +172,12 @@ class _Driver:
         return self._recording.gaps[first:last]
 
 
-def _items(recording: Recording, segment: Segment, gaps: tuple[tuple[int, Gap], ...]) -> Iterator[Block | Gap]:
-    """The blocks and gaps of one segment."""
-    only = replace(recording, segments=(segment,), gaps=gaps)
-    width = max(len(recording.channels), 1) * 8
-    yield from only.blocks(max(_BLOCK_BYTES // width, 1024))
+def _items(segment: Segment, gaps: tuple[tuple[int, Gap], ...], most: int) -> Iterator[tuple[int, int] | Gap]:
+    """Rows of a segment, at most so many at a time, and the gaps between them."""
+    at = segment.start
+    for row, gap in [*gaps, (segment.stop, None)]:
+        for first in range(at, row, most):
+            yield first, min(first + most, row)
+        at = row
+        if gap is not None:
+            yield gap

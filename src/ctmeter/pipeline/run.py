@@ -18,9 +18,9 @@ from .. import roles
 from ..engine import detect_frequency
 from ..errors import InputError, SettingsError
 from ..frequency import main_tone
-from ..readers import read
+from ..readers import is_url, read
 from ..recording import TOO_SLOW, Recording, Segment, nanoseconds, positive_rate
-from ..settings import Settings, layered, read_toml, sidecar
+from ..settings import Settings, layered, parse_toml, read_toml, sidecar
 from ..store.results import check_output
 from .analyzer import Analyzer
 from .describe import describe
@@ -71,15 +71,26 @@ class Layers:
         self._layers = [(name, values), ("environment", environment or {}), ("", dict(overrides))]
         self.notes: list[str] = []
 
-    def beside(self, path: Path) -> None:
-        """Put the sidecar of a recording, if there is one, below the other layers."""
-        found = sidecar(path)
-        if found is not None:
+    def beside(self, path: str | os.PathLike[str]) -> None:
+        """Put the sidecar of a recording, if there is one, below the other layers; of a file or of a URL."""
+        place = os.fspath(path)
+        found: str | os.PathLike[str] | None
+        if is_url(place):
+            from ..readers import remote
+
+            text, found = remote.sidecar(place), f"{remote.stem(place)}.ctmeter.toml"
+            if text is None:
+                return
+            values, options = parse_toml(text, found)
+        else:
+            found = sidecar(place)
+            if found is None:
+                return
             values, options = read_toml(found)
-            self._layers.insert(0, (str(found), values))
-            self.options = {**options, **self.options}
-            self.notes.append(f"settings read from {found.name} beside the recording")
-            log.info("settings read from %s", found)
+        self._layers.insert(0, (os.fspath(found), values))
+        self.options = {**options, **self.options}
+        self.notes.append(f"settings read from {Path(found).name} beside the recording")
+        log.info("settings read from %s", found)
 
     def of_file(self, recording: Recording) -> None:
         """Put what the recording's file says below all other layers."""
@@ -111,14 +122,14 @@ def open_recording(
     """
     if isinstance(source, Recording):
         if source.path is not None:
-            layers.beside(Path(source.path))
+            layers.beside(source.path)
         mapping = layers.settings().map
         if mapping and assign:
             source = roles.apply(source, mapping)
         return source, False
     if not isinstance(source, (str, os.PathLike)):
         raise InputError(f"recording {source!r:.200}", expected="a Recording or the path of a file")
-    layers.beside(Path(source))
+    layers.beside(source)
     mapping = layers.settings().map if assign else {}
     rate = layers.options.get("rate") if rate is None else rate
     if rate is not None:
