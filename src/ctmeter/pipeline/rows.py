@@ -163,6 +163,22 @@ class Statistics:
                 self._add_extremes(name, values, rows["t"])
         self._add_fundamental(rows, weight)
 
+    def join(self, state: Mapping[str, Any]) -> None:
+        """Take in what others summed up: the `state` of the rows that follow."""
+        self.rows += state["rows"]
+        self.without_frequency += state["without_frequency"]
+        self.seconds += state["seconds"]
+        for label, count in state["flags"].items():
+            self.flags[label] = self.flags.get(label, 0) + count
+        for name, (total, weight) in state["sum"].items():
+            mine = self._sum.setdefault(name, [0.0, 0.0])
+            mine[0] += total
+            mine[1] += weight
+        for kept, theirs, sign in ((self._low, state["low"], 1), (self._high, state["high"], -1)):
+            for name, (value, t) in theirs.items():
+                if name not in kept or sign * value < sign * kept[name][0]:
+                    kept[name] = [value, t]
+
     def _add(self, name: str, values: np.ndarray, weight: np.ndarray) -> None:
         valid = np.isfinite(values)
         total = self._sum.setdefault(name, [0.0, 0.0])
