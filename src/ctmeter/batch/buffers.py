@@ -14,12 +14,37 @@ import numpy as np
 from ..events.columns import concatenate
 from ..measurements import Columns
 
-__all__ = ["GROUP", "Groups"]
+__all__ = ["GROUP", "Chunks", "Groups"]
 
 #: Rows of a row group.
 GROUP = 65_536
 #: Bytes of rows in memory; more go to a file that is mapped.
 _ROOM = 32 << 20
+
+
+#: Chunks that become one, because objects cost more than the numbers in them.
+_MANY = 128
+
+
+class Chunks:
+    """Rows one after the other, given in pieces as small as a row."""
+
+    def __init__(self) -> None:
+        self._chunks: list[Columns] = []
+        self._few: list[Columns] = []
+
+    def add(self, rows: Columns) -> None:
+        """Append rows."""
+        self._few.append(rows)
+        if len(self._few) == _MANY:
+            self._chunks.append(concatenate(self._few))
+            self._few = []
+
+    def take(self) -> Columns:
+        """All rows, which are then no longer here."""
+        rows = concatenate([*self._chunks, *self._few])
+        self._chunks, self._few = [], []
+        return rows
 
 
 class Groups:
@@ -35,7 +60,7 @@ class Groups:
 
     def __init__(self, folder: Path, emit: Callable[[Columns], None]) -> None:
         self._folder, self._emit = folder, emit
-        self._chunks: list[Columns] = []
+        self._chunks = Chunks()
         self._held = self._bytes = 0
         self._spill: _Spill | None = None
         self._rows = 0
@@ -46,7 +71,7 @@ class Groups:
         while done < n:
             take = min(n - done, GROUP - self._rows)
             part = rows if take == n else {name: values[done : done + take] for name, values in rows.items()}
-            self._chunks.append(part)
+            self._chunks.add(part)
             self._held += take
             self._rows += take
             self._bytes += sum(values.nbytes for values in part.values())
@@ -59,15 +84,14 @@ class Groups:
     def _make_room(self) -> None:
         if self._spill is None:
             self._spill = _Spill(self._folder)
-        self._spill.add(concatenate(self._chunks), self._held)
-        self._chunks, self._held, self._bytes = [], 0, 0
+        if self._held:
+            self._spill.add(self._chunks.take(), self._held)
+        self._held = self._bytes = 0
 
     def _give(self) -> None:
         if self._spill is None:
-            rows = concatenate(self._chunks)
-            self._chunks, self._held, self._bytes = [], 0, 0
-            self._rows = 0
-            self._emit(rows)
+            self._held = self._bytes = self._rows = 0
+            self._emit(self._chunks.take())
             return
         self._make_room()
         self._rows = 0
@@ -86,7 +110,7 @@ class Groups:
         if self._spill is not None:
             self._spill.close()
             self._spill = None
-        self._chunks, self._held, self._bytes, self._rows = [], 0, 0, 0
+        self._chunks, self._held, self._bytes, self._rows = Chunks(), 0, 0, 0
 
 
 class _Spill:

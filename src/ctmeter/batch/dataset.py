@@ -160,10 +160,11 @@ class Partition:
             return
         if self._groups is None:
             self._form, self._sides = form, sides
+            with writing(self.target):
+                self.target.parent.mkdir(parents=True, exist_ok=True)
             self._groups = Groups(self.target.parent, self._measured)
         known = np.array([[self._words[name].setdefault(o[k], len(self._words[name])) for k, name in enumerate(OWNERS)] for o in owners], np.int32)
         with writing(self.target):
-            self.target.parent.mkdir(parents=True, exist_ok=True)
             self._groups.add({**rows, **{name: known[codes, k] for k, name in enumerate(OWNERS)}}, n)
 
     def _measured(self, rows: Columns) -> None:

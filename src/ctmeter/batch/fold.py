@@ -16,6 +16,7 @@ import numpy as np
 
 from ..measurements import Columns, schema
 from ..quantity import EXTRAS
+from .buffers import Chunks
 from .dataset import DATASET, MEASURED, OWNERS, Form, Partition, clean, fresh, month_of, path_of, put, remove_stale, row_schema
 from .judging import Judged, Shelf, fill_plt, verdict_schema
 from .partials import partial_path, read_partial
@@ -28,6 +29,7 @@ __all__ = ["TABLES", "Folded", "SiteWork", "fold", "fold_site", "works"]
 TABLES = ("recordings", *MEASURED, "events", "registers", "en50160")
 #: Changes when the same partials give other files.
 _VERSION = 1
+_DEFAULTS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def fold(
     pieces: Iterable[Piece],
     *,
     remembered: Mapping[str, str] | None = None,
-    assessment: Mapping[str, Any] | None = None,
+    assessment: Mapping[str, Any] | None = _DEFAULTS,
     run: Callable[[Callable[[SiteWork], Folded], Iterable[SiteWork]], Iterable[Folded]] = map,
 ) -> Folded:
     """Make the data set of all pieces that have a partial.
@@ -101,7 +103,7 @@ def fold(
     remembered : mapping of str to str, optional
         `Folded.partitions` of the last time: files whose inputs are the same are left as they are.
     assessment : mapping, optional
-        Arguments of `en50160.assess`: `edition`, `level`, `limits`, `island`.
+        Arguments of `en50160.assess`: `edition`, `level`, `limits`, `island`; with None nothing is judged.
     run : callable
         Carries out the work of the sites, which do not depend on one another, for instance `Executor.map`.
 
@@ -111,7 +113,7 @@ def fold(
         The data set cannot be written, or a partial is of a newer version. Sites that were done stay done, the others stay as they were.
     """
     root = Path(place) / DATASET
-    done = list(run(fold_site, works(place, pieces, remembered or {}, assessment or {})))
+    done = list(run(fold_site, works(place, pieces, remembered or {}, assessment)))
     partitions = {path: mark for site in done for path, mark in site.partitions.items()}
     removed = remove_stale(root, TABLES, {p for p, mark in partitions.items() if not mark.endswith(" -")})
     return Folded(
@@ -401,8 +403,9 @@ class _Month:
         self._site, self.month = site, month
         self._files: dict[str, Partition] = {}
         self._form = site.work.form
-        self._held: list[tuple[int, Columns, list[tuple[str, str, str]], np.ndarray]] = []
-        self._pst: list[Columns] = []
+        #: Rows of `2h` that wait for their Plt, whose they are, and how many of which stretch; and the Pst it is made of.
+        self._held, self._owners, self._stretches = Chunks(), list[tuple[str, str, str]](), list[tuple[int, int]]()
+        self._pst = Chunks()
         self._sides: Mapping[str, str] = {}
 
     def _file(self, table: str) -> Partition:
@@ -429,18 +432,17 @@ class _Month:
                 rows = {name: values[here] for name, values in rows.items()}
             codes = owners_of(rows["t"], parts)
             if table == "10min" and not overlapping:
-                self._pst.append({n: v for n, v in rows.items() if n == "t" or n.startswith("Pst_")})
+                self._pst.add({n: v for n, v in rows.items() if n == "t" or n.startswith("Pst_")})
             if table == "2h":
-                self._held.append((number, rows, owners, codes))
+                self._held.add({**rows, "owner": codes + len(self._owners)})
+                self._owners += owners
+                self._stretches.append((number, len(codes)))
             else:
-                self._append(table, number, rows, owners, codes, point)
+                file = self._file(table)
+                start = file.rows
+                file.add(rows, owners, codes, self._form, self._sides)
+                point.judged.lay(number, table, file, start, file.rows - start)
         self._events(piece, content["events"], owners, parts, several)
-
-    def _append(self, table: str, number: int, rows: Columns, owners: Sequence[tuple[str, str, str]], codes: np.ndarray, point: _Point) -> None:
-        file = self._file(table)
-        start = file.rows
-        file.add(rows, owners, codes, self._form, self._sides)
-        point.judged.lay(number, table, file, start, file.rows - start)
 
     def _events(self, piece: Piece, events: Sequence[Mapping[str, Any]], owners: Sequence[Any], parts: Sequence[Any], several: bool) -> None:
         if not events:
@@ -451,14 +453,18 @@ class _Month:
 
     def end(self, point: _Point) -> None:
         """The pieces of a point have come: its two hours can have their Plt."""
-        phases = sorted({n.removeprefix("Pst_") for rows in self._pst for n in rows if n != "t"})
-        if self._held and phases:
-            t = np.concatenate([rows["t"] for rows in self._pst])
-            pst = {p: np.concatenate([rows.get(f"Pst_{p}", np.full(len(rows["t"]), np.nan)) for rows in self._pst]) for p in phases}
-            self._held = [(k, fill_plt(rows, t, pst), owners, codes) for k, rows, owners, codes in self._held]
-        for number, rows, owners, codes in self._held:
-            self._append("2h", number, rows, owners, codes, point)
-        self._held, self._pst = [], []
+        pst, rows = self._pst.take(), self._held.take()
+        if rows:
+            codes = rows.pop("owner")
+            if pst:
+                rows = fill_plt(rows, pst.pop("t"), {n.removeprefix("Pst_"): values for n, values in pst.items()})
+            file = self._file("2h")
+            start = file.rows
+            file.add(rows, self._owners, codes, self._form, self._sides)
+            for number, n in self._stretches:
+                point.judged.lay(number, "2h", file, start, n)
+                start += n
+        self._owners, self._stretches = [], []
 
     def finish(self) -> None:
         """Bring the files to the medium; tables without rows have none."""

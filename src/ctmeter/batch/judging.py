@@ -24,6 +24,8 @@ __all__ = ["NOT_ASSESSED", "Judged", "Shelf", "fill_plt", "verdict_schema"]
 NOT_ASSESSED = "not-assessed"
 #: Ten-minute intervals from which on there is something to judge.
 _LEAST = 12
+#: Reasons told of a period; its parameters have their own.
+_REASONS = 8
 _TABLES = ("10min", "2h", "frequency", "3s")
 
 
@@ -220,15 +222,21 @@ def _told(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     share = found["coverage"]["share"]
     notes = [*found["notes"], *(f"{left['what']} not measured: {left['why']}" for left in found["not_measured"])]
     ends = {"start": None, "end": None}
-    yield {"period": "whole", **ends, "verdict": found["verdict"], "coverage": share, "reason": "; ".join(notes) or None}
+    yield {"period": "whole", **ends, "verdict": found["verdict"], "coverage": share, "reason": _joined(notes)}
     for period, windows in (("week", found["weeks"]), ("year", found["years"])):
         for window in windows:
             ends = {"start": nanoseconds(window["start"]), "end": nanoseconds(window["end"])}
             told = {"period": period, **ends, "partial": bool(window.get("partial"))}
-            reasons = "; ".join(window.get("reasons") or ()) or None
+            reasons = _joined(window.get("reasons") or ())
             yield {**told, "verdict": window["verdict"], "coverage": (window.get("coverage") or {}).get("share"), "reason": reasons}
             for row in window["parameters"]:
                 yield {**told, **_parameter(row)}
+
+
+def _joined(reasons: Sequence[str]) -> str | None:
+    """The first reasons, and how many more there are."""
+    more = [f"and {len(reasons) - _REASONS} more"] if len(reasons) > _REASONS else []
+    return "; ".join([*reasons[:_REASONS], *more]) or None
 
 
 def _parameter(row: Mapping[str, Any]) -> dict[str, Any]:

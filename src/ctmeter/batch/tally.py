@@ -34,13 +34,9 @@ def recording_id(name: str, member: str, point: str) -> str:
     return hashlib.sha256(f"{clean(name)}\0{clean(member)}\0{clean(point)}".encode()).hexdigest()[:16]
 
 
+@cache
 def main_columns() -> tuple[Column, ...]:
     """The quantities that have mean, smallest and largest value in the table `recordings`."""
-    return _main()
-
-
-@cache
-def _main() -> tuple[Column, ...]:
     return tuple(c for c in columns("basic", spectra=False) if c.quantity.extremes)
 
 
@@ -184,8 +180,9 @@ class RecordingTally:
         row |= {"start": scan.start_ns, "end": self.end_ns, "duration": scan.duration, "sample_rate": scan.sample_rate or None}
         row |= {"format": scan.recording.get("format"), "bytes": scan.source.size, "samples": self._samples, "integrated": self._integrated}
         row |= {**self._measured, **self._energies.total(), "windows": found.rows, "overlaps": self._overlaps, "warnings": warnings}
-        mean, extremes = found.mean(), found.extremes()
-        for c in (*main_columns(), *_factors()):
+        shown = (*main_columns(), *_factors())
+        mean, extremes = found.mean([c.name for c in shown]), found.extremes()
+        for c in shown:
             row[c.name] = _finite(mean.get(c.name))
             ends = extremes.get(c.name)
             if ends is not None:
