@@ -27,7 +27,7 @@ from ctmeter._kernels.energy cimport powers
 from ctmeter._kernels.flicker cimport PST_ROW, begin_flicker, close_interval, flicker_outputs, set_flicker
 from ctmeter._kernels.flicker_state cimport flicker_state_t
 from ctmeter._kernels.references cimport set_angle, set_period
-from ctmeter._kernels.register cimport energy_row, enter, next_tick
+from ctmeter._kernels.register cimport advance_tick, energy_row, enter
 from ctmeter._kernels.routines cimport (
     choose_kernels, convert, derive_lanes, fetch, LARGEST as _LARGEST, plan, POINTS_FFT, RAW_F32, RAW_F64, RAW_I16, RAW_I32, raw_t, SPECTRUM, SUB,
     TAPS, VEC, WHOLE_GROUPS,
@@ -681,7 +681,7 @@ cdef class Core:
         self.s.energy_tick -= passed
         while self.c.n_instants and self.s.energy_tick <= -0.5:
             # the registers stand as at the end of the run
-            next_tick(&self.c, &self.s)
+            advance_tick(&self.c, &self.s)
         if self.c.energy_period > 0.0 and self.s.energy_tick <= -0.5:
             self.s.energy_tick += self.c.energy_period * (floor((-0.5 - self.s.energy_tick) / self.c.energy_period) + 1)
         if self.c.flicker:

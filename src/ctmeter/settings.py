@@ -33,6 +33,7 @@ OPTIONS = (
     "rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose",
     "start", "events", "list", "which", "stream", "csv", "telegram", "parquet",
     "table", "edition", "level", "limits", "island", "only", "sliding", "step", "stamp", "fail_on_violation",
+    "jobs", "scheduler", "shard", "tables", "retry_failed", "dry_run", "json_lines", "max_unpacked",
 )  # fmt: skip
 #: Tables of a settings file that belong to other parts.
 _OTHERS = ("meter", "batch")

@@ -8,7 +8,9 @@ interval energy grows evenly.
 from libc.math cimport INFINITY, ceil, fabs, floor, hypot
 from libc.string cimport memcpy
 
+from ctmeter._kernels.edges cimport edge_weights
 from ctmeter._kernels.energy cimport account, positive
+from ctmeter._kernels.routines cimport TAPS
 from ctmeter._kernels.spans cimport clear, join, put_row
 from ctmeter._kernels.state cimport ABSOLUTE, ENERGY_ROW, PER_PHASE, ROW, core_t, out_t, span_t, state_t
 
@@ -48,9 +50,24 @@ cdef inline double sample_energy(const core_t *c, const double *sign, long n, do
     return length * (sign[0] * u[0] * i[0] + sign[1] * u[1] * i[1] + sign[2] * u[2] * i[2])
 
 
-cdef inline double active_until(const core_t *c, const double *sign, const span_t *v, double t, double grown) noexcept nogil:
+cdef inline double edge_excess(const core_t *c, const state_t *s, const double *sign, double t) noexcept nogil:
+    """What an edge between samples has booked up to t beyond the samples, each of which stands for its own interval."""
+    cdef double w[16]
+    cdef double x, excess = 0.0
+    cdef const double *u
+    cdef const double *i
+    cdef long ref, n, first = edge_weights(c, s, t, w, &ref)
+    for n in range(first, first + TAPS):
+        x = t - n + 0.5
+        x = w[n - first] - (0.0 if x < 0.0 else 1.0 if x > 1.0 else x) + (n < ref)
+        u, i = c.U + 4 * (n & c.mask), c.I + 4 * (n & c.mask)
+        excess += x * (sign[0] * u[0] * i[0] + sign[1] * u[1] * i[1] + sign[2] * u[2] * i[2])
+    return excess
+
+
+cdef inline double active_until(const core_t *c, const state_t *s, const double *sign, const span_t *v, double t, double grown) noexcept nogil:
     """By how much a register of active energy that grew by `grown` over a span grows up to time t in it."""
-    cdef double part = 0.0, rest = 0.0
+    cdef double part = -edge_excess(c, s, sign, v.t0), rest = edge_excess(c, s, sign, v.t1)
     cdef long n
     if grown == 0.0:
         return 0.0
@@ -61,9 +78,8 @@ cdef inline double active_until(const core_t *c, const double *sign, const span_
             rest += sample_energy(c, sign, n, max(v.t0, t), v.t1)
     # a phase that is turned round, or counts as export, is booked with the other sign
     if fabs(grown + part + rest) < fabs(grown - part - rest):
-        part, rest = -part, -rest
-    # edges between samples are finer in the register than in this sum
-    return part + (grown - part - rest) * (t - v.t0) / (v.t1 - v.t0)
+        part = -part
+    return part
 
 
 cdef inline void exact_row(const core_t *c, state_t *s, out_t *out, const span_t *v, double t, const double *before,
@@ -74,15 +90,15 @@ cdef inline void exact_row(const core_t *c, state_t *s, out_t *out, const span_t
     cdef int k, j, exports
     for exports in range(2):
         signs(c, exports, p, w, sign)
-        row[exports] = before[exports] + active_until(c, sign, v, t, s.energy[exports] - before[exports])
+        row[exports] = before[exports] + active_until(c, s, sign, v, t, s.energy[exports] - before[exports])
         for k in range(3):
             for j in range(3):
                 sign[j] = 1.0 if j == k else 0.0
             j = 10 * (k + 1) + exports
-            row[j] = before[j] + active_until(c, sign, v, t, s.energy[j] - before[j])
+            row[j] = before[j] + active_until(c, s, sign, v, t, s.energy[j] - before[j])
 
 
-cdef inline void next_tick(const core_t *c, state_t *s) noexcept nogil:
+cdef inline void advance_tick(const core_t *c, state_t *s) noexcept nogil:
     if c.n_instants == 0:
         s.energy_tick += c.energy_period
         return
@@ -159,7 +175,7 @@ cdef inline void enter(const core_t *c, state_t *s, out_t *out, const span_t *v,
         energy_row(c, s, out, s.energy_tick, before, (s.energy_tick - v.t0) / (v.t1 - v.t0) if s.energy_tick > v.t0 else 0.0)
         if c.n_instants and s.energy_tick > v.t0:
             exact_row(c, s, out, v, s.energy_tick, before, p, w)
-        next_tick(c, s)
+        advance_tick(c, s)
     if v.cycles:
         if not s.second.cycles:
             s.second.t0 = v.t0

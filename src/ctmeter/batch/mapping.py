@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -19,7 +21,7 @@ from ..pipeline.analyzer import BLIND
 from ..pipeline.drive import Course, drive
 from ..pipeline.rows import Statistics
 from ..quantity import ENERGIES, EXTRAS, PHASES
-from ..recording import Block, Gap, Recording
+from ..recording import Block, Gap, Recording, Timebase
 from ..settings import Settings
 from .partials import read_partial, write_partial
 from .plan import AFTER_NS, WARM_UP_NS, name_of
@@ -174,6 +176,8 @@ class _Run:
             with ExitStack() as stack:
                 recording = stack.enter_context(open_source(scan.source, rate=scan.rate))
                 drive(self._as_scanned(recording, scan), self._counter, limits, course=course)
+        except _FailureError:
+            raise
         except (CtmeterError, OSError) as error:
             raise _FailureError(scan, reason(error, scan.source)) from None
         except MemoryError:
@@ -257,12 +261,25 @@ class _Run:
                     "member": scan.source.member,
                     "start_ns": None if scan.start_ns is None else self._borders[k],
                     "stop_ns": None if scan.start_ns is None else stop,
+                    "samples": self._samples(scan, stop),
+                    "overlaps": self._piece.overlaps,
                     "seconds": scan.duration if scan.start_ns is None else (stop - self._borders[k]) * 1e-9,
                     "energy": energies[k],
                     "statistics": chosen.state(),
                 }
             )
         return made
+
+    def _samples(self, scan: Scan, stop: int) -> int | None:
+        """Frames of a recording inside the span; None where they are not evenly spaced and not all of them are."""
+        start = scan.start_ns
+        if start is None or (start >= self._low and stop == self._stop(scan)):
+            return scan.samples
+        if not scan.uniform:
+            return None
+        timebase = Timebase(start, scan.sample_rate)
+        first, last = (math.ceil(timebase.index(t) - 0.1) for t in (max(start, self._low), stop))
+        return max(min(last, scan.samples) - max(first, 0), 0)
 
     def _energies(self) -> list[dict[str, float | None]]:
         """The energies of each recording, Wh; null where a register does not apply."""
@@ -291,7 +308,7 @@ class _Run:
         stands.append(at(self._high, stretch))
         return [
             {key: None if whole[key] is None else float(b) / 3600 for key, b in zip(_KEYS, after - before, strict=True)}
-            for before, after in zip(stands[:-1], stands[1:], strict=True)
+            for before, after in itertools.pairwise(stands)
         ]
 
 

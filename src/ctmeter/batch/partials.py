@@ -27,6 +27,8 @@ __all__ = ["VERSION", "partial_path", "read_partial", "write_partial"]
 #: Of the content; a partial of a newer one is refused.
 VERSION = 1
 
+#: Between names that stand in one text: hundreds of short ones take longer than the numbers they name.
+_SEAM = "\n"
 _MAGIC = b"ctmeter partial\n"
 #: Magic, version, digest of version and body.
 _HEAD = struct.Struct("<16sI32s")
@@ -59,7 +61,7 @@ def write_partial(place: str | os.PathLike[str], key: str, content: Mapping[str,
     key : str
         Of the piece; it is put into the content, as is the version.
     content : mapping
-        Plain values and arrays in mappings and sequences; under "tables" the columns of each table.
+        Plain values and arrays in mappings and sequences; under "tables" the columns of each table, under "parts" the shares of recordings.
 
     Returns
     -------
@@ -75,7 +77,8 @@ def write_partial(place: str | os.PathLike[str], key: str, content: Mapping[str,
 
     path = partial_path(place, key)
     tables = {table: _stacked(columns) for table, columns in content.get("tables", {}).items()}
-    body = msgspec.msgpack.encode(pack({**content, "tables": tables, "version": VERSION, "key": key}))
+    parts = [{**part, "statistics": _summed(part.get("statistics"))} for part in content.get("parts", ())]
+    body = msgspec.msgpack.encode(pack({**content, "tables": tables, "parts": parts, "version": VERSION, "key": key}))
     # several workers may make the same one at a time
     temporary = path.with_name(f".{key[:100]}.{secrets.token_hex(4)}.tmp")
     with writing(path):
@@ -132,7 +135,32 @@ def _opened(data: bytes, key: str, path: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict) or content.get("key") != key:
         return None
     content["tables"] = {table: _unstacked(stacks) for table, stacks in content["tables"].items()}
+    for part in content["parts"]:
+        part["statistics"] = _state(part["statistics"])
     return content
+
+
+def _summed(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The state of `Statistics` with its hundreds of pairs as arrays."""
+    if state is None:
+        return None
+    pairs = {"sum": np.float64, "low": np.int64, "high": np.int64}
+    made = {k: v for k, v in state.items() if k not in pairs}
+    for name, second in pairs.items():
+        values = state[name]
+        made[name] = [_SEAM.join(values), np.array([v[0] for v in values.values()], np.float64), np.array([v[1] for v in values.values()], second)]
+    return made
+
+
+def _state(summed: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The inverse of `_summed`."""
+    if summed is None:
+        return None
+    made = dict(summed)
+    for name in ("sum", "low", "high"):
+        names, first, second = summed[name]
+        made[name] = dict(zip(names.split(_SEAM) if names else (), map(list, zip(first.tolist(), second.tolist(), strict=True)), strict=True))
+    return made
 
 
 def _stacked(columns: Columns) -> list[list[Any]]:
@@ -140,9 +168,9 @@ def _stacked(columns: Columns) -> list[list[Any]]:
     kinds: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for name, values in columns.items():
         kinds.setdefault((values.dtype.str, values.shape), []).append(name)
-    return [[names, np.stack([columns[name] for name in names])] for names in kinds.values()]
+    return [[_SEAM.join(names), np.stack([columns[name] for name in names])] for names in kinds.values()]
 
 
 def _unstacked(stacks: list[list[Any]]) -> Columns:
     """The inverse of `_stacked`; columns of one kind share memory."""
-    return {name: values[k] for names, values in stacks for k, name in enumerate(names)}
+    return {name: values[k] for names, values in stacks for k, name in enumerate(names.split(_SEAM))}

@@ -77,7 +77,7 @@ def plan(scans: Iterable[Scan], tables: tuple[str, ...] = ()) -> Plan:
         if scan.failure or scan.skipped:
             continue
         for point in scan.points:
-            single = replace(scan, points=(point,), recording={})
+            single = replace(scan, points=(point,))
             key = (scan.site, scan.device, point.name)
             if scan.start_ns is None:
                 pieces.append(_piece(key, (single,), None, tables))
@@ -89,7 +89,7 @@ def plan(scans: Iterable[Scan], tables: tuple[str, ...] = ()) -> Plan:
     for key, entries in lines.items():
         entries.sort(key=lambda e: (e.start, e.stop, e.scan.source.name, e.scan.source.member))
         for chain in _chains(entries, overlapping):
-            pieces += _cut(key, chain, tables)
+            pieces += _cut(key, chain, tables, name_of(chain[0].scan) in overlapping)
     pieces.sort(key=lambda p: (p.site, p.device, p.point, p.span or (0, 0), [name_of(s) for s in p.recordings]))
     return Plan(tuple(pieces), overlapping)
 
@@ -113,7 +113,7 @@ def _chains(entries: list[_Entry], overlapping: dict[str, str]) -> list[list[_En
     return [list(chain) for _, chain in groupby(free, key=lambda e: e.manner)] + alone
 
 
-def _cut(key: tuple[str, str, str], chain: list[_Entry], tables: tuple[str, ...]) -> Iterable[Piece]:
+def _cut(key: tuple[str, str, str], chain: list[_Entry], tables: tuple[str, ...], overlaps: bool) -> Iterable[Piece]:
     """The pieces of a chain."""
     first = 0
     cells = sorted({cell for e in chain for cell in range(e.start // CUT_NS, max(e.stop - 1, e.start) // CUT_NS + 1)})
@@ -126,15 +126,17 @@ def _cut(key: tuple[str, str, str], chain: list[_Entry], tables: tuple[str, ...]
             if entry.start >= high + AFTER_NS:
                 break
             used.append(entry.scan)
-        yield _piece(key, tuple(used), (low, high), tables)
+        yield _piece(key, tuple(used), (low, high), tables, overlaps)
 
 
-def _piece(key: tuple[str, str, str], used: tuple[Scan, ...], span: tuple[int, int] | None, tables: tuple[str, ...]) -> Piece:
+def _piece(
+    key: tuple[str, str, str], used: tuple[Scan, ...], span: tuple[int, int] | None, tables: tuple[str, ...], overlaps: bool = False
+) -> Piece:
     site, device, point = key
-    what: list[Any] = [VERSION, program()["version"], key, span, tables]
+    what: list[Any] = [VERSION, program()["version"], key, span, tables, overlaps]
     for scan in used:
         parts = [[size, version] for _, size, version in scan.source.parts]
         manner = [scan.points[0].settings, scan.points[0].channels, scan.rate]
         what.append([scan.source.name, scan.source.member, parts, scan.start_ns, scan.duration, manner])
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
-    return Piece(digest, site, device, point, used, span)
+    return Piece(digest, site, device, point, used, span, overlaps)

@@ -98,6 +98,8 @@ def _look(source: Source, recording: Recording, rules: Rules, below: list[tuple[
         start_ns=recording.start_ns,
         duration=recording.duration,
         sample_rate=recording.sample_rate,
+        samples=recording.samples,
+        uniform=len(recording.segments) == 1 and not recording.gaps,
         points=made,
         recording=described,
         rate=rate,

@@ -6,6 +6,8 @@ from .assessment import Assessment, assess
 from .curves import curves, position
 from .events import cell, classify, located
 from .limits import DEFAULT_EDITION, EDITIONS, LEVELS, Limit, Limits, Parameter, load_limits
+from .sources import Series
+from .sources import _from_pst as plt_of_pst
 from .tables import read_table
 
 __all__ = [
@@ -16,12 +18,14 @@ __all__ = [
     "Limit",
     "Limits",
     "Parameter",
+    "Series",
     "assess",
     "cell",
     "classify",
     "curves",
     "load_limits",
     "located",
+    "plt_of_pst",
     "position",
     "read_table",
 ]

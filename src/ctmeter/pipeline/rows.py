@@ -5,7 +5,8 @@ Chunks have the same rows however the samples were split, so means and files do 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,13 @@ class Buffer:
         self._columns, self.fill = {}, 0
 
 
+@cache
+def _rules(extras: frozenset[str]) -> tuple[dict[str, Rule], dict[str, tuple[str, ...]], frozenset[str]]:
+    """Of the columns of `basic`: the rules, what ratios are of, and which have extremes."""
+    known = [c for c in columns("basic", False, extras) if c.dtype == "f8" and c.name != "duration"]
+    return {c.name: c.rule for c in known}, {c.name: c.ratio for c in known if c.ratio}, frozenset(c.name for c in known if c.quantity.extremes)
+
+
 class Statistics:
     """Mean, extremes and flag counts of a table in memory that does not grow with its rows.
 
@@ -124,10 +132,7 @@ class Statistics:
     """
 
     def __init__(self, extras: frozenset[str] = frozenset()) -> None:
-        known = [c for c in columns("basic", False, extras) if c.dtype == "f8" and c.name != "duration"]
-        self._rule = {c.name: c.rule for c in known}
-        self._ratio = {c.name: c.ratio for c in known if c.ratio}
-        self._extremes = {c.name for c in known if c.quantity.extremes}
+        self._rule, self._ratio, self._extremes = _rules(extras)
         self.rows = 0
         #: Rows of which `f` is null.
         self.without_frequency = 0
@@ -163,6 +168,22 @@ class Statistics:
                 self._add_extremes(name, values, rows["t"])
         self._add_fundamental(rows, weight)
 
+    def join(self, state: Mapping[str, Any]) -> None:
+        """Take in what others summed up: the `state` of the rows that follow."""
+        self.rows += state["rows"]
+        self.without_frequency += state["without_frequency"]
+        self.seconds += state["seconds"]
+        for label, count in state["flags"].items():
+            self.flags[label] = self.flags.get(label, 0) + count
+        for name, (total, weight) in state["sum"].items():
+            mine = self._sum.setdefault(name, [0.0, 0.0])
+            mine[0] += total
+            mine[1] += weight
+        for kept, theirs, sign in ((self._low, state["low"], 1), (self._high, state["high"], -1)):
+            for name, (value, t) in theirs.items():
+                if name not in kept or sign * value < sign * kept[name][0]:
+                    kept[name] = [value, t]
+
     def _add(self, name: str, values: np.ndarray, weight: np.ndarray) -> None:
         valid = np.isfinite(values)
         total = self._sum.setdefault(name, [0.0, 0.0])
@@ -194,10 +215,10 @@ class Statistics:
         total, weight = self._sum.get(name, (0.0, 0.0))
         return total / weight if weight > 0 else None
 
-    def mean(self) -> dict[str, float | None]:
-        """The mean of every column by its rule; None where there is none."""
+    def mean(self, names: Collection[str] | None = None) -> dict[str, float | None]:
+        """The mean of every column, or of those named, by its rule; None where there is none."""
         result: dict[str, float | None] = {}
-        for name, rule in self._rule.items():
+        for name, rule in self._rule.items() if names is None else ((n, self._rule[n]) for n in names):
             value: float | None = None
             kind, _, phase = name.rpartition("_") if "_" in name else (name, "", "")
             if rule is Rule.MEAN:
