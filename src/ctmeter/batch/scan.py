@@ -12,8 +12,10 @@ from ..errors import CtmeterError
 from ..pipeline.describe import describe
 from ..pipeline.run import prepare
 from ..pipeline.summary import MAINS, nearest_mains
+from ..readers import is_url, remote
 from ..recording import Channel, Recording
-from ..settings import Settings, read_toml, sidecar
+from ..settings import Settings, parse_toml, read_toml
+from ._folders import SIDECAR
 from .rules import Rules
 from .sources import open_source
 from .work import Point, Scan, Source
@@ -71,11 +73,15 @@ def reason(error: BaseException, source: Source) -> str:
 
 def _beside(source: Source) -> tuple[list[tuple[str, Mapping[str, Any]]], float | None]:
     """Settings of the file beside a recording, and its sample rate."""
-    found = None if "://" in source.uri or source.member else sidecar(source.uri)
-    if found is None:
+    beside = next((uri for uri, _, _ in source.parts if uri.endswith(SIDECAR)), None)
+    if beside is None:
         return [], None
-    values, options = read_toml(found)
-    return [(found.name, values)], options.get("rate")
+    name = PurePosixPath(beside).name
+    if is_url(beside):
+        values, options = parse_toml(remote.sidecar(source.uri) or "", name)
+    else:
+        values, options = read_toml(beside)
+    return [(name, values)], options.get("rate")
 
 
 def _look(source: Source, recording: Recording, rules: Rules, below: list[tuple[str, Mapping[str, Any]]], rate: float | None) -> Scan:
