@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.engine_jobs import Task, begun, carry_out
-from batch.test_engines import squares, until
+from batch.engine_jobs import Task, begun, carry_out, squares, until
 from ctmeter.batch import fleet as module
 from ctmeter.batch.engines import Died, Interrupted, WorkerError, stop_signals
 from ctmeter.batch.fleet import Fleet
