@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ctmeter.batch.engines import Interrupted, stop_signals
+from ctmeter.batch.engines import Died, Engine, Interrupted, stop_signals
 from ctmeter.batch.pool import ProcessPool
 from ctmeter.errors import InputError
 
@@ -44,6 +46,25 @@ def begun(task: Task) -> int:
     """How many times a task was begun."""
     path = Path(task.folder) / f"{task.number}.begun"
     return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def squares(engine: Engine, tasks: Iterable[Task], **options: Any) -> dict[int, int | Died]:
+    """Numbers and what came of them; each once."""
+    found: dict[int, int | Died] = {}
+    for task, result in engine.map(carry_out, tasks, 3, **options):
+        assert task.number not in found
+        found[task.number] = result if isinstance(result, Died) else result[0]
+    return found
+
+
+def until(what: Callable[[], object], seconds: float) -> bool:
+    """Whether something becomes true in time."""
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def main(folder: str, tasks: int) -> None:

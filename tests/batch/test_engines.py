@@ -9,10 +9,11 @@ import sys
 import time
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from batch.engine_jobs import Task, begun, carry_out
+from batch.engine_jobs import Task, begun, carry_out, squares, until
 from ctmeter.batch import engines, pool
 from ctmeter.batch.engines import Died, Interrupted, WorkerError, stop_signals, usable_cores
 from ctmeter.batch.pool import InProcess, ProcessPool, open_engine
@@ -27,31 +28,12 @@ def job(folder: Path, tasks: int, **options) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True, **options)
 
 
-def squares(engine, tasks, **options) -> dict[int, int | Died]:
-    """Numbers and what came of them; each once."""
-    found: dict[int, int | Died] = {}
-    for task, result in engine.map(carry_out, tasks, 3, **options):
-        assert task.number not in found
-        found[task.number] = result if isinstance(result, Died) else result[0]
-    return found
-
-
 def alive(process: int) -> bool:
     """Whether a process runs; one that only waits to be asked how it ended does not."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
-
-
-def until(what, seconds: float) -> bool:
-    """Whether something becomes true in time."""
-    end = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @pytest.mark.parametrize("make", [InProcess, lambda: ProcessPool(1), lambda: ProcessPool(2), lambda: ProcessPool(5)])
@@ -123,17 +105,12 @@ def test_what_a_function_raises_is_raised_here(tmp_path):
     assert not engine._workers
 
 
-def test_a_function_that_workers_cannot_import():
-    with pytest.raises((AttributeError, ModuleNotFoundError)), ProcessPool(1) as engine:
-        list(engine.map(_only_here, [Task(1)]))
-
-
-def _only_here(task: Task) -> int:
-    return task.number
-
-
-_only_here.__module__ = "nowhere_to_be_found"
-sys.modules["nowhere_to_be_found"] = sys.modules[__name__]
+def test_a_function_that_workers_cannot_import(monkeypatch):
+    here = ModuleType("only_here")
+    exec("def double(x):\n    return 2 * x", here.__dict__)
+    monkeypatch.setitem(sys.modules, "only_here", here)
+    with pytest.raises(ModuleNotFoundError, match="only_here"), ProcessPool(1) as engine:
+        list(engine.map(here.double, [1]))
 
 
 def test_workers_that_cannot_start(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -15,8 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.engine_jobs import Task, begun, carry_out
-from batch.test_engines import squares, until
+from batch.engine_jobs import Task, begun, carry_out, squares, until
 from ctmeter.batch import fleet as module
 from ctmeter.batch.engines import Died, Interrupted, WorkerError, stop_signals
 from ctmeter.batch.fleet import Fleet
@@ -174,3 +174,17 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(SettingsError, match=r'scheduler: the library distributed is not installed: pip install "ctmeter\[fleet\]"'):
         open_engine(scheduler="tcp://127.0.0.1:8786").__enter__()
+
+
+def test_results_that_were_on_a_worker_that_is_killed(tmp_path):
+    """They are made again, and come once."""
+    with cluster(tmp_path, 2) as (address, _), Fleet(address, timeout=60) as fleet:
+        assert until(lambda: fleet._threads() == 2, 60)
+        found = {}
+        for task, (square, process) in fleet.map(carry_out, [Task(k) for k in range(400)], 3, chunk=2):
+            assert task.number not in found
+            found[task.number] = square
+            if task.number in (50, 150, 250):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+    assert found == {k: k * k + 3 for k in range(400)}

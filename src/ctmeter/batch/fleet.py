@@ -8,6 +8,7 @@ ours running. What is given up again has died. Workers of another ctmeter are re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import importlib
@@ -18,7 +19,7 @@ import queue
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,8 +36,8 @@ R = TypeVar("R")
 #: Handfuls under way for each thread of the workers.
 AHEAD = 2
 _LOGS = ("distributed.batched", "distributed.client", "distributed.core", "distributed.utils_comm")
-#: Seconds between looks at whether there still are workers.
-_LOOK = 0.5
+#: Seconds between looks at how many workers there are.
+_LOOK = 0.25
 
 
 @cache
@@ -101,6 +102,7 @@ class Fleet:
         self.jobs = 0
         self._client: Any = None
         self._levels: dict[str, int] = {}
+        self._looked = 0.0
 
     def __enter__(self) -> Self:
         try:
@@ -144,10 +146,20 @@ class Fleet:
             logger.setLevel(logging.CRITICAL if wanted else self._levels[name])
 
     def _threads(self) -> int:
-        """Threads of all workers there are now."""
+        """Threads of all workers there are now, as seen at the last look.
+
+        Raises
+        ------
+        WorkerError
+            The scheduler is no longer there.
+        """
         if self._client.status != "running":
             raise WorkerError(errno.ENOTCONN, "the connection to the scheduler is lost", self.scheduler)
-        self.jobs = sum(w["nthreads"] for w in self._client.scheduler_info(n_workers=-1)["workers"].values())
+        if time.monotonic() - self._looked > _LOOK:
+            # one that is too busy to answer has the workers it had
+            with contextlib.suppress(OSError):
+                self.jobs = sum(self._client.sync(self._client.scheduler.ncores, workers=None, callback_timeout=2.0).values())
+            self._looked = time.monotonic()
         return self.jobs
 
     def _await_workers(self) -> None:
@@ -224,9 +236,10 @@ class _Flight:
         """Hand tasks to the scheduler."""
         packed = pickle.dumps((*self._work, handful), pickle.HIGHEST_PROTOCOL)
         self._number += 1
-        key = f"{self._name}-{self._number}"
-        future = self._client.submit(carry_out, build(), packed, key=key, pure=False)
-        self._under_way[key] = (future, handful)
+        self._follow(self._client.submit(carry_out, build(), packed, key=f"{self._name}-{self._number}", pure=False), handful)
+
+    def _follow(self, future: Any, handful: list[Any]) -> None:
+        self._under_way[future.key] = (future, handful)
         future.add_done_callback(lambda f: self._ended.put(f.key))
 
     def landed(self, seconds: float) -> list[tuple[list[Any], Any]]:
@@ -234,6 +247,8 @@ class _Flight:
 
         Raises
         ------
+        WorkerError
+            The scheduler has dropped one, or is gone.
         Exception
             What the function has raised.
         """
@@ -242,21 +257,31 @@ class _Flight:
             key = self._ended.get(timeout=seconds)
             while True:
                 future, handful = self._under_way.pop(key)
-                found.append((handful, self._answer(future)))
+                answer = self._answer(future)
+                if answer is None:
+                    self._follow(future, handful)
+                else:
+                    found.append((handful, answer))
                 key = self._ended.get_nowait()
         except queue.Empty:
             return found
 
     def _answer(self, future: Any) -> Any:
+        """What came of a handful; None where the worker that had it ended before it was fetched, so that it is made again."""
         distributed: Any = importlib.import_module("distributed")
         if future.status == "error":
             error = future.exception()
             if isinstance(error, distributed.KilledWorker):
                 return Died("workers of the scheduler ended one after the other, the last ones while nothing else ran")
             raise error
-        if future.status != "finished":  # cancelled or lost, as when the scheduler ends
+        while future.status == "finished" and self._client.status == "running":
+            try:
+                return future.result(timeout=_LOOK)
+            except (OSError, CancelledError, asyncio.CancelledError):
+                continue  # as long as it is said to be there
+        if self._client.status != "running" or future.status == "cancelled":
             raise WorkerError(errno.ENOTCONN, f"the scheduler has lost a task ({future.status})", self._client.scheduler.address)
-        return future.result()
+        return None
 
     def cancel(self) -> None:
         """Forget all that is under way."""

@@ -144,9 +144,10 @@ class ProcessPool:
             while True:
                 kind, what = worker.hear()
                 if kind == ANSWER:
-                    yield worker.tasks.popleft(), what
+                    task = worker.tasks.popleft()
                     if not worker.tasks:
                         backlog.took(worker.given, time.monotonic() - worker.since)
+                    yield task, what
                 elif kind == REST:
                     backlog.took(worker.given, time.monotonic() - worker.since)
                     backlog.give_back(worker.tasks)
@@ -158,8 +159,9 @@ class ProcessPool:
         except _EndError as end:
             self._workers.remove(worker)
             self._count_start(worker, end)
-            suspects.extend(worker.tasks[i] for i in range(min(1, len(worker.tasks))))
-            backlog.give_back(list(worker.tasks)[1:])
+            left = list(worker.tasks)
+            suspects += left[:1]
+            backlog.give_back(left[1:])
 
     def _count_start(self, worker: _Worker, end: _EndError) -> None:
         """Make workers that end before they are ready, several in a row, an error."""
