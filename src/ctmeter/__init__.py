@@ -41,6 +41,7 @@ __all__ = [
     "Wiring",
     "__version__",
     "accuracy",
+    "batch",
     "en50160",
     "load",
     "measure",
@@ -75,7 +76,7 @@ _HOME = {
     "measure_points": "pipeline",
     "read": "readers",
 }
-_MODULES = {"accuracy", "en50160", "meter", "synth"}
+_MODULES = {"accuracy", "batch", "en50160", "meter", "synth"}
 
 
 def __getattr__(name: str) -> Any:

@@ -36,6 +36,7 @@ class Core:
         sync_period: float = ...,
         next_energy: float = ...,
         energy_period: float = ...,
+        instants: Sequence[float] = ...,
         limits: tuple[float, float, bool] = ...,
         pulses: Sequence[tuple[int, float, float]] = ...,
         spectra: Sequence[Any] = ...,

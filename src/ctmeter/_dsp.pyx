@@ -27,7 +27,7 @@ from ctmeter._kernels.energy cimport powers
 from ctmeter._kernels.flicker cimport PST_ROW, begin_flicker, close_interval, flicker_outputs, set_flicker
 from ctmeter._kernels.flicker_state cimport flicker_state_t
 from ctmeter._kernels.references cimport set_angle, set_period
-from ctmeter._kernels.register cimport energy_row, enter
+from ctmeter._kernels.register cimport advance_tick, energy_row, enter
 from ctmeter._kernels.routines cimport (
     choose_kernels, convert, derive_lanes, fetch, LARGEST as _LARGEST, plan, POINTS_FFT, RAW_F32, RAW_F64, RAW_I16, RAW_I32, raw_t, SPECTRUM, SUB,
     TAPS, VEC, WHOLE_GROUPS,
@@ -113,6 +113,8 @@ cdef class Core:
         Interpolation kernels for longer and longer windows, see `ctmeter.kernels`; none for no spectra.
     next_energy, energy_period : float
         Sample number of the first tick of a meter's clock, and samples between two; 0 for none.
+    instants : sequence of float
+        Sample numbers, rising, that are the ticks instead; with a meter's clock only.
     limits : (float, float, bool)
         W below which registers stop and from which they start again, and whether they run at the start; with a meter's clock only.
     pulses : sequence of up to 8 (register, quantum, carry)
@@ -143,7 +145,8 @@ cdef class Core:
                   int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
                   double next_tick=INFINITY, double tick_period=INFINITY, double next_f=INFINITY, double f_period=INFINITY,
                   bint cycles=False, bint halves=False, bint lines=False, double next_sync=INFINITY,
-                  double sync_period=0.0, double next_energy=INFINITY, double energy_period=0.0, limits=(0.0, 0.0, False), pulses=(),
+                  double sync_period=0.0, double next_energy=INFINITY, double energy_period=0.0, instants=(),
+                  limits=(0.0, 0.0, False), pulses=(),
                   spectra=(), double signalling=0.0, bint groups=False, flicker=None, str kernels=""):
         cdef long ring = 1024
         cdef int k
@@ -174,6 +177,7 @@ cdef class Core:
         self.c.tick_period, self.c.f_period, self.c.energy_period = tick_period, f_period, energy_period
         self.c.creep, self.c.begin, self.s.running = limits
         self._set_pulses(pulses)
+        self._set_instants(instants)
         self.c.want_cycles, self.c.want_halves = cycles, halves
         self.c.lines = line or lines
         self.c.want_groups = groups
@@ -186,7 +190,8 @@ cdef class Core:
         self._set_skew(lanes)
         self.c.signalling = signalling
         self._set_spectra(spectra)
-        self.s.next_tick, self.s.f_tick, self.s.next_sync, self.s.energy_tick = next_tick, next_f, next_sync, next_energy
+        self.s.next_tick, self.s.f_tick, self.s.next_sync = next_tick, next_f, next_sync
+        self.s.energy_tick = self.c.instants[0] if self.c.n_instants else next_energy
         if flicker is not None:
             self._set_flicker(flicker)
         self.c.sync_period = sync_period
@@ -211,6 +216,7 @@ cdef class Core:
         free(self.out.psts)
         free(self.out.energies)
         free(self.out.pulses)
+        free(self.c.instants)
         free(self.c.flicker)
         free(self.out.phasors)
         free(self.c.stage_U)
@@ -254,6 +260,21 @@ cdef class Core:
             self.c.pulse_register[k] = register
             self.c.pulse_quantum[k], self.c.pulse_carry[k] = quantum * self.c.rate, carry * self.c.rate
         self.c.pulses = len(pulses)
+        return 0
+
+    cdef int _set_instants(self, instants) except -1:
+        cdef double before = -0.5
+        cdef long k
+        if not instants:
+            return 0
+        self.c.instants = <double *>realloc(NULL, len(instants) * sizeof(double))
+        if self.c.instants == NULL:
+            raise MemoryError
+        for k, frame in enumerate(instants):
+            if not before < frame < 1e15 or self.c.energy_period <= 0.0:
+                raise ValueError(f"instant {k}: frame {frame} after {before}")
+            self.c.instants[k] = before = frame
+        self.c.n_instants = len(instants)
         return 0
 
     cdef int _set_spectra(self, spectra) except -1:
@@ -409,7 +430,7 @@ cdef class Core:
         if self.c.sync_period > 0.0:
             self.out.phasors = self._grown(self.out.phasors, self.out.n_phasors + SPARE, SYNC_ROW, 5)
         if self.c.energy_period > 0.0:
-            self.out.energies = self._grown(self.out.energies, self.out.n_energies + 8, ENERGY_ROW, 7)
+            self.out.energies = self._grown(self.out.energies, self.out.n_energies + 8 + self.c.n_instants, ENERGY_ROW, 7)
             self.out.pulses = self._grown(self.out.pulses, self.out.n_pulses + SPARE, 2, 8)
             self.out.pulse_room = self.capacity[8]
         if self.c.want_cycles:
@@ -658,6 +679,9 @@ cdef class Core:
         self.s.f_tick -= passed
         self.s.next_sync -= passed
         self.s.energy_tick -= passed
+        while self.c.n_instants and self.s.energy_tick <= -0.5:
+            # the registers stand as at the end of the run
+            advance_tick(&self.c, &self.s)
         if self.c.energy_period > 0.0 and self.s.energy_tick <= -0.5:
             self.s.energy_tick += self.c.energy_period * (floor((-0.5 - self.s.energy_tick) / self.c.energy_period) + 1)
         if self.c.flicker:
@@ -831,7 +855,7 @@ cdef class Core:
         """What decides which parts a snapshot has."""
         return (self.c.skewed | self.c.want_cycles << 1 | self.c.want_halves << 2 | self.c.lines << 3
                 | (self.c.sync_period > 0.0) << 4 | (self.c.flicker != NULL) << 5 | self.c.want_groups << 6
-                | (self.c.energy_period > 0.0) << 7 | self.c.pulses << 8)
+                | (self.c.energy_period > 0.0) << 7 | self.c.pulses << 8 | (self.c.n_instants > 0) << 12)
 
     def restore(self, bytes state) -> None:
         """Take over a snapshot of a core made with the same arguments.

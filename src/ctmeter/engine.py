@@ -91,7 +91,7 @@ def _check_wiring(roles: set[str], wiring: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """What a meter wants of an engine: registers at the ticks of its clock, and pulses.
+    """What is wanted of the registers: how they stand at the ticks of a meter's clock, or at instants, and pulses.
 
     Parameters
     ----------
@@ -103,6 +103,9 @@ class Registration:
         Whether they had started before.
     pulses : sequence of (register, energy, carry)
         Streams of pulses: the name of a total energy such as "A+", the Ws of a pulse, and those since the last one.
+    instants : sequence of float
+        Sample numbers, fractional and rising: the table has its rows there instead, active energies to the very sample.
+        Everything is measured then, flicker too, for which a meter has no use.
 
     Raises
     ------
@@ -115,6 +118,7 @@ class Registration:
     p_start: float = 0.0
     running: bool = False
     pulses: Sequence[tuple[str, float, float]] = ()
+    instants: Sequence[float] = ()
 
     def __post_init__(self) -> None:
         if not self.period >= 1.0:
@@ -226,6 +230,7 @@ class Engine:
             lines=settings.half_cycle or settings.voltages == "line",
             next_energy=(period_e - into_e) * self._rate,
             energy_period=0.0 if meter is None else meter.period * self._rate,
+            instants=() if meter is None else meter.instants,
             limits=(0.0, 0.0, False) if meter is None else (meter.p_creep, meter.p_start, meter.running),
             pulses=() if meter is None else [(_REGISTERS.index(name), energy, carry) for name, energy, carry in meter.pulses],
             next_sync=math.ceil(since / sync - 1e-9) * sync - since if sync else math.inf,
@@ -233,8 +238,7 @@ class Engine:
             spectra=() if settings.spectra == "none" else interpolation_kernels(self._rate, 10 if self._nominal < 55 else 12),
             signalling=settings.signalling_frequency or 0.0,
             groups=settings.groups,
-            # a meter has no use for it
-            flicker=self._flicker() if meter is None else None,
+            flicker=self._flicker() if meter is None or meter.instants else None,
         )
 
     def feed(self, block: np.ndarray | Gap) -> int:

@@ -362,7 +362,8 @@ class Recording:
         Hz, as the file says.
     format : str
         Of the file, for instance "COMTRADE 1999 BINARY"; "arrays" in memory.
-    path : Path or None
+    path : Path, str or None
+        A text is the URL of a remote recording.
     status_channels : tuple of str
         Names of the digital series of `read_status`.
     unresolved : str
@@ -383,7 +384,7 @@ class Recording:
     gaps: tuple[tuple[int, Gap], ...] = ()
     nominal_frequency: float | None = None
     format: str = "arrays"
-    path: Path | None = None
+    path: Path | str | None = None
     status_channels: tuple[str, ...] = ()
     unresolved: str = ""
     warnings: list[str] = field(default_factory=list)

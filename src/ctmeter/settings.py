@@ -26,16 +26,17 @@ from .checks import setting as _setting
 from .checks import table as _table
 from .errors import SettingsError
 
-__all__ = ["OPTIONS", "Settings", "from_environment", "layered", "read_table", "read_toml", "sidecar"]
+__all__ = ["OPTIONS", "Settings", "from_environment", "layered", "parse_toml", "read_table", "read_toml", "sidecar"]
 
 #: Keys a TOML file may hold beside the settings: options of the command line.
 OPTIONS = (
     "rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose",
     "start", "events", "list", "which", "stream", "csv", "telegram", "parquet",
     "table", "edition", "level", "limits", "island", "only", "sliding", "step", "stamp", "fail_on_violation",
+    "jobs", "scheduler", "shard", "tables", "retry_failed", "dry_run", "json_lines", "max_unpacked",
 )  # fmt: skip
 #: Tables of a settings file that belong to other parts.
-_OTHERS = ("meter",)
+_OTHERS = ("meter", "batch")
 _ROLE = re.compile(r"U_(L[123]|N|L12|L23|L31|L21|L32|L13)|I_(L[123]|N)")
 
 
@@ -327,7 +328,22 @@ def read_toml(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, A
     SettingsError
         The file cannot be read or is not TOML.
     """
-    values = _read(path)
+    return _sorted(_read(path))
+
+
+def parse_toml(text: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """As `read_toml`, of a text that came from elsewhere.
+
+    Raises
+    ------
+    SettingsError
+        It is not TOML; `name` is the place that the message names.
+    """
+    return _sorted(_parsed(text, name))
+
+
+def _sorted(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings, and options."""
     options = {key: values.pop(key) for key in OPTIONS if key in values}
     return {k: v for k, v in values.items() if k not in _OTHERS or not isinstance(v, dict)}, options
 
@@ -345,16 +361,22 @@ def read_table(path: str | os.PathLike[str], name: str) -> dict[str, Any] | None
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    import tomllib
-
     try:
-        return tomllib.loads(Path(path).read_text("utf-8-sig"))
+        text = Path(path).read_text("utf-8-sig")
     except OSError as error:
         raise SettingsError(f"{os.fspath(path)}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{os.fspath(path)}: not UTF-8 text at byte {error.start}") from None
+    return _parsed(text, os.fspath(path))
+
+
+def _parsed(text: str, name: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{os.fspath(path)}: not TOML: {error}") from None
+        raise SettingsError(f"{name}: not TOML: {error}") from None
 
 
 def sidecar(recording: str | os.PathLike[str]) -> Path | None:

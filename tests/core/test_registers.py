@@ -200,3 +200,52 @@ def test_creep_and_start():
     state = engine.registration
     assert state["running"] is False and state["withheld"] == pytest.approx(5.0, abs=0.03)
     assert engine.take()["register"]["energy"][-1, 0] == pytest.approx(27.0, abs=0.05)
+
+
+@pytest.mark.parametrize("summation", ["vector", "per-phase", "absolute"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_registers_are_read_at_instants_to_the_very_sample(summation: str, sign: float):
+    """The active energy up to an instant is the sum of u i over the samples before it, in any cycle."""
+    rate, n = 12_800.0, 38_437
+    t = np.arange(n) / rate
+    noise = np.random.default_rng(7).normal(size=n)
+    w = 2 * np.pi * 50.03 * t
+    frames = np.stack([325.0 * np.cos(w), sign * (7.0 * np.cos(w - 0.9) + 0.2 * noise)], axis=1)
+    cuts = [2000, 2300, 2301, 2600, 25_600]
+    registration = Registration(instants=[cut - 0.5 for cut in cuts])
+    settings = Settings(nominal_frequency=50, summation=summation)
+    engine = Engine(settings, rate, [Channel("U_L1"), Channel("I_L1")], 0, Wiring("3P4W"), registration=registration)
+    engine.feed(frames)
+    engine.flush()
+    energy = engine.take()["register"]["energy"]
+    power = frames[:, 0] * frames[:, 1] / rate
+    turned = -1.0 if summation == "absolute" and sign < 0 else 1.0
+    for k, cut in enumerate([*cuts, n]):
+        want = power[:cut].sum()
+        assert energy[k, 10] - energy[k, 11] == pytest.approx(want, rel=1e-13)
+        assert energy[k, 0] - energy[k, 1] == pytest.approx(turned * want, rel=1e-13)
+    assert energy[-1, 10] - energy[-1, 11] == pytest.approx(power.sum(), rel=1e-13)
+
+
+def test_instants_survive_gaps_and_blocks():
+    """What lies in a gap is read as the run before it ended; the split into blocks changes nothing."""
+    rate, n = 5000.0, 10_000
+    w = 2 * np.pi * 50 * np.arange(n) / rate
+    frames = np.stack([325.0 * np.cos(w), 7.0 * np.cos(w)], axis=1)
+    found = []
+    for block in (n, 333):
+        registration = Registration(instants=[1234.5, 10_500.0, 10_600.0, 12_345.5])
+        engine = Engine(Settings(nominal_frequency=50), rate, [Channel("U_L1"), Channel("I_L1")], 0, Wiring("1P2W"), registration=registration)
+        for k in range(0, n, block):
+            engine.feed(frames[k : k + block])
+        engine.feed(Gap(1000))
+        for k in range(0, n, block):
+            engine.feed(frames[k : k + block])
+        engine.flush()
+        found.append(engine.take()["register"])
+    np.testing.assert_array_equal(found[0]["energy"], found[1]["energy"])
+    power = frames[:, 0] * frames[:, 1] / rate
+    ends = [round(e * 1e-9 * rate, 6) for e in found[0]["end"]]
+    assert ends == [1234.5, 9999.5, 12_345.5, 20_999.5]
+    want = [power[:1235].sum(), power.sum(), power.sum() + power[:1346].sum(), 2 * power.sum()]
+    np.testing.assert_allclose(found[0]["energy"][:, 0], want, rtol=1e-12)

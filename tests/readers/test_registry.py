@@ -51,12 +51,12 @@ class Entry:
 
 @pytest.fixture
 def other(monkeypatch):
-    found, real = Other(), readers.importlib.metadata.entry_points
+    found, real = Other(), readers._registry.importlib.metadata.entry_points
 
     def entry_points(group):
         return [Entry("other", "elsewhere:READER", lambda: found), *real(group=group)]
 
-    monkeypatch.setattr(readers.importlib.metadata, "entry_points", entry_points)
+    monkeypatch.setattr(readers._registry.importlib.metadata, "entry_points", entry_points)
     return found
 
 
@@ -86,7 +86,7 @@ def test_archives_are_named(tmp_path, head):
     assert "archives.members" in caught.value.expected
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/x.cfg", "gs://b/x", "az://b/x", "https://example.org/x.wav"])
+@pytest.mark.parametrize("url", ["ftp://bucket/x.cfg", "file:///x.cfg", "hdfs://b/x"])
 def test_urls_are_refused_clearly(url):
     with pytest.raises(InputError, match="not supported"):
         readers.read(url)
@@ -131,16 +131,16 @@ def test_rate_and_map_are_checked_and_the_file_is_closed(tmp_path, other):
 @pytest.fixture(autouse=True)
 def fresh_entries():
     """The entry points of one test are not those of the next."""
-    readers._entries.cache_clear()
+    readers._registry._entries.cache_clear()
     yield
-    readers._entries.cache_clear()
+    readers._registry._entries.cache_clear()
 
 
 def test_a_reader_that_does_not_load_is_said(monkeypatch, tmp_path):
     def broken():
         raise ImportError("no module named nowhere")
 
-    monkeypatch.setattr(readers.importlib.metadata, "entry_points", lambda group: [Entry("bad", "nowhere:READER", broken)])
+    monkeypatch.setattr(readers._registry.importlib.metadata, "entry_points", lambda group: [Entry("bad", "nowhere:READER", broken)])
     with pytest.warns(CtmeterWarning, match="nowhere"), pytest.raises(InputError, match="unknown format"):
         readers.read(write(tmp_path / "x.csv", TABLE))
 
@@ -149,9 +149,9 @@ def test_another_map_starts_from_the_file(tmp_path):
     path = write(tmp_path / "x.csv", "t,U21 [V],U32 [V]\n0,1,2\n0.001,3,4\n0.002,5,6\n")
     rec = readers.read(path)
     assert [(c.role, c.scale) for c in rec.channels] == [("U_L12", -1.0), ("U_L23", -1.0)]
-    again = readers.apply(rec, {"U_L1": "U21"})
+    again = readers._registry.apply(rec, {"U_L1": "U21"})
     assert [(c.role, c.scale) for c in again.channels] == [("U_L1", 1.0), (None, 1.0)]
-    assert [(c.role, c.scale) for c in readers.apply(again).channels] == [("U_L12", -1.0), ("U_L23", -1.0)]
+    assert [(c.role, c.scale) for c in readers._registry.apply(again).channels] == [("U_L12", -1.0), ("U_L23", -1.0)]
 
 
 @pytest.mark.parametrize(
@@ -172,5 +172,5 @@ def test_roles_of_real_recordings(recordings, name, roles, ambiguous):
     assert bool(rec.unresolved) == ambiguous
     if ambiguous:
         offer = rec.unresolved.split('--map "')[1].split('"')[0]
-        mapped = readers.apply(rec, dict(pair.split("=") for pair in offer.split(",")))
+        mapped = readers._registry.apply(rec, dict(pair.split("=") for pair in offer.split(",")))
         assert {c.role for c in mapped.channels if c.role} == {"U_L1", "U_L2", "U_L3"}

@@ -1,13 +1,16 @@
 """What a meter makes of booked energy: where its registers stand at the ticks of its clock, and when it gives a pulse.
 
-A tick inside a cycle takes the share of the cycle's energies that its time has. A pulse of active energy is
-looked for in the samples: inside one sample's interval energy grows evenly.
+A tick inside a cycle takes the share of the cycle's energies that its time has; at an instant that was asked for, active
+energy is that of the samples before it. A pulse of active energy is looked for in the samples: inside one sample's
+interval energy grows evenly.
 """
 
-from libc.math cimport ceil, fabs, floor, hypot
+from libc.math cimport INFINITY, ceil, fabs, floor, hypot
 from libc.string cimport memcpy
 
+from ctmeter._kernels.edges cimport edge_weights
 from ctmeter._kernels.energy cimport account, positive
+from ctmeter._kernels.routines cimport TAPS
 from ctmeter._kernels.spans cimport clear, join, put_row
 from ctmeter._kernels.state cimport ABSOLUTE, ENERGY_ROW, PER_PHASE, ROW, core_t, out_t, span_t, state_t
 
@@ -45,6 +48,62 @@ cdef inline double sample_energy(const core_t *c, const double *sign, long n, do
     cdef const double *i = c.I + 4 * (n & c.mask)
     cdef double length = min(n + 0.5, t1) - max(n - 0.5, t0)
     return length * (sign[0] * u[0] * i[0] + sign[1] * u[1] * i[1] + sign[2] * u[2] * i[2])
+
+
+cdef inline double edge_excess(const core_t *c, const state_t *s, const double *sign, double t) noexcept nogil:
+    """What an edge between samples has booked up to t beyond the samples, each of which stands for its own interval."""
+    cdef double w[16]
+    cdef double x, excess = 0.0
+    cdef const double *u
+    cdef const double *i
+    cdef long ref, n, first = edge_weights(c, s, t, w, &ref)
+    for n in range(first, first + TAPS):
+        x = t - n + 0.5
+        x = w[n - first] - (0.0 if x < 0.0 else 1.0 if x > 1.0 else x) + (n < ref)
+        u, i = c.U + 4 * (n & c.mask), c.I + 4 * (n & c.mask)
+        excess += x * (sign[0] * u[0] * i[0] + sign[1] * u[1] * i[1] + sign[2] * u[2] * i[2])
+    return excess
+
+
+cdef inline double active_until(const core_t *c, const state_t *s, const double *sign, const span_t *v, double t, double grown) noexcept nogil:
+    """By how much a register of active energy that grew by `grown` over a span grows up to time t in it."""
+    cdef double part = -edge_excess(c, s, sign, v.t0), rest = edge_excess(c, s, sign, v.t1)
+    cdef long n
+    if grown == 0.0:
+        return 0.0
+    for n in range(<long>ceil(v.t0 - 0.5), <long>floor(v.t1 + 0.5) + 1):
+        if n - 0.5 < t:
+            part += sample_energy(c, sign, n, v.t0, min(v.t1, t))
+        if n + 0.5 > t:
+            rest += sample_energy(c, sign, n, max(v.t0, t), v.t1)
+    # a phase that is turned round, or counts as export, is booked with the other sign
+    if fabs(grown + part + rest) < fabs(grown - part - rest):
+        part = -part
+    return part
+
+
+cdef inline void exact_row(const core_t *c, state_t *s, out_t *out, const span_t *v, double t, const double *before,
+                           const double *p, const double *w) noexcept nogil:
+    """Put the active energies of the samples before an instant into the row that ends there."""
+    cdef double *row = out.energies + ENERGY_ROW * (out.n_energies - 1) + ROW + 2
+    cdef double sign[3]
+    cdef int k, j, exports
+    for exports in range(2):
+        signs(c, exports, p, w, sign)
+        row[exports] = before[exports] + active_until(c, s, sign, v, t, s.energy[exports] - before[exports])
+        for k in range(3):
+            for j in range(3):
+                sign[j] = 1.0 if j == k else 0.0
+            j = 10 * (k + 1) + exports
+            row[j] = before[j] + active_until(c, s, sign, v, t, s.energy[j] - before[j])
+
+
+cdef inline void advance_tick(const core_t *c, state_t *s) noexcept nogil:
+    if c.n_instants == 0:
+        s.energy_tick += c.energy_period
+        return
+    s.instant += 1
+    s.energy_tick = c.instants[s.instant] - s.start if s.instant < c.n_instants else INFINITY
 
 
 cdef inline void give(state_t *s, out_t *out, int stream, double t) noexcept nogil:
@@ -114,7 +173,9 @@ cdef inline void enter(const core_t *c, state_t *s, out_t *out, const span_t *v,
             pulses_of(c, s, out, k, v, before[c.pulse_register[k]], s.energy[c.pulse_register[k]], p, w)
     while s.energy_tick <= v.t1:
         energy_row(c, s, out, s.energy_tick, before, (s.energy_tick - v.t0) / (v.t1 - v.t0) if s.energy_tick > v.t0 else 0.0)
-        s.energy_tick += c.energy_period
+        if c.n_instants and s.energy_tick > v.t0:
+            exact_row(c, s, out, v, s.energy_tick, before, p, w)
+        advance_tick(c, s)
     if v.cycles:
         if not s.second.cycles:
             s.second.t0 = v.t0

@@ -65,6 +65,8 @@ ctypedef struct core_t:
     double sync_period          # samples between two synchrophasors, 0 for none
     double f_period             # samples of an interval of frequency
     double energy_period        # samples between two ticks of the meter's clock, 0 for none
+    double *instants            # frames at which registers are read, instead of the ticks
+    long n_instants
     double creep, begin         # W below which registers stop, and from which they start again
     int pulses                  # streams of pulses
     int pulse_register[8]       # of each: its place in the first ten of `energy`
@@ -212,6 +214,7 @@ ctypedef struct state_t:
     span_t second               # cycles since the last tick of the meter's clock
     double energy_tick          # frame of the next tick
     double energy_from          # frame at which the row begun started
+    long instant                # number of the instant that is the next tick
     int running                 # 1: registers have started, and not stopped since
     double withheld             # active energy not booked because of that, in W times samples
     long pulse_count[8]

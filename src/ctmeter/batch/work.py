@@ -73,6 +73,10 @@ class Scan:
         s, gaps included.
     sample_rate : float
         Hz, of the first segment.
+    samples : int
+        Frames.
+    uniform : bool
+        It has one segment and no gaps.
     points : tuple of Point
     recording : mapping
         As `info` describes it.
@@ -90,6 +94,8 @@ class Scan:
     start_ns: int | None = None
     duration: float = 0.0
     sample_rate: float = 0.0
+    samples: int = 0
+    uniform: bool = True
     points: tuple[Point, ...] = ()
     recording: Mapping[str, Any] = field(default_factory=dict)
     rate: float | None = None
@@ -110,6 +116,8 @@ class Piece:
         In the order of time: those inside, one before for warming up, one after for what does not end in time.
     span : tuple of int or None
         From (included) and to (excluded), ns UTC: whose rows it gives. None: all of a recording without a clock.
+    overlaps : bool
+        It lies in the time of other recordings of its point.
     """
 
     key: str
@@ -118,6 +126,7 @@ class Piece:
     point: str
     recordings: tuple[Scan, ...]
     span: tuple[int, int] | None
+    overlaps: bool = False
 
     @property
     def seconds(self) -> float:

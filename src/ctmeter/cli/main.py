@@ -23,7 +23,7 @@ log = logging.getLogger("ctmeter")
 
 OK, INTERNAL, USAGE, INPUT, PARTIAL, VIOLATED, STORE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 #: Each command is a module of its name with a command of its name.
-COMMANDS = ("info", "measure", "convert", "events", "en50160", "report", "accuracy", "synth", "meter", "config", "completion")
+COMMANDS = ("info", "measure", "convert", "events", "en50160", "report", "accuracy", "batch", "synth", "meter", "config", "completion")
 
 
 class _Lazy(click.Group):

@@ -83,7 +83,7 @@ def _one(file: str, place: Path, common: Common) -> dict[str, Result]:
 
     keywords = common.measuring()
     layers = Layers(common.config, common.overrides, common.environment)
-    layers.beside(Path(file))
+    layers.beside(file)
     with progress_bar(stem(file), common.quiet) as progress:
         if layers.settings().points:
             results = measure_points(file, out=place, progress=progress, **keywords)

@@ -58,10 +58,18 @@ _TOML: dict[str, tuple[str, tuple[type, ...], str]] = {
     "pdf": ("pdf", (str,), "a path"),
     "timezone": ("timezone", (str,), "the name of a time zone"),
     "fail_on_violation": ("fail_on_violation", (bool,), "true or false"),
+    "jobs": ("jobs", (int,), "a number of processes"),
+    "scheduler": ("scheduler", (str,), "the address of a Dask scheduler"),
+    "shard": ("shard", (str,), "k/n"),
+    "tables": ("tables", (list, str), "a list of names of tables"),
+    "retry_failed": ("retry_failed", (bool,), "true or false"),
+    "dry_run": ("dry_run", (bool,), "true or false"),
+    "json_lines": ("json_lines", (bool,), "true or false"),
+    "max_unpacked": ("max_unpacked", (int, float), "a number of GB"),
 }
 #: Variables that are no settings: the other options, and what tests, builds and completion use.
 _VARIABLES = {
-    *(name.upper() for name in (*_SETTINGS, *_TOML)), "CONFIG", "MAP", "RECORDINGS", "DEBUG", "COMPLETE",
+    *(name.upper() for name in (*_SETTINGS, *_TOML)), "CONFIG", "MAP", "RECORDINGS", "SCRATCH", "DEBUG", "COMPLETE",
     "METER_CONFIG", "TYPE", "CODES", "AT", "REASON", "ARCHIVE_OLD", "EVERY", "ALL", "PAGE", "SECONDS", "VALUES",
 }  # fmt: skip
 
@@ -101,8 +109,14 @@ def reading_options(command: F) -> F:
     return _add(command, [_CONFIG, _FN, _CT, _VT, _MAP, _RATE])
 
 
-def settings_options(command: F) -> F:
-    """The common options that say how to read and measure."""
+_WINDOW = [
+    _option("--from", "from_", env="FROM", metavar="TIME", help="First instant: seconds from the start, or ISO 8601."),
+    _option("--to", "to", env="TO", metavar="TIME", help="Where to stop: seconds from the start, or ISO 8601."),
+]
+
+
+def settings_options(command: F, window: bool = True) -> F:
+    """The common options that say how to read and measure, and with `window` which part."""
     options = [
         _CONFIG,
         _option("--un", env="UN", type=float, metavar="V", help="Nominal voltage, phase-to-neutral (3P3W: line-to-line)."),
@@ -113,8 +127,7 @@ def settings_options(command: F) -> F:
         _option("--side", env="SIDE", metavar="SIDE", help="as-recorded, primary or secondary: where values come out."),
         _MAP,
         _RATE,
-        _option("--from", "from_", env="FROM", metavar="TIME", help="First instant: seconds from the start, or ISO 8601."),
-        _option("--to", env="TO", metavar="TIME", help="Where to stop: seconds from the start, or ISO 8601."),
+        *(_WINDOW if window else ()),
         click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any other setting; `ctmeter config show` lists them."),
     ]
     return _add(command, options)

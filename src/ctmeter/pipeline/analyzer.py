@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -11,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Engine, detect_frequency
+from ..engine import Engine, Registration, detect_frequency
 from ..errors import InputError, SettingsError
 from ..recording import Block, Channel, Gap, Timebase, Wiring, nanoseconds, positive_rate, scaled
 from ..settings import Settings
-from .collector import Collector, Completed
+from .collector import Collector, Completed, Taker
 from .describe import iso, plain
 from .result import Result
 from .rows import intake, pack, unpack
@@ -23,17 +24,22 @@ from .sides import on_side
 from .stages import Stages
 from .summary import Quality, add_energy, nearest_mains, summarise
 
-__all__ = ["Analyzer", "settings_of"]
+__all__ = ["BLIND", "Analyzer", "settings_of"]
 
 _RAW = (np.int16, np.int32, np.float32, np.float64)
 #: Seconds looked at to find the nominal frequency, and seconds after which it is given up.
 _DETECT, _GIVE_UP = 0.5, 10.0
 #: Seconds of frames held until a first window shows that there is one: what is shorter is measured by cycles.
 _HOLD = 1.0
+#: Share of a sample by which clocks may be rounded: a sample at an instant comes after it, wherever the stretch began.
+_ROUNDED = 0.1
+#: A frame that no stream reaches.
+_FAR = 1e14
 #: A longer gap is a mistake, s: a century.
 _LONGEST_GAP = 100 * 365.25 * 86_400.0
 _VERSION = 4
-_BLIND = "a voltage without a fundamental at the start: no Urms(1/2) and no events until one is found"
+#: What is said then.
+BLIND = "a voltage without a fundamental at the start: no Urms(1/2) and no events until one is found"
 #: What snapshots begin with, before the digest of the rest.
 _MAGIC = b"ctmeter snapshot\n"
 _DIGEST = 16
@@ -114,6 +120,10 @@ class Analyzer:
         Directory to which rows are written as they complete; memory then stays flat.
     force : bool
         Write into a directory that ctmeter did not make.
+    taker : callable, optional
+        Gets the name of a table and columns of its rows, many at a time and the last ones by `finish`, instead of memory.
+    instants : sequence of int
+        Times, ns UTC and rising, at which the registers are read, before the first sample that is not earlier: see `readings`.
 
     Raises
     ------
@@ -135,7 +145,10 @@ class Analyzer:
         start: str | dt.datetime | np.datetime64 | int | None = None,
         out: str | os.PathLike[str] | None = None,
         force: bool = False,
+        taker: Taker | None = None,
+        instants: Sequence[int] = (),
     ) -> None:
+        self._instants = tuple(instants)
         self._settings = self._given_settings = settings_of(settings)
         self._given_channels = _checked_channels(channels)
         self._rate, self._start_ns = positive_rate(sample_rate), nanoseconds(start)
@@ -152,7 +165,7 @@ class Analyzer:
         self._energy: dict[str, float | None] = {}
         self._frames = self._lost = self._offset_ns = self._segment_frames = 0
         self._finished = False
-        self._collector = Collector(self._settings, sides)
+        self._collector = Collector(self._settings, sides, taker)
         if out is not None:
             self._collector.write_to(out, force)
 
@@ -244,7 +257,7 @@ class Analyzer:
             if found is None:
                 return self._collector.note(0)
             self._settings = replace(self._settings, nominal_frequency=found)
-        self._engine = Engine(self._settings, self._rate, self._channels, self._start_ns, self._wiring)
+        self._engine = Engine(self._settings, self._rate, self._channels, self._start_ns, self._wiring, registration=self._registration())
         if self._stages is None:
             self._stages = Stages(self._settings, self._channels, self._wiring)
         self._collector.add(self._stages.begin(Timebase(self._start_ns, self._rate), self._offset_ns))
@@ -258,6 +271,35 @@ class Analyzer:
         self._hold(*self._pending)
         self._pending = []
         return rows
+
+    def _registration(self) -> Registration | None:
+        """What is wanted of the registers in the stretch that begins; None where nothing is."""
+        if not self._instants:
+            return None
+        timebase = Timebase(self._start_ns, self._rate)
+        frames = sorted({math.ceil(timebase.index(ns) - _ROUNDED) - 0.5 for ns in self._instants})
+        # with no instant ahead they are read at its end all the same
+        return Registration(instants=[frame for frame in frames if frame > -0.5] or [_FAR])
+
+    @property
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """The events found so far: rows of the table `events` as mappings, times in ns."""
+        return self._collector.events
+
+    def readings(self) -> tuple[np.ndarray, np.ndarray]:
+        """How the registers stood, where `instants` were asked for.
+
+        Returns
+        -------
+        t : ndarray of int64, shape (n,)
+            The instants that lie in what was measured, and each end of a run; ns UTC.
+        energy : ndarray of float64, shape (n, 40)
+            Ws since the first sample: total, L1, L2, L3, each as in `ctmeter.quantity.ENERGIES`.
+        """
+        found = self._collector.readings
+        if not found:
+            return np.zeros(0, np.int64), np.zeros((0, 40))
+        return np.concatenate([t for t, _ in found]), np.concatenate([e for _, e in found])
 
     def _detect(self, last: bool) -> float | None:
         """The nominal frequency, by runs of frames that do not depend on how they were split."""
@@ -325,8 +367,8 @@ class Analyzer:
             self._by_cycles()
             self._energy = add_energy(self._energy, self._engine.energy)
             self._quality.add(self._engine.quality, self._rate)
-            if self._engine.blind and _BLIND not in self._notes:
-                self._notes.append(_BLIND)
+            if self._engine.blind and BLIND not in self._notes:
+                self._notes.append(BLIND)
         if self._start_ns is None:
             self._offset_ns += round(self._segment_frames / self._rate * 1e9)
         self._engine, self._held, self._segment_frames = None, None, 0
@@ -393,6 +435,8 @@ class Analyzer:
         import msgspec
 
         self._must_be_open()
+        if self._instants:
+            raise InputError("an analyzer that reads registers at instants", expected="one without, for a snapshot")
         self._collector.gather()  # before the engine is asked, so that no row is in both
         state = {
             "version": _VERSION,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,9 @@ from .stages import Stages
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Collector", "Completed"]
+__all__ = ["Collector", "Completed", "Taker"]
+
+Taker = Callable[[str, Columns], None]
 
 #: Seconds and frames of the waveform kept for pictures.
 _EXTRACT_S, _EXTRACT_N = 0.1, 4096
@@ -76,9 +78,15 @@ class Collector:
     settings : Settings
     sides : mapping
         What U, I and P stand for.
+    taker : callable, optional
+        Gets the name of the table and the columns of each chunk, instead of memory.
     """
 
-    def __init__(self, settings: Settings, sides: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, sides: Mapping[str, str], taker: Taker | None = None) -> None:
+        self._taker = taker
+        #: Times, ns, and how the registers stood there, Ws, shape (n, 40), where the engine was asked to read them.
+        self.readings: list[tuple[np.ndarray, np.ndarray]] = []
+        self._booked: np.ndarray | float = 0.0
         self._cycle, self._half_cycle = settings.cycle, settings.half_cycle
         self._synchrophasor = settings.synchrophasor_rate is not None
         self._signalling = settings.signalling_trace
@@ -128,6 +136,7 @@ class Collector:
     def follow(self, engine: Engine | None, offset_ns: int = 0, stages: Stages | None = None) -> None:
         """From now on take rows from this engine, shifted in time, through these stages."""
         self._engine, self._offset_ns, self._stages = engine, offset_ns, stages
+        self._booked = self.readings[-1][1][-1] if self.readings else 0.0
         self._reached, self._later = None, {}
 
     def note(self, waiting: int) -> Completed:
@@ -160,6 +169,8 @@ class Collector:
         """Take in the rows that wait in the engine, and keep what was promised."""
         rows = {} if self._engine is None else self._engine.take()
         taken = {table: intake(columns, self._offset_ns) for table, columns in rows.items()}
+        if "register" in taken:
+            self.readings.append((taken["register"]["end"], taken["register"]["energy"] + self._booked))
         windows = taken.pop("basic", {})
         self._taken += len(windows["t"]) if windows else 0
         if self._stages is not None:
@@ -248,6 +259,11 @@ class Collector:
             self._buffers["cycle"].clear()
 
     @property
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """The events found so far, times in ns."""
+        return self._events
+
+    @property
     def windows(self) -> bool:
         """Whether there is a 10/12-cycle window."""
         return self._completed > 0
@@ -260,7 +276,9 @@ class Collector:
     def _emit(self, table: str, chunk: Columns) -> None:
         if table in ("basic", "cycle"):
             (self._windows if table == "basic" else self._cycles).add(chunk)
-        if self._sink is not None:
+        if self._taker is not None:
+            self._taker(table, chunk)
+        elif self._sink is not None:
             self._sink.write(table, record_batch(table, chunk, **self.form))
         else:
             self._chunks.setdefault(table, []).append(chunk)

@@ -116,7 +116,7 @@ def describe(recording: Recording, *, sha256: bool = False, channels: Sequence[C
     files = files_of(recording)
     result: dict[str, Any] = {
         "source": None if path is None else os.fspath(path),
-        "size": sum(f.stat().st_size for f in files) if files else None,
+        "size": sum(f.stat().st_size for f in files) if files else recording.metadata.get("bytes"),
         "format": recording.format,
         "start": iso(start),
         "end": None if start is None else iso(start + round(recording.duration * 1e9)),

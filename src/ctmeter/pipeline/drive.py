@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..recording import Block, Gap, Recording, Segment, Timebase
 
-__all__ = ["Consumer", "Progress", "drive"]
+__all__ = ["Consumer", "Course", "Progress", "drive"]
 
 Progress = Callable[[float], None]
 
@@ -31,7 +31,21 @@ class Consumer(Protocol):
         """Go on at another rate or after a jump of the clock."""
 
 
-def drive(recording: Recording, analyzer: Consumer, limits: tuple[float | None, float | None], progress: Progress | None = None) -> int:
+@dataclass
+class Course:
+    """How far consecutive recordings have been fed: the time at which the stretch that is measured began, and its samples since."""
+
+    stretch: Timebase | None = None
+    fed: int = 0
+
+
+def drive(
+    recording: Recording,
+    analyzer: Consumer,
+    limits: tuple[float | None, float | None],
+    progress: Progress | None = None,
+    course: Course | None = None,
+) -> int:
     """Feed a recording to an analyzer, or another consumer.
 
     Parameters
@@ -42,6 +56,8 @@ def drive(recording: Recording, analyzer: Consumer, limits: tuple[float | None, 
         Seconds from the start of the recording.
     progress : callable, optional
         Gets the share that is done.
+    course : Course, optional
+        Where the recordings before this one have led; the recording goes on there if it joins.
 
     Returns
     -------
@@ -51,26 +67,27 @@ def drive(recording: Recording, analyzer: Consumer, limits: tuple[float | None, 
     Raises
     ------
     InputError
-        Nothing was fed.
+        Nothing was fed yet.
 
     Notes
     -----
     Segments of one rate that follow each other in time, or after a whole number of missing samples,
     are measured as one stretch, the latter with a gap; any other change of rate or of time begins anew.
     """
-    return _Driver(recording, analyzer, limits, progress).run()
+    return _Driver(recording, analyzer, limits, progress, course or Course()).run()
 
 
 class _Driver:
-    def __init__(self, recording: Recording, analyzer: Consumer, limits: tuple[float | None, float | None], progress: Progress | None) -> None:
-        self._recording, self._analyzer, self._progress = recording, analyzer, progress
+    def __init__(
+        self, recording: Recording, analyzer: Consumer, limits: tuple[float | None, float | None], progress: Progress | None, course: Course
+    ) -> None:
+        self._recording, self._analyzer, self._progress, self._course = recording, analyzer, progress, course
         self._low, self._high = limits[0] or 0.0, np.inf if limits[1] is None else limits[1]
         self._duration = max(recording.duration, 1e-9)
         self._clock = recording.start_ns is not None and all(s.start_ns is not None for s in recording.segments)
         self._begin = recording.start_ns if self._clock and recording.start_ns is not None else 0
         self._rows = [row for row, _ in recording.gaps]
-        self._stretch: Timebase | None = None
-        self._fed = self._outside = 0
+        self._outside = 0
 
     def run(self) -> int:
         at = self._begin
@@ -78,7 +95,7 @@ class _Driver:
             if self._clock and segment.start_ns is not None:
                 at = segment.start_ns
             at = self._segment(segment, at)
-        if self._stretch is None:
+        if self._course.stretch is None:
             raise InputError("nothing to measure", path=self._recording.path, expected="samples inside the time range and in a measured segment")
         return self._outside
 
@@ -88,28 +105,34 @@ class _Driver:
         if segment.excluded:
             inside = sum(g.samples for row, g in self._gaps(segment))
             return at + Timebase(0, rate).ns(segment.stop - segment.start + inside)
-        for item in _items(self._recording, segment, self._gaps(segment)):
+        most = max(_BLOCK_BYTES // (max(len(self._recording.channels), 1) * 8), 1024)
+        for item in _items(segment, self._gaps(segment), most):
             if isinstance(item, Gap) and first == 0 and before is None:
                 # what is missing before the first row: the clock of the segment knows of it already
                 before = item
                 at += 0 if self._clock else Timebase(0, rate).ns(item.samples)
                 self._cut_short(at, rate, item)
                 continue
-            n = item.samples if isinstance(item, Gap) else len(item)
+            n = item.samples if isinstance(item, Gap) else item[1] - item[0]
             a, b = self._inside(at, rate, first, n)
             if isinstance(item, Gap):
-                if self._stretch is not None and b > a:
+                if self._course.stretch is not None and b > a:
                     self._missing(Gap(b - a, item.reason))
             else:
                 self._outside += n - (b - a)
                 if b > a:
                     self._go_on(Timebase(at, rate).ns(first + a), rate, before)
-                    self._analyzer.feed(replace(item, raw=item.raw[a:b]))
-                    self._fed += b - a
+                    self._analyzer.feed(self._block(item[0] + a, item[0] + b, Timebase(at, rate).ns(first + a), rate))
+                    self._course.fed += b - a
             first += n
             if self._progress is not None:
                 self._progress(min(((at - self._begin) * 1e-9 + first / rate) / self._duration, 1.0))
         return Timebase(at, rate).ns(first)
+
+    def _block(self, start: int, stop: int, at: int, rate: float) -> Block:
+        """Rows [start, stop), the first at time `at`: nothing outside the limits is read, which may come from far."""
+        recording = self._recording
+        return Block(recording.source.raw(start, stop), recording.channels, start, Timebase(at if self._clock else None, rate))
 
     def _inside(self, at: int, rate: float, first: int, n: int) -> tuple[int, int]:
         """Which of `n` sample intervals from number `first` of a segment are inside the limits."""
@@ -123,34 +146,38 @@ class _Driver:
     def _cut_short(self, at: int, rate: float, gap: Gap) -> None:
         """A gap before time `at`, inside which the limits end."""
         low, high = self._inside(at, rate, -gap.samples, gap.samples)
-        if self._stretch is not None and low < high < gap.samples:
+        if self._course.stretch is not None and low < high < gap.samples:
             self._missing(Gap(high - low, gap.reason))
 
     def _missing(self, gap: Gap) -> None:
         self._analyzer.feed(gap)
-        self._fed += gap.samples
+        self._course.fed += gap.samples
 
     def _go_on(self, at: int, rate: float, before: Gap | None) -> None:
         """Bring the analyzer to a time and a rate: in the stretch that it measures, if need be after a gap, or in a new one."""
-        if self._stretch is not None:
-            jump = (at - self._stretch.ns(self._fed)) * 1e-9 * rate
+        if self._course.stretch is not None:
+            jump = (at - self._course.stretch.ns(self._course.fed)) * 1e-9 * rate
             whole = round(jump)
-            if abs(rate / self._stretch.sample_rate - 1) <= _SAME_RATE and whole >= 0 and abs(jump - whole) <= _JOIN:
+            if abs(rate / self._course.stretch.sample_rate - 1) <= _SAME_RATE and whole >= 0 and abs(jump - whole) <= _JOIN:
                 if whole:
                     self._missing(Gap(whole, before.reason if before else "the time jumps"))
                 return
             if before is not None and jump > 0:
                 self._missing(before)
         self._analyzer.next_segment(rate, at if self._clock else None, elapsed_ns=at - self._begin)
-        self._stretch, self._fed = Timebase(at, rate), 0
+        self._course.stretch, self._course.fed = Timebase(at, rate), 0
 
     def _gaps(self, segment: Segment) -> tuple[tuple[int, Gap], ...]:
         first, last = bisect.bisect_left(self._rows, segment.start), bisect.bisect_left(self._rows, segment.stop)
         return self._recording.gaps[first:last]
 
 
-def _items(recording: Recording, segment: Segment, gaps: tuple[tuple[int, Gap], ...]) -> Iterator[Block | Gap]:
-    """The blocks and gaps of one segment."""
-    only = replace(recording, segments=(segment,), gaps=gaps)
-    width = max(len(recording.channels), 1) * 8
-    yield from only.blocks(max(_BLOCK_BYTES // width, 1024))
+def _items(segment: Segment, gaps: tuple[tuple[int, Gap], ...], most: int) -> Iterator[tuple[int, int] | Gap]:
+    """Rows of a segment, at most so many at a time, and the gaps between them."""
+    at = segment.start
+    for row, gap in [*gaps, (segment.stop, None)]:
+        for first in range(at, row, most):
+            yield first, min(first + most, row)
+        at = row
+        if gap is not None:
+            yield gap

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,9 +18,9 @@ from .. import roles
 from ..engine import detect_frequency
 from ..errors import InputError, SettingsError
 from ..frequency import main_tone
-from ..readers import read
+from ..readers import is_url, read
 from ..recording import TOO_SLOW, Recording, Segment, nanoseconds, positive_rate
-from ..settings import Settings, layered, read_toml, sidecar
+from ..settings import Settings, layered, parse_toml, read_toml, sidecar
 from ..store.results import check_output
 from .analyzer import Analyzer
 from .describe import describe
@@ -28,7 +28,7 @@ from .drive import Progress, drive
 from .result import Result
 from .summary import far_from_mains
 
-__all__ = ["Layers", "Time", "detected", "measure", "measure_points", "open_recording"]
+__all__ = ["Layers", "Prepared", "Time", "detected", "measure", "measure_points", "open_recording", "prepare"]
 
 log = logging.getLogger(__name__)
 
@@ -71,15 +71,26 @@ class Layers:
         self._layers = [(name, values), ("environment", environment or {}), ("", dict(overrides))]
         self.notes: list[str] = []
 
-    def beside(self, path: Path) -> None:
-        """Put the sidecar of a recording, if there is one, below the other layers."""
-        found = sidecar(path)
-        if found is not None:
+    def beside(self, path: str | os.PathLike[str]) -> None:
+        """Put the sidecar of a recording, if there is one, below the other layers; of a file or of a URL."""
+        place = os.fspath(path)
+        found: str | os.PathLike[str] | None
+        if is_url(place):
+            from ..readers import remote
+
+            text, found = remote.sidecar(place), f"{remote.stem(place)}.ctmeter.toml"
+            if text is None:
+                return
+            values, options = parse_toml(text, found)
+        else:
+            found = sidecar(place)
+            if found is None:
+                return
             values, options = read_toml(found)
-            self._layers.insert(0, (str(found), values))
-            self.options = {**options, **self.options}
-            self.notes.append(f"settings read from {found.name} beside the recording")
-            log.info("settings read from %s", found)
+        self._layers.insert(0, (os.fspath(found), values))
+        self.options = {**options, **self.options}
+        self.notes.append(f"settings read from {Path(found).name} beside the recording")
+        log.info("settings read from %s", found)
 
     def of_file(self, recording: Recording) -> None:
         """Put what the recording's file says below all other layers."""
@@ -111,14 +122,14 @@ def open_recording(
     """
     if isinstance(source, Recording):
         if source.path is not None:
-            layers.beside(Path(source.path))
+            layers.beside(source.path)
         mapping = layers.settings().map
         if mapping and assign:
             source = roles.apply(source, mapping)
         return source, False
     if not isinstance(source, (str, os.PathLike)):
         raise InputError(f"recording {source!r:.200}", expected="a Recording or the path of a file")
-    layers.beside(Path(source))
+    layers.beside(source)
     mapping = layers.settings().map if assign else {}
     rate = layers.options.get("rate") if rate is None else rate
     if rate is not None:
@@ -236,6 +247,55 @@ def _since_start(text: str, recording: Recording, name: str) -> float:
     return (ns - recording.start_ns) * 1e-9
 
 
+class Prepared(NamedTuple):
+    """What is known of a recording before it is measured.
+
+    Parameters
+    ----------
+    settings : Settings
+    measured : list of Segment
+        The segments that can be measured.
+    frequency : float or None
+        Hz, at the start.
+    notes : list of str
+    """
+
+    settings: Settings
+    measured: list[Segment]
+    frequency: float | None
+    notes: list[str]
+
+
+def prepare(recording: Recording, settings: Settings) -> Prepared:
+    """Look at a recording before it is measured.
+
+    Raises
+    ------
+    InputError
+        It cannot be: roles that are ambiguous or absent, no samples, a sample rate that is too low.
+    """
+    if recording.unresolved:
+        raise InputError(recording.unresolved, path=recording.path)
+    if not any(c.role for c in recording.channels):
+        names = ", ".join(c.name for c in recording.channels[:12]) or "none"
+        raise InputError(
+            f"no channel is known as a voltage or current; channels: {names}", path=recording.path, expected="--map U_L1=NAME,I_L1=NAME,..."
+        )
+    notes = []
+    nominal = settings.nominal_frequency or 50.0
+    measured = _measured(recording, nominal)
+    frequency = detected(recording)
+    if frequency is None:
+        found, remedy = _tone(recording, measured[0], nominal)
+        if found:
+            notes.append(f"the recording begins without a fundamental; {found}: a wrong sample rate or time column? ({remedy})")
+    elif settings.nominal_frequency is not None and far_from_mains(frequency):  # else the analyzer says what it detects
+        notes.append(f"the recording begins at {frequency:.5g} Hz, far from any mains frequency: a wrong sample rate or time column? (--rate)")
+    if _in_pieces(recording, measured, nominal):
+        settings = replace(settings, cycle=True)
+    return Prepared(settings, measured, frequency, notes)
+
+
 def measure(
     recording: Recording | str | os.PathLike[str],
     settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
@@ -315,25 +375,8 @@ def _measure(
     sha256: bool,
     progress: Progress | None,
 ) -> Result:
-    if recording.unresolved:
-        raise InputError(recording.unresolved, path=recording.path)
-    if not any(c.role for c in recording.channels):
-        names = ", ".join(c.name for c in recording.channels[:12]) or "none"
-        raise InputError(
-            f"no channel is known as a voltage or current; channels: {names}", path=recording.path, expected="--map U_L1=NAME,I_L1=NAME,..."
-        )
-    notes = list(notes)
-    nominal = settings.nominal_frequency or 50.0
-    measured = _measured(recording, nominal)
-    frequency = detected(recording)
-    if frequency is None:
-        found, remedy = _tone(recording, measured[0], nominal)
-        if found:
-            notes.append(f"the recording begins without a fundamental; {found}: a wrong sample rate or time column? ({remedy})")
-    elif settings.nominal_frequency is not None and far_from_mains(frequency):  # else the analyzer says what it detects
-        notes.append(f"the recording begins at {frequency:.5g} Hz, far from any mains frequency: a wrong sample rate or time column? (--rate)")
-    if _in_pieces(recording, measured, nominal):
-        settings = replace(settings, cycle=True)
+    ready = prepare(recording, settings)
+    settings, measured, notes = ready.settings, ready.measured, [*notes, *ready.notes]
     bounds = (_instant(limits[0], recording, "from"), _instant(limits[1], recording, "to"))
     if bounds[0] is not None and bounds[1] is not None and bounds[0] >= bounds[1]:
         raise SettingsError(f"from, to: {limits[0]} is not before {limits[1]}")

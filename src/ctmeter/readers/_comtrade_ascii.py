@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ._comtrade_dat import PLACES
 
 __all__ = ["TableData", "parse_ascii"]
 
@@ -19,6 +20,7 @@ class TableData:
 
     def __init__(self, numbers: np.ndarray, stamps: np.ndarray, raw: np.ndarray, status: np.ndarray) -> None:
         self.rows = len(raw)
+        self.places = PLACES
         self._numbers, self._stamps, self._raw, self._status = numbers, stamps, raw, status
 
     @property
@@ -33,6 +35,10 @@ class TableData:
 
     def stamps(self, start: int, stop: int) -> np.ndarray:
         return self._stamps[start:stop]
+
+    def stamps_at(self, rows: np.ndarray) -> np.ndarray:
+        found: np.ndarray = self._stamps[rows]
+        return found
 
     def numbers(self, start: int, stop: int) -> np.ndarray:
         return self._numbers[start:stop]

@@ -83,9 +83,9 @@ def measure_steps(clock: RowClock, start: int, stop: int, rate: float, unit: flo
 
 def _scan(clock: RowClock, start: int, stop: int, steps: Steps, low: float, high: float) -> Steps:
     """Look at every stretch whose ends are not as far apart in time as its rows say."""
-    stretch = max(_STRETCH, (stop - start) // 65536)
+    stretch = max(_STRETCH, (stop - start) // clock.places)
     marks = np.append(np.arange(start, stop - 1, stretch), stop - 1)
-    ends = np.append(clock.stamps(start, stop - 1)[::stretch], clock.stamps(stop - 1, stop))
+    ends = clock.stamps_at(marks)
     spans, rows = np.diff(ends), np.diff(marks)  # modulo 2**32 where stamps are uint32, so that a wrap gives the right span
     typical = float(np.median(spans / rows))  # finer than the median of single steps, each a whole number
     if abs(typical - steps.interval) <= 1 or abs(typical / steps.interval - 1) < 0.02:

@@ -27,14 +27,20 @@ class Unwrapped:
 
     def __init__(self, clock: RowClock, wraps: np.ndarray) -> None:
         self._clock, self.wraps = clock, wraps
-        self.rows = clock.rows
+        self.rows, self.places = clock.rows, clock.places
 
     def stamps(self, start: int, stop: int) -> np.ndarray:
         """Time stamps of rows [start, stop) as float64, NaN where missing."""
-        values = self._clock.stamps(start, stop)
+        return self._going_on(self._clock.stamps(start, stop), np.arange(start, stop))
+
+    def stamps_at(self, rows: np.ndarray) -> np.ndarray:
+        """Time stamps of single rows."""
+        return self._going_on(self._clock.stamps_at(rows), rows)
+
+    def _going_on(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         out = values.astype(np.float64)
         out[~valid(values)] = np.nan
-        out += _MODULUS * np.searchsorted(self.wraps, np.arange(start, stop), side="right")
+        out += _MODULUS * np.searchsorted(self.wraps, rows, side="right")
         return out
 
     def numbers(self, start: int, stop: int) -> np.ndarray:

@@ -15,6 +15,7 @@ What is refused
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
 import tarfile
 import tempfile
@@ -22,6 +23,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
@@ -31,7 +33,7 @@ from ..recording import Recording
 from . import read
 from ._unpacked import Budget, Limits, Unpacked, packing
 
-__all__ = ["Limits", "Member", "is_archive", "members"]
+__all__ = ["Content", "Limits", "Member", "contents", "is_archive", "member", "members"]
 
 _BLOCK = 1 << 16
 _MAX_NAME = 1024
@@ -72,10 +74,29 @@ class Member(NamedTuple):
     error: InputError | None
 
 
-class _Entry(NamedTuple):
-    """A member of an archive, of whatever kind: its name, why it is refused, and its bytes."""
+class Content(NamedTuple):
+    """What may be a recording of an archive, by names alone.
+
+    Parameters
+    ----------
+    name : str
+        Of the member, or of the first one of a COMTRADE record.
+    size : int
+        Bytes, of all members that belong to it, as the archive declares them.
+    refused : str
+        Why it is not read; "" where it is.
+    """
 
     name: str
+    size: int
+    refused: str
+
+
+class _Entry(NamedTuple):
+    """A member of an archive, of whatever kind: its name, its bytes as declared, why it is refused, and its bytes."""
+
+    name: str
+    size: int
     refused: str
     open: Any
 
@@ -116,17 +137,114 @@ def members(
         No archive, or one that asks for more than the limits; what came before was given.
     """
     path, limits = Path(path), limits or Limits()
+    _check(path)
+    with _scratch() as scratch, _named(path):
+        budget = Budget(path, limits, scratch)
+        plan = _plan(path, limits, Budget(path, limits, scratch))
+        yield from _Reading(path, Path(scratch), plan, map, rate).all(_entries(path, limits, budget))
+
+
+@contextlib.contextmanager
+def member(
+    path: Path | str,
+    name: str,
+    *,
+    map: Mapping[str, str] | None = None,  # as in `read`
+    rate: float | None = None,
+    limits: Limits | None = None,
+) -> Iterator[Recording]:
+    """One recording of an archive; of the others nothing is written, and of a zip archive nothing unpacked.
+
+    Parameters
+    ----------
+    path : path
+    name : str
+        As `contents` gives it.
+    map, rate, limits
+        As in `members`.
+
+    Raises
+    ------
+    InputError
+        It is not there or cannot be read.
+    """
+    path, limits = Path(path), limits or Limits()
+    _check(path)
+    with _scratch() as scratch:
+        with _named(path):
+            status = path.stat()
+            plan = _remembered(path, status.st_mtime_ns, status.st_size, limits)
+            reading = _Reading(path, Path(scratch), plan, map, rate, only=name)
+            found = reading.all(_entries(path, limits, Budget(path, limits, scratch)))
+            one = next(found, None)
+        with contextlib.closing(found):
+            if one is None:
+                raise InputError("no such member", path=f"{path}: {_shown(name)}", expected="a name in the archive")
+            if one.recording is None:
+                raise one.error or InputError("no recording", path=f"{path}: {_shown(name)}")
+            yield one.recording
+
+
+def contents(path: Path | str, *, limits: Limits | None = None) -> list[Content]:
+    """What may be recordings of an archive, in its order; their bytes are not looked at.
+
+    Raises
+    ------
+    InputError
+        No archive, a damaged one, or one that asks for more than the limits.
+    """
+    path, limits = Path(path), limits or Limits()
+    _check(path)
+    found: dict[str, Content] = {}
+    leading: dict[str, str] = {}
+    following: list[tuple[str, str, int]] = []
+    with _scratch() as scratch, _named(path):
+        for entry in _entries(path, limits, Budget(path, limits, scratch)):
+            reason = entry.refused or _fault(entry.name)
+            if entry.name in found:
+                continue  # the first one counts
+            stem, ending = _stem(entry.name)
+            if not reason and ending in _FOLLOWING:
+                following.append((entry.name, stem, entry.size))
+                continue
+            if not reason and ending in _LEADING:
+                leading.setdefault(stem, entry.name)
+            found[entry.name] = Content(entry.name, entry.size, reason)
+    for name, stem, size in following:
+        lead = leading.get(stem)
+        if lead is None:
+            found.setdefault(name, Content(name, size, ""))
+        else:
+            found[lead] = found[lead]._replace(size=found[lead].size + size)
+    return list(found.values())
+
+
+def _check(path: Path) -> None:
     if not is_archive(path):
         raise InputError("no archive", path=path, expected="zip, or tar as it is or packed by gzip, bzip2 or xz")
-    with tempfile.TemporaryDirectory(prefix="ctmeter-") as scratch:
-        budget = Budget(path, limits, scratch)
-        try:
-            plan = _plan(path, limits, Budget(path, limits, scratch))
-            yield from _Reading(path, Path(scratch), plan, map, rate).all(_entries(path, limits, budget))
-        except _DAMAGE as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"a damaged archive ({str(error)[:120]})", path=path, expected="a whole archive") from None
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for members."""
+    return tempfile.TemporaryDirectory(prefix="ctmeter-", dir=os.environ.get("CTMETER_SCRATCH") or None)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Damage of the archive becomes an error that names it."""
+    try:
+        yield
+    except _DAMAGE as error:
+        if isinstance(error, (InputError, SettingsError)):
+            raise
+        raise InputError(f"a damaged archive ({str(error)[:120]})", path=path, expected="a whole archive") from None
+
+
+@lru_cache(maxsize=8)
+def _remembered(path: Path, changed: int, size: int, limits: Limits) -> dict[str, list[str]]:
+    """The plan of an archive, of which members are asked for one by one."""
+    with _scratch() as scratch:
+        return _plan(path, limits, Budget(path, limits, scratch))
 
 
 def _is_tar(head: bytes) -> bool:
@@ -160,7 +278,7 @@ def _zip(path: Path, file: IO[bytes], limits: Limits, budget: Budget) -> Iterato
             def unpacked(info: zipfile.ZipInfo = info) -> Any:
                 return _Counted(archive.open(info), budget)
 
-            yield _Entry(info.filename, refused, unpacked)
+            yield _Entry(info.filename, info.file_size, refused, unpacked)
 
 
 def _check_directory(path: Path, file: IO[bytes], limits: Limits) -> None:
@@ -221,7 +339,7 @@ def _tar(path: Path, file: IO[bytes], kind: str, limits: Limits, budget: Budget)
             def unpacked(info: tarfile.TarInfo = info) -> Any:
                 return archive.extractfile(info)
 
-            yield _Entry(info.name, refused, unpacked)
+            yield _Entry(info.name, info.size, refused, unpacked)
         if getattr(archive, "damage", ""):
             raise tarfile.ReadError(archive.damage)  # type: ignore[attr-defined]
 
@@ -277,7 +395,10 @@ def _plan(path: Path, limits: Limits, budget: Budget) -> dict[str, list[str]]:
 class _Reading:
     """From entries to recordings: gathers what belongs together, reads it and clears it away."""
 
-    def __init__(self, path: Path, scratch: Path, plan: Mapping[str, list[str]], map: Mapping[str, str] | None, rate: float | None) -> None:
+    def __init__(
+        self, path: Path, scratch: Path, plan: Mapping[str, list[str]], map: Mapping[str, str] | None, rate: float | None, only: str | None = None
+    ) -> None:
+        self._only = only
         self._path, self._scratch, self._plan = path, scratch, plan
         self._map, self._rate = map, rate
         self._number = 0
@@ -287,6 +408,8 @@ class _Reading:
     def all(self, entries: Iterator[_Entry]) -> Iterator[Member]:
         met: set[str] = set()
         for entry in entries:
+            if not self._wanted(entry.name):
+                continue
             reason = entry.refused or _fault(entry.name) or ("has a name that was there before" if entry.name in met else "")
             if reason:
                 yield self._refused(entry.name, reason)
@@ -309,6 +432,14 @@ class _Reading:
                 yield from self._complete(stem)
         for stem in list(self._waiting):
             yield from self._complete(stem)
+
+    def _wanted(self, name: str) -> bool:
+        """Whether a member is asked for, or belongs to the one that is."""
+        if self._only is None or name == self._only:
+            return True
+        stem, ending = _stem(name)
+        wanted, leading = _stem(self._only)
+        return stem == wanted and leading in _LEADING and ending in _FOLLOWING
 
     def _together(self, stem: str) -> set[str]:
         """Endings of a stem that are read as one."""

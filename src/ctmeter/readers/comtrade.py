@@ -22,6 +22,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..recording import Recording, Segment
+from ._access import distant, held, opened
 from ._comtrade_ascii import TableData, parse_ascii
 from ._comtrade_cfg import Cfg, parse_cfg
 from ._comtrade_dat import Layout, MappedData, find_layout_fault
@@ -72,6 +73,10 @@ class ComtradeReader:
         if ending in (".dat", ".hdr", ".inf"):
             return any(True for _ in _partners(path, ".cfg"))
         return ending in (".cfg", ".cff") or _COUNTS.match(head) is not None or _SEPARATOR.match(head) is not None
+
+    def by_ranges(self, path: Path, head: bytes) -> bool:
+        """Whether a file of this beginning is read by ranges where it is a remote one: pairs are."""
+        return path.suffix.lower() in (".cfg", ".dat", ".hdr", ".inf")
 
     def read(self, path: Path, *, rate: float | None = None, encoding: str | None = None, **options: Any) -> Recording:
         """Open a record by any of its files.
@@ -125,7 +130,7 @@ def _regular(path: Path) -> os.stat_result:
 
 def _read_text(path: Path, limit: int) -> bytes:
     size = _regular(path).st_size
-    with path.open("rb") as file:
+    with opened(path) as file:
         return file.read(min(limit, size))
 
 
@@ -202,7 +207,7 @@ def _recording(path: Path, parts: _Parts, cfg: Cfg, rate: float | None) -> Recor
     missing: float | None
     if file_type == "ASCII":
         code = _MISSING_ASCII[cfg.revision]
-        with parts.dat_path.open("rb") as file:
+        with opened(parts.dat_path) as file:
             file.seek(parts.dat_offset)
             data = file.read(parts.dat_size)
         source, missing = parse_ascii(data, n_analog, n_status, code, parts.dat_path, parts.dat_offset, warnings), float(code)
@@ -232,7 +237,7 @@ def _recording(path: Path, parts: _Parts, cfg: Cfg, rate: float | None) -> Recor
 
 def _decide_type(parts: _Parts, cfg: Cfg, warnings: list[str]) -> str:
     """The file type that the data bear out."""
-    with parts.dat_path.open("rb") as file:
+    with opened(parts.dat_path) as file:
         file.seek(parts.dat_offset)
         head = file.read(min(parts.dat_size, 64))
     text = bool(head.strip()) and not head.strip(b"0123456789+-.,eE \t\r\n\x1a") and b"," in head
@@ -256,17 +261,17 @@ def _mapped(parts: _Parts, layout: Layout, warnings: list[str]) -> tuple[MappedD
             offset=parts.dat_offset,
             expected=f"records of {layout.record} bytes",
         )
-    with parts.dat_path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    if len(mapped) < parts.dat_offset + rows * layout.record:
+    content = held(parts.dat_path)
+    if content.size < parts.dat_offset + rows * layout.record:
         raise InputError("the file shrank while it was opened", path=parts.dat_path)
-    find_layout_fault(mapped, parts.dat_offset, parts.dat_size, layout, parts.dat_path)
+    find_layout_fault(content, parts.dat_offset, parts.dat_size, layout, parts.dat_path)
     if tail:
         offset = parts.dat_offset + rows * layout.record
-        rest = mapped[offset : offset + tail]
+        buffer, base = content.window(offset, offset + tail)
+        rest = bytes(buffer[offset - base : offset - base + tail])
         what = "a DOS end-of-file mark" if not rest.strip(b"\x1a\r\n") else f"the last {tail} bytes are no whole record of {layout.record} bytes"
         warnings.append(f"{parts.dat_path.name}, byte {offset}: {what}; left out")
-    return MappedData(mapped, parts.dat_offset, rows, layout), layout.missing
+    return MappedData(content, parts.dat_offset, rows, layout, distant(parts.dat_path)), layout.missing
 
 
 def _fit_rates(cfg: Cfg, rows: int, dat: Path, warnings: list[str]) -> list[tuple[float, int]]:

@@ -34,6 +34,7 @@ import numpy as np
 from ..errors import InputError
 from ..recording import LOWEST_RATE, Channel, Gap, Recording, Segment, nanoseconds
 from ..roles import guess_unit
+from ._access import Bytes, distant, held, opened
 from ._described import Description, parse
 from ._spool import Spool
 
@@ -82,6 +83,22 @@ class _Columns:
         self._columns = [c[:0].copy() for c in self._columns]
 
 
+class _DistantColumn:
+    """A column of an NPY file that is elsewhere; what `_Columns` needs of an array."""
+
+    def __init__(self, content: Bytes, offset: int, rows: int, dtype: np.dtype, step: int) -> None:
+        self._content, self._offset, self._rows, self._step = content, offset, rows, step
+        self.dtype = dtype
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        start, stop, _ = rows.indices(self._rows)
+        if stop <= start:
+            return np.empty(0, self.dtype)
+        first = self._offset + start * self._step
+        buffer, base = self._content.window(first, first + (stop - start - 1) * self._step + self.dtype.itemsize)
+        return np.ndarray((stop - start,), self.dtype, buffer, first - base, (self._step,))
+
+
 class NumpyReader:
     """See the module."""
 
@@ -92,11 +109,15 @@ class NumpyReader:
         """NPY by its magic; a zip only by its name, since many formats are one."""
         return head.startswith(_MAGIC) or (head.startswith(b"PK\x03\x04") and path.suffix.lower() == ".npz")
 
+    def by_ranges(self, path: Path, head: bytes) -> bool:
+        """Remote NPY files are read by ranges, NPZ files are fetched."""
+        return head.startswith(_MAGIC)
+
     def read(self, path: Path, *, rate: float | None = None, **options: Any) -> Recording:
         """The arrays as a recording; see the module."""
         if options:
             raise InputError(f"unknown option {', '.join(sorted(options))}", path=path, expected="none")
-        with open(path, "rb") as file:
+        with opened(path) as file:
             head = file.read(len(_MAGIC))
         try:
             return _read_npy(path, rate) if head == _MAGIC else _read_npz(path, rate)
@@ -134,7 +155,7 @@ def _plain(dtype: np.dtype) -> bool:
 
 
 def _read_npy(path: Path, rate: float | None) -> Recording:
-    with open(path, "rb") as file:
+    with opened(path) as file:
         shape, fortran, dtype = _header(file, path, "the file")
         offset = file.tell()
         size = file.seek(0, io.SEEK_END)
@@ -147,17 +168,30 @@ def _read_npy(path: Path, rate: float | None) -> Recording:
         raise InputError("the array is empty", path=path, expected="samples")
     if rate is None:
         raise InputError("an NPY file has no sample rate", path=path, expected="the sample rate: --rate HZ")
-    data = np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
-    if fields:
-        columns = {str(n): data[n] for n in fields}
-    else:
-        wide = data.reshape(shape[0], -1)
-        columns = {f"ch{k + 1}": wide[:, k] for k in range(wide.shape[1])}
+    columns = (_distant_columns if distant(path) else _mapped_columns)(path, offset, shape, fortran, dtype)
     integers = [n for n, c in columns.items() if c.dtype.kind in "iu"]
     warnings = [f"integers without a scale, taken as V and A: {', '.join(integers[:8])}"] if integers else []
     channels = tuple(_channel(n, c, {}) for n, c in columns.items())
     segment = Segment(0, shape[0], rate)
     return Recording(_Columns(list(columns.values())), channels, (segment,), format="NPY", path=path, warnings=warnings)
+
+
+def _mapped_columns(path: Path, offset: int, shape: tuple[int, ...], fortran: bool, dtype: np.dtype) -> dict[str, Any]:
+    data = np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+    if dtype.names:
+        return {str(n): data[n] for n in dtype.names}
+    wide = data.reshape(shape[0], -1)
+    return {f"ch{k + 1}": wide[:, k] for k in range(wide.shape[1])}
+
+
+def _distant_columns(path: Path, offset: int, shape: tuple[int, ...], fortran: bool, dtype: np.dtype) -> dict[str, Any]:
+    content, rows, item = held(path), shape[0], dtype.itemsize
+    if dtype.names and dtype.fields:
+        return {str(n): _DistantColumn(content, offset + dtype.fields[n][1], rows, dtype.fields[n][0], item) for n in dtype.names}
+    width = math.prod(shape[1:])
+    # by columns, or by rows
+    apart, step = (rows * item, item) if fortran else (item, width * item)
+    return {f"ch{k + 1}": _DistantColumn(content, offset + k * apart, rows, dtype, step) for k in range(width)}
 
 
 def _channel(name: str, column: np.ndarray, numbers: dict[str, float]) -> Channel:

@@ -28,6 +28,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..recording import Recording
+from ._access import distant, opened
 from ._arrays import Array, Opened, frames, plain, recording_of
 from ._described import Description, parse
 
@@ -52,6 +53,10 @@ class ParquetReader:
     def sniff(self, path: Path, head: bytes) -> bool:
         """The magic at the beginning."""
         return head.startswith(b"PAR1")
+
+    def by_ranges(self, path: Path, head: bytes) -> bool:
+        """Remote files are read by ranges."""
+        return True
 
     def read(self, path: Path, *, rate: float | None = None, **options: Any) -> Recording:
         """The columns as a recording; see the module."""
@@ -140,7 +145,8 @@ class _Table:
         _check_footer(path)
         try:
             limits = {"thrift_string_size_limit": 16 << 20, "thrift_container_size_limit": 4 << 20}
-            self._file = pq.ParquetFile(path, memory_map=True, pre_buffer=False, **limits)
+            place = pa.PythonFile(opened(path)) if distant(path) else path
+            self._file = pq.ParquetFile(place, memory_map=True, pre_buffer=False, **limits)
             schema = self._file.schema_arrow
         except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
             raise self._damaged(error) from None
@@ -290,7 +296,7 @@ def _texts(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
 
 def _check_footer(path: Path) -> None:
     """The footer must lie in the file, and be of a size that a recording has."""
-    with open(path, "rb") as file:
+    with opened(path) as file:
         size = file.seek(0, 2)
         file.seek(max(size - 8, 0))
         tail = file.read(8)

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..recording import Channel, Gap, Recording, Segment
+from ._access import Bytes, held, opened
 from ._described import parse
 
 __all__ = ["READER", "WavReader"]
@@ -41,15 +42,25 @@ class _Format(NamedTuple):
 
 
 class _Frames:
-    """Mapped frames."""
+    """Frames, mapped where the file is a local one."""
 
     def __init__(self, path: Path, offset: int, rows: int, form: _Format) -> None:
-        shape = (rows, form.channels, 3) if form.bits == 24 else (rows, form.channels)
-        self._frames: np.ndarray = np.memmap(path, _DTYPES[form.kind, form.bits], "r", offset, shape)
+        self._dtype = np.dtype(_DTYPES[form.kind, form.bits])
+        self._shape = (form.channels, 3) if form.bits == 24 else (form.channels,)
+        self._content: Bytes | None = held(path)
+        self._offset, self._rows, self._step = offset, rows, form.frame
         self._packed, self._bytes = form.bits == 24, form.bits == 8
 
+    def _block(self, start: int, stop: int) -> np.ndarray:
+        start, stop, _ = slice(start, stop).indices(self._rows)
+        if stop <= start or self._content is None:
+            return np.empty((0, *self._shape), self._dtype)
+        first = self._offset + start * self._step
+        buffer, base = self._content.window(first, self._offset + stop * self._step)
+        return np.ndarray((stop - start, *self._shape), self._dtype, buffer, first - base)
+
     def raw(self, start: int, stop: int) -> np.ndarray:
-        block = self._frames[start:stop]
+        block = self._block(start, stop)
         if self._packed:
             wide = np.zeros((*block.shape[:2], 4), np.uint8)
             wide[:, :, 1:] = block
@@ -64,7 +75,7 @@ class _Frames:
         return np.zeros((max(stop - start, 0), 0), np.uint8)
 
     def close(self) -> None:
-        self._frames = np.empty((0, *self._frames.shape[1:]), self._frames.dtype)
+        self._content = None
 
 
 class WavReader:
@@ -77,12 +88,16 @@ class WavReader:
         """A RIFF, RF64 or BW64 header of form WAVE."""
         return head[:4] in _RIFFS and head[8:12] == b"WAVE"
 
+    def by_ranges(self, path: Path, head: bytes) -> bool:
+        """Remote files are read by ranges."""
+        return True
+
     def read(self, path: Path, *, rate: float | None = None, **options: Any) -> Recording:
         """The samples as a recording; see the module."""
         if options:
             raise InputError(f"unknown option {', '.join(sorted(options))}", path=path, expected="none")
         warnings: list[str] = []
-        with open(path, "rb") as file:
+        with opened(path) as file:
             form, offset, size, said = _chunks(file, path, warnings)
         rows = size // form.frame
         if size % form.frame:

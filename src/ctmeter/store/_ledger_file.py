@@ -1,4 +1,4 @@
-"""The file of a register store: its lock, its connection, and the errors of both as `StoreError`."""
+"""The file of a store in SQLite: its lock, its connection, and the errors of both as `StoreError`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -31,14 +32,15 @@ _CODES = {  # primary result codes of SQLite
     sqlite3.SQLITE_CANTOPEN: (errno.EIO, "it, or a file that belongs to it, cannot be opened"),
     sqlite3.SQLITE_PERM: (errno.EACCES, "permission denied"),
     sqlite3.SQLITE_CORRUPT: (errno.EIO, "it is damaged"),
-    sqlite3.SQLITE_NOTADB: (errno.EIO, "it is damaged, or no register store"),
+    sqlite3.SQLITE_NOTADB: (errno.EIO, "it is damaged, or no {kind}"),
 }
 
 
-def reason(error: BaseException) -> tuple[int, str]:
+def reason(error: BaseException, kind: str = "register store") -> tuple[int, str]:
     """The errno and the words for an error of SQLite."""
     code = getattr(error, "sqlite_errorcode", None)
     number, words = _CODES.get((code or 0) & 0xFF, (errno.EIO, "SQLite refuses"))
+    words = words.replace("{kind}", kind)
     if isinstance(error, MemoryError):
         number, words = errno.ENOMEM, "out of memory, which damage can cause too"
     elif isinstance(error, UnicodeError):
@@ -48,14 +50,14 @@ def reason(error: BaseException) -> tuple[int, str]:
 
 
 @contextmanager
-def guard(path: str, writing: bool = False) -> Iterator[None]:
+def guard(path: str, writing: bool = False, kind: str = "register store") -> Iterator[None]:
     """Turn what SQLite and the operating system raise into `StoreError` that names the store."""
     try:
         yield
     except StoreError:
         raise
     except (sqlite3.Error, MemoryError, UnicodeError) as error:
-        number, words = reason(error)
+        number, words = reason(error, kind)
         made = StoreError(number, f"cannot be {'written' if writing else 'read'}: {words}", path)
         made.writing = writing
         raise made from error
@@ -106,7 +108,8 @@ def holder(text: str) -> str:
     """Who holds a lock, in words."""
     try:
         who = json.loads(text)
-        return f"{who['program']}, process {who['pid']} on {who['host']}"
+        since = f" since {who['since']}" if "since" in who else ""  # earlier versions did not say
+        return f"{who['program']}, process {who['pid']} on {who['host']}{since}"
     except (ValueError, TypeError, KeyError):
         return "another process"
 
@@ -130,7 +133,8 @@ def lock_store(path: str) -> int:
                 raise StoreError(errno.EBUSY, f"is being written by {who}", path) from None
             if _same(fd, place):  # else the writer before has just removed it
                 os.ftruncate(fd, 0)
-                us = {"program": program(), "pid": os.getpid(), "host": socket.gethostname()}
+                since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                us = {"program": program(), "pid": os.getpid(), "host": socket.gethostname(), "since": since}
                 os.pwrite(fd, json.dumps(us).encode(), 0)
                 return fd
         except BaseException:
@@ -155,14 +159,19 @@ class StoreFile:
         The store.
     readonly : bool
         Without the lock.
+    application : int
+        `PRAGMA application_id` that its file has.
+    kind : str
+        What the file is, for messages.
     """
 
-    def __init__(self, path: str, readonly: bool) -> None:
-        self.path, self.readonly = path, readonly
+    def __init__(self, path: str, readonly: bool, application: int = APPLICATION, kind: str = "register store") -> None:
+        self.path, self.readonly, self.kind = path, readonly, kind
+        self._application = application
         self.closed = False
         self._pid = os.getpid()
         self._db: sqlite3.Connection | None = None
-        with guard(path, not readonly):
+        with guard(path, not readonly, kind):
             self._lock = None if readonly else lock_store(path)
 
     @property
@@ -173,8 +182,8 @@ class StoreFile:
         if self._db is None:
             db = connect(self.path, "ro" if self.readonly else "rw")
             try:
-                if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:  # before anything is changed
-                    raise StoreError(errno.EIO, "is no register store of ctmeter, or its header is damaged", self.path)
+                if db.execute("PRAGMA application_id").fetchone()[0] != self._application:  # before anything is changed
+                    raise StoreError(errno.EIO, f"is no {self.kind} of ctmeter, or its header is damaged", self.path)
                 if not self.readonly:
                     mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
                     if mode != "wal":
@@ -190,17 +199,17 @@ class StoreFile:
 
     def run(self, statements: Iterable[tuple[str, Sequence[Sequence[Any]]]]) -> None:
         """Carry out all statements in one transaction, or none."""
-        with guard(self.path, True):
+        with guard(self.path, True, self.kind):
             db = self.db
             try:
                 db.execute("BEGIN IMMEDIATE")
                 carry_out(db, statements)
                 db.execute("COMMIT")
             except BaseException:
-                self._undo()
+                self.undo()
                 raise
 
-    def _undo(self) -> None:
+    def undo(self) -> None:
         """Leave a failed transaction; where even that fails, drop the connection, whose lock on the file ends with it."""
         db = self._db
         try:
@@ -220,7 +229,7 @@ class StoreFile:
             return
         self.closed = True
         try:
-            with guard(self.path, not self.readonly):
+            with guard(self.path, not self.readonly, self.kind):
                 self._drop()
         finally:
             if self._lock is not None:

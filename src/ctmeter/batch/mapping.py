@@ -1,0 +1,316 @@
+"""From a piece to its partial result: a pure function of recordings and settings, whoever runs it and in whatever order."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import roles
+from ..errors import CtmeterError
+from ..events.columns import concatenate
+from ..measurements import Columns
+from ..pipeline import Analyzer
+from ..pipeline.analyzer import BLIND
+from ..pipeline.drive import Course, drive
+from ..pipeline.rows import Statistics
+from ..quantity import ENERGIES, EXTRAS, PHASES
+from ..recording import Block, Gap, Recording, Timebase
+from ..settings import Settings
+from .partials import read_partial, write_partial
+from .plan import AFTER_NS, WARM_UP_NS, name_of
+from .scan import channel_of, reason
+from .sources import open_source
+from .work import Outcome, Piece, Scan
+
+__all__ = ["KEPT", "measure_piece"]
+
+#: Tables of the data set that are always kept.
+KEPT = ("10min", "2h", "frequency")
+#: An event that is there from so early on may have begun before, ns: further back there is its true start.
+_EARLY_NS = 2_000_000_000
+#: Samples by which a reading may be off its instant: it lies between two samples.
+_NEAR = 0.7
+_KEYS = tuple(f"{e.name}{suffix}" for suffix in ("", *(f"_{p}" for p in PHASES)) for e in ENERGIES)
+
+
+class _FailureError(Exception):
+    """A recording of the piece cannot be measured."""
+
+    def __init__(self, scan: Scan, why: str) -> None:
+        super().__init__(why)
+        self.scan, self.why = scan, why
+
+
+def measure_piece(piece: Piece, place: str, tables: tuple[str, ...] = ()) -> Outcome:
+    """Measure a piece and store its partial result, unless it is there already.
+
+    Parameters
+    ----------
+    piece : Piece
+    place : str
+        Folder of the batch.
+    tables : tuple of str
+        Those of `rules.ON_REQUEST` that are kept.
+
+    Returns
+    -------
+    Outcome
+        Nothing is raised for recordings that fail.
+
+    Raises
+    ------
+    StoreError
+        The result cannot be written.
+    """
+    begun = time.perf_counter()
+    if read_partial(Path(place), piece.key) is not None:
+        return Outcome(piece.key)
+    try:
+        content, samples = _measured(piece, tables)
+    except _FailureError as failure:
+        return Outcome(piece.key, time.perf_counter() - begun, failed=((name_of(failure.scan), failure.why),))
+    write_partial(Path(place), piece.key, content)
+    return Outcome(piece.key, time.perf_counter() - begun, samples)
+
+
+def _measured(piece: Piece, tables: tuple[str, ...]) -> tuple[dict[str, Any], int]:
+    """The partial result, and the frames read for it."""
+    starts = [s.start_ns for s in piece.recordings if s.start_ns is not None]
+    if piece.span is None or min(starts) >= piece.span[0]:
+        run = _Run(piece, None, tables)
+        return run.result(), run.samples
+    read = 0
+    for back in (WARM_UP_NS, 6 * WARM_UP_NS, None):
+        since = None if back is None else piece.span[0] - back
+        run = _Run(piece, since, tables)
+        read += run.samples
+        if since is None or since <= min(starts) or run.quiet(since):
+            break
+    return run.result(), read
+
+
+class _Counter:
+    """The consumer that `drive` feeds: an analyzer, and how many frames it got."""
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        self._analyzer = analyzer
+        self.samples = 0
+        #: Readings there are where the last stretch that did not join began.
+        self.fresh: int | None = None
+
+    def feed(self, block: Block | Gap) -> None:
+        if isinstance(block, Block):
+            self.samples += len(block)
+        self._analyzer.feed(block)
+
+    def next_segment(self, sample_rate: float, start: int | None = None, *, elapsed_ns: int | None = None) -> None:
+        self._analyzer.next_segment(sample_rate, start, elapsed_ns=elapsed_ns)
+        self.fresh = len(self._analyzer.readings()[0])
+
+
+class _Run:
+    """One pass over the recordings of a piece."""
+
+    def __init__(self, piece: Piece, since: int | None, tables: tuple[str, ...]) -> None:
+        self._piece, self._tables = piece, (*KEPT, *tables)
+        self._low, self._high = piece.span or (-(1 << 62), 1 << 62)
+        first = piece.recordings[0]
+        point = first.points[0]
+        self._settings = Settings.from_dict(point.settings)
+        self._extras = frozenset(name for name in EXTRAS if getattr(self._settings, name))
+        self._inside = [s for s in piece.recordings if self._stop(s) > self._low and (s.start_ns or 0) < self._high]
+        starts = [s.start_ns for s in self._inside if s.start_ns is not None]
+        half = round(0.5e9 / first.sample_rate)
+        #: From where on rows and energies are those of each recording, ns.
+        self._borders = [max(start, self._low) for start in starts]
+        self._seams = [start - half if start > self._low else self._low for start in starts]
+        instants = sorted({*self._seams, self._high}) if piece.span else []
+        self._rows: dict[str, list[Columns]] = {}
+        self._statistics = [{t: Statistics(self._extras) for t in ("basic", "cycle")} for _ in self._inside]
+        self._analyzer = Analyzer(
+            self._settings,
+            sample_rate=first.sample_rate,
+            channels=[channel_of(c) for c in point.channels],
+            start=first.start_ns,
+            taker=self._take,
+            instants=instants,
+        )
+        self._counter = _Counter(self._analyzer)
+        #: By recording inside: readings there were when it began a stretch of its own; None where it joined.
+        self._fresh: dict[int, int | None] = {}
+        self._feed(since)
+        self._summary = self._analyzer.finish(recording={"duration_s": piece.seconds, "warnings": []}).summary
+
+    @property
+    def samples(self) -> int:
+        """Frames read."""
+        return self._counter.samples
+
+    @staticmethod
+    def _stop(scan: Scan) -> int:
+        return (scan.start_ns or 0) + round(scan.duration * 1e9)
+
+    def _feed(self, since: int | None) -> None:
+        until = None if self._piece.span is None else self._high + AFTER_NS
+        course = Course()
+        for scan in self._piece.recordings:
+            start = scan.start_ns or 0
+            low = 0.0 if since is None else max(since - start, 0) * 1e-9
+            high = None if until is None or until >= self._stop(scan) else (until - start) * 1e-9
+            if low >= scan.duration or (high is not None and high <= 0):
+                continue
+            self._counter.fresh = None
+            self._one(scan, (low, high), course)
+            if scan in self._inside:
+                self._fresh[self._inside.index(scan)] = self._counter.fresh
+
+    def _one(self, scan: Scan, limits: tuple[float | None, float | None], course: Course) -> None:
+        try:
+            with ExitStack() as stack:
+                recording = stack.enter_context(open_source(scan.source, rate=scan.rate))
+                drive(self._as_scanned(recording, scan), self._counter, limits, course=course)
+        except _FailureError:
+            raise
+        except (CtmeterError, OSError) as error:
+            raise _FailureError(scan, reason(error, scan.source)) from None
+        except MemoryError:
+            raise _FailureError(scan, "not enough memory to measure it") from None
+        except Exception as error:  # a fault of ours in one file is no reason to lose the others
+            raise _FailureError(scan, f"internal error: {type(error).__name__}: {error}"[:300]) from error
+
+    def _as_scanned(self, recording: Recording, scan: Scan) -> Recording:
+        """The recording with the roles of the point; it must be what was looked at."""
+        if self._settings.map:
+            recording = roles.apply(recording, self._settings.map)
+        if recording.start_ns != scan.start_ns or tuple(recording.channels) != tuple(channel_of(c) for c in scan.points[0].channels):
+            raise _FailureError(scan, "it changed while it was worked on")
+        return recording
+
+    def _take(self, table: str, rows: Columns) -> None:
+        """Keep what lies in the span; statistics of each recording on the way."""
+        t = rows["t"]
+        mine = (t >= self._low) & (t < self._high)
+        if not mine.any():
+            return
+        kept = rows if mine.all() else {name: values[mine] for name, values in rows.items()}
+        if table in ("basic", "cycle"):
+            self._count(table, kept)
+        if table in self._tables:
+            self._rows.setdefault(table, []).append(kept)
+
+    def _count(self, table: str, rows: Columns) -> None:
+        if len(self._inside) == 1:
+            self._statistics[0][table].add(rows)
+            return
+        owner = np.maximum(np.searchsorted(self._borders, rows["t"], "right") - 1, 0)
+        for k in np.unique(owner):
+            own = owner == k
+            self._statistics[k][table].add({name: values[own] for name, values in rows.items()})
+
+    def quiet(self, since: int) -> bool:
+        """Whether the warm-up began without an event, so that nothing before it is missed."""
+        if any(BLIND in note for note in self._summary["warnings"]):
+            return False
+        for event in self._analyzer.events:
+            long = event["duration"] is None or event["t"] + event["duration"] * 1e9 >= self._low
+            if event["t"] < since + _EARLY_NS and long:
+                return False
+        return True
+
+    def result(self) -> dict[str, Any]:
+        """The partial result."""
+        events = [dict(e) for e in self._analyzer.events if self._low <= e["t"] < self._high]
+        before = [dict(e) for e in self._analyzer.events if e["t"] < self._low and _reaches(e, self._low)]
+        piece, summary = self._piece, self._summary
+        return {
+            "version": 1,
+            "key": piece.key,
+            "site": piece.site,
+            "device": piece.device,
+            "point": piece.point,
+            "span": piece.span,
+            "tables": {table: concatenate(chunks) for table, chunks in self._rows.items()},
+            "form": {"spectra": self._settings.spectra == "basic", "extras": sorted(self._extras), "sides": summary["sides"]},
+            "events": events,
+            "continuing": before,
+            "parts": self._parts(),
+            "settings": summary["settings"],
+            "wiring": summary["wiring"],
+            "warnings": summary["warnings"],
+            "not_measured": summary["not_measured"],
+        }
+
+    def _parts(self) -> list[dict[str, Any]]:
+        """What of each recording lies in the span."""
+        made = []
+        energies = self._energies()
+        for k, scan in enumerate(self._inside):
+            stop = min(self._stop(scan), self._high)
+            found = self._statistics[k]
+            chosen = found["basic"] if found["basic"].rows else found["cycle"]
+            made.append(
+                {
+                    "recording": scan.source.name,
+                    "member": scan.source.member,
+                    "start_ns": None if scan.start_ns is None else self._borders[k],
+                    "stop_ns": None if scan.start_ns is None else stop,
+                    "samples": self._samples(scan, stop),
+                    "overlaps": self._piece.overlaps,
+                    "seconds": scan.duration if scan.start_ns is None else (stop - self._borders[k]) * 1e-9,
+                    "energy": energies[k],
+                    "statistics": chosen.state(),
+                }
+            )
+        return made
+
+    def _samples(self, scan: Scan, stop: int) -> int | None:
+        """Frames of a recording inside the span; None where they are not evenly spaced and not all of them are."""
+        start = scan.start_ns
+        if start is None or (start >= self._low and stop == self._stop(scan)):
+            return scan.samples
+        if not scan.uniform:
+            return None
+        timebase = Timebase(start, scan.sample_rate)
+        first, last = (math.ceil(timebase.index(t) - 0.1) for t in (max(start, self._low), stop))
+        return max(min(last, scan.samples) - max(first, 0), 0)
+
+    def _energies(self) -> list[dict[str, float | None]]:
+        """The energies of each recording, Wh; null where a register does not apply."""
+        whole: Mapping[str, float | None] = self._summary["energy"]
+        if self._piece.span is None:
+            return [dict(whole)]
+        t, joules = self._analyzer.readings()
+        near = round(_NEAR * 1e9 / self._piece.recordings[0].sample_rate)
+
+        def at(instant: int, first: int) -> np.ndarray:
+            """The registers at an instant not before reading number `first`."""
+            passed = np.flatnonzero(t[first:] <= instant + near)
+            last = first + int(passed[-1]) if len(passed) else first - 1
+            return joules[last] if last >= 0 else np.zeros(joules.shape[1])
+
+        stands = []
+        stretch = 0
+        for k, seam in enumerate(self._seams):
+            fresh = self._fresh.get(k)
+            if fresh is not None and seam > self._low:
+                stretch = fresh
+                stands.append(joules[fresh - 1] if fresh else np.zeros(joules.shape[1]))
+            else:
+                stretch = stretch if fresh is None else fresh
+                stands.append(at(seam, stretch))
+        stands.append(at(self._high, stretch))
+        return [
+            {key: None if whole[key] is None else float(b) / 3600 for key, b in zip(_KEYS, after - before, strict=True)}
+            for before, after in itertools.pairwise(stands)
+        ]
+
+
+def _reaches(event: Mapping[str, Any], instant: int) -> bool:
+    return event["duration"] is None or event["t"] + event["duration"] * 1e9 >= instant

@@ -1,0 +1,142 @@
+"""From scans to pieces: which stretches of whose time are measured on their own. Pure: it reads no samples.
+
+The recordings of a measuring point that follow each other are one time line. It is cut at absolute multiples of `CUT_S`,
+where windows, flicker and the intervals of the standard begin anew anyway, so that a long recording is shared among
+workers and a site of many short ones is measured as if it had been recorded in one. Where the cuts lie depends
+on nothing but the clock: the same pieces come out for any number of workers.
+
+References
+----------
+IEC 61000-4-30:2015, 4.5
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from ..pipeline.describe import program
+from .work import Piece, Scan
+
+__all__ = ["AFTER_NS", "BEFORE_NS", "CUT_NS", "WARM_UP_NS", "Plan", "plan"]
+
+CUT_NS = 4 * 3600 * 1_000_000_000
+#: What is measured before a piece for the filters of flicker and frequency to forget how they began.
+WARM_UP_NS = 600 * 1_000_000_000
+#: How far back recordings are looked at where a piece begins within an event.
+BEFORE_NS = CUT_NS
+#: What is measured after a piece, for the windows and intervals that run on over its end.
+AFTER_NS = 12 * 1_000_000_000
+#: Of the partial results; a change of what they hold, or of how it is measured, is a new one.
+VERSION = 1
+#: By so much recordings that follow each other may overlap, ns: clocks of files are rounded.
+_SEAM_NS = 1_000_000_000
+
+
+class Plan(NamedTuple):
+    """What is to be measured.
+
+    Parameters
+    ----------
+    pieces : tuple of Piece
+        In the order of site, device, point and time.
+    overlapping : mapping of name to name
+        Recordings that lie in the time of another one of the same point.
+    """
+
+    pieces: tuple[Piece, ...]
+    overlapping: Mapping[str, str]
+
+
+class _Entry(NamedTuple):
+    """A point of a recording on the time line."""
+
+    start: int
+    stop: int
+    scan: Scan  # with this point alone
+    manner: str  # how it is measured
+
+
+def plan(scans: Iterable[Scan], tables: tuple[str, ...] = ()) -> Plan:
+    """The pieces of all recordings that can be measured.
+
+    Parameters
+    ----------
+    scans : iterable of Scan
+    tables : tuple of str
+        Kept on request.
+    """
+    lines: dict[tuple[str, str, str], list[_Entry]] = defaultdict(list)
+    pieces: list[Piece] = []
+    for scan in scans:
+        if scan.failure or scan.skipped:
+            continue
+        for point in scan.points:
+            single = replace(scan, points=(point,))
+            key = (scan.site, scan.device, point.name)
+            if scan.start_ns is None:
+                pieces.append(_piece(key, (single,), None, tables))
+                continue
+            start = scan.start_ns
+            manner = json.dumps([point.settings, point.channels, scan.sample_rate], sort_keys=True)
+            lines[key].append(_Entry(start, start + round(scan.duration * 1e9), single, manner))
+    overlapping: dict[str, str] = {}
+    for key, entries in lines.items():
+        entries.sort(key=lambda e: (e.start, e.stop, e.scan.source.name, e.scan.source.member))
+        for chain in _chains(entries, overlapping):
+            pieces += _cut(key, chain, tables, name_of(chain[0].scan) in overlapping)
+    pieces.sort(key=lambda p: (p.site, p.device, p.point, p.span or (0, 0), [name_of(s) for s in p.recordings]))
+    return Plan(tuple(pieces), overlapping)
+
+
+def name_of(scan: Scan) -> str:
+    """What a recording is called in results."""
+    return f"{scan.source.name}:{scan.source.member}" if scan.source.member else scan.source.name
+
+
+def _chains(entries: list[_Entry], overlapping: dict[str, str]) -> list[list[_Entry]]:
+    """Recordings that follow each other and are measured alike; those in the time of another one stand alone."""
+    free: list[_Entry] = []
+    alone: list[list[_Entry]] = []
+    for entry in entries:
+        last = free[-1] if free else None
+        if last is not None and entry.start < last.stop - min(_SEAM_NS, (entry.stop - entry.start) // 2, (last.stop - last.start) // 2):
+            overlapping[name_of(entry.scan)] = name_of(last.scan)
+            alone.append([entry])
+        else:
+            free.append(entry)
+    return [list(chain) for _, chain in groupby(free, key=lambda e: e.manner)] + alone
+
+
+def _cut(key: tuple[str, str, str], chain: list[_Entry], tables: tuple[str, ...], overlaps: bool) -> Iterable[Piece]:
+    """The pieces of a chain."""
+    first = 0
+    cells = sorted({cell for e in chain for cell in range(e.start // CUT_NS, max(e.stop - 1, e.start) // CUT_NS + 1)})
+    for cell in cells:
+        low, high = cell * CUT_NS, (cell + 1) * CUT_NS
+        while first < len(chain) and chain[first].stop <= low - BEFORE_NS:
+            first += 1
+        used = []
+        for entry in chain[first:]:
+            if entry.start >= high + AFTER_NS:
+                break
+            used.append(entry.scan)
+        yield _piece(key, tuple(used), (low, high), tables, overlaps)
+
+
+def _piece(
+    key: tuple[str, str, str], used: tuple[Scan, ...], span: tuple[int, int] | None, tables: tuple[str, ...], overlaps: bool = False
+) -> Piece:
+    site, device, point = key
+    what: list[Any] = [VERSION, program()["version"], key, span, tables, overlaps]
+    for scan in used:
+        parts = [[size, version] for _, size, version in scan.source.parts]
+        manner = [scan.points[0].settings, scan.points[0].channels, scan.rate]
+        what.append([scan.source.name, scan.source.member, parts, scan.start_ns, scan.duration, manner])
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    return Piece(digest, site, device, point, used, span, overlaps)

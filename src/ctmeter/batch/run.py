@@ -1,0 +1,345 @@
+"""The whole of a batch: find, look, plan, measure, fold, sum up. What is done is never done again; what changed is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import SettingsError
+from ..pipeline.describe import SCHEMA_VERSION, digest_of, program
+from ..readers.archives import Limits
+from ..settings import Settings
+from . import rules as rules_
+from .engines import Died, Engine, stop_signals
+from .fold import Folded, SiteWork, fold, fold_site
+from .manifest import Manifest, State
+from .mapping import measure_piece
+from .partials import partial_path
+from .plan import Plan, name_of, plan
+from .pool import open_engine
+from .progress import Progress, View
+from .rules import Rules
+from .scan import scan
+from .sources import Found, find
+from .summary import write_summary
+from .work import Outcome, Piece, Scan, Source
+
+__all__ = ["run"]
+
+Key = tuple[str, str]
+
+
+def run(
+    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    out: str | os.PathLike[str],
+    settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    tables: Sequence[str] | None = None,
+    rate: float | None = None,
+    shard: tuple[int, int] | None = None,
+    retry_failed: bool = False,
+    dry_run: bool = False,
+    limits: Limits | None = None,
+    view: View | None = None,
+    environment: Mapping[str, Any] | None = None,
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Measure many recordings into one data set.
+
+    Parameters
+    ----------
+    sources : path, URL or pattern, or several
+        Files, folders, archives, patterns such as ``site*/**/*.cfg``, URLs and what lies below them.
+    out : path
+        Folder of the results. It stands for these sources: what of a former run is no longer among them leaves the data set.
+    settings : Settings, mapping, path of a TOML file, optional
+        See `rules.load`.
+    jobs : int, optional
+        Processes; as many as there are usable cores where not given.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers see `out` under the same name.
+    tables : sequence of {"3s", "basic"}, optional
+        Tables that are kept beside the others.
+    rate : float, optional
+        Sample rate of files that do not say it, Hz.
+    shard : (int, int), optional
+        Measure the k-th of n shares of the work only, and make no data set; a run without it brings them together.
+    retry_failed : bool
+        Try again what failed before and has not changed.
+    dry_run : bool
+        Look and plan, but measure nothing and write nothing but what was looked at.
+    limits : Limits, optional
+        Of archives.
+    view : View, optional
+        Who shows how far it has come.
+    environment, **overrides
+        Settings that win over all rules.
+
+    Returns
+    -------
+    dict
+        What `--json` prints: `done`, `failed`, `skipped` (counts), `failures` (`path`, `reason`), `dataset`, `seconds`, `x_real_time`, ...
+
+    Raises
+    ------
+    InputError
+        No recordings at all.
+    SettingsError
+        Faulty settings; it names every fault.
+    StoreError
+        `out` cannot be written, is damaged, or another process works on it.
+    KeyboardInterrupt
+        SIGINT or SIGTERM; what was measured stays, and the same call goes on from there.
+
+    Notes
+    -----
+    Results are the same for any number of workers, in any order, after any interruption.
+    """
+    if shard is not None and not 1 <= shard[0] <= shard[1]:
+        raise SettingsError(f"shard: {shard[0]}/{shard[1]}, expected k/n with k from 1 to n")
+    chosen = rules_.load(settings, overrides=overrides, environment=environment, rate=rate, tables=tables)
+    given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    with stop_signals(), Progress(view) as progress, open_engine(jobs, scheduler) as engine:
+        found = find(given, out=out, limits=limits)
+        with Manifest(out, shard) as manifest:
+            batch = _Batch(Path(out).absolute(), chosen, engine, manifest, progress, found)
+            return batch.run(shard, retry_failed=retry_failed, dry_run=dry_run)
+
+
+class _Batch:
+    """One run over the sources."""
+
+    def __init__(self, out: Path, rules: Rules, engine: Engine, manifest: Manifest, progress: Progress, found: Found) -> None:
+        self._out, self._rules, self._engine = out, rules, engine
+        self._manifest, self._progress, self._found = manifest, progress, found
+        self._begun = time.perf_counter()
+        self._scans: dict[Key, Scan] = {}
+        #: Sources with which nothing is left to be done, and why they failed or were passed over.
+        self._ended: dict[Key, tuple[State, str]] = {}
+        self._measured_s = 0.0
+        self._told: set[Key] = set()
+
+    def run(self, shard: tuple[int, int] | None, *, retry_failed: bool, dry_run: bool) -> dict[str, Any]:
+        sources = self._found.sources
+        self._progress.start(len(sources), sum(s.size for s in sources), self._engine.jobs)
+        if retry_failed:
+            self._manifest.retry()
+        self._look(sources)
+        made = self._planned()
+        waiting = self._waiting(made, shard)
+        self._progress.plan(len(waiting), sum(p.seconds for p in waiting), len(made.pieces) - len(waiting))
+        if dry_run:
+            return self._told_dry(made, waiting)
+        while waiting:
+            self._measure(waiting)
+            # without what failed there are other pieces in its place
+            made = self._planned()
+            waiting = self._waiting(made, shard)
+        self._note_done(made, shard)
+        self._manifest.set_meta(**program())
+        self._manifest.commit()
+        folded = None if shard is not None else self._fold(made)
+        self._progress.finished()
+        return self._summed_up(made, folded)
+
+    # ---- looking
+
+    def _identity(self, source: Source) -> str:
+        """Digest of all that a scan depends on."""
+        told = [program()["version"], [[size, version] for _, size, version in source.parts], source.name, source.member, repr(self._rules)]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+    def _look(self, sources: Sequence[Source]) -> None:
+        """Scans of all sources, those remembered and new ones."""
+        before = {(e.name, e.member): e for e in self._manifest.entries()}
+        new: list[Source] = []
+        for source in sources:
+            key = (source.name, source.member)
+            remembered = self._manifest.scan(source, self._identity(source)) if key in before else None
+            if remembered is None:
+                new.append(source)
+                continue
+            self._scans[key] = remembered
+            state, reason = before[key].state, before[key].reason
+            if state in ("failed", "quarantined", "skipped"):
+                self._end(remembered, state, reason, write=False)
+        for source, seen in self._engine.map(scan, new, self._rules):
+            found = Scan(source, failure=f"reading it {seen.reason}") if isinstance(seen, Died) else seen
+            self._scans[source.name, source.member] = found
+            self._manifest.remember(found, self._identity(source))
+            if isinstance(seen, Died):
+                self._end(found, "quarantined", found.failure)
+            elif found.failure or found.skipped:
+                self._end(found, "skipped" if found.skipped else "failed", found.failure, write=False)
+        self._manifest.forget([key for key in before if key not in self._scans])
+        self._manifest.commit()
+
+    def _end(self, seen: Scan, state: State, reason: str = "", *, write: bool = True) -> None:
+        """Nothing is left to be done with a source."""
+        key = (seen.source.name, seen.source.member)
+        self._ended[key] = (state, reason)
+        if write:
+            self._manifest.mark([seen.source], state, reason)
+        if key not in self._told and state != "waiting":
+            self._told.add(key)
+            self._progress.recording(seen.source, state, reason)
+
+    # ---- planning
+
+    def _planned(self) -> Plan:
+        """The plan for what has not failed; of recordings that are there twice one is passed over."""
+        while True:
+            left = [s for key, s in self._scans.items() if self._ended.get(key, ("done", ""))[0] == "done"]
+            made = plan(sorted(left, key=name_of), self._rules.tables)
+            by_name = {name_of(s): s for s in left}
+            twice = [(by_name[a], b) for a, b in made.overlapping.items() if _same(by_name[a], by_name[b])]
+            if not twice:
+                return made
+            for seen, other in twice:
+                self._end(seen, "skipped", f"the same as {other}")
+
+    def _waiting(self, made: Plan, shard: tuple[int, int] | None) -> list[Piece]:
+        """Pieces that have no partial result yet, of a share of them."""
+        mine = [p for p in made.pieces if shard is None or int(p.key[:15], 16) % shard[1] == shard[0] - 1]
+        return [p for p in mine if not partial_path(self._out, p.key).exists()]
+
+    # ---- measuring
+
+    def _measure(self, pieces: Sequence[Piece]) -> None:
+        """Measure pieces; what fails is noted."""
+        # workers have no use for what a recording says of itself
+        light = {p.key: replace(p, recordings=tuple(replace(s, recording={}) for s in p.recordings)) for p in pieces}
+        for piece, outcome in self._engine.map(measure_piece, light.values(), str(self._out), self._rules.tables):
+            if isinstance(outcome, Died):
+                for seen in self._inside(piece):
+                    alone = "" if len(piece.recordings) == 1 else f", together with {len(piece.recordings) - 1} others"
+                    self._fail(seen, "quarantined", f"measuring it{alone} {outcome.reason}")
+                continue
+            self._outcome(piece, outcome)
+        self._manifest.commit()
+
+    def _outcome(self, piece: Piece, outcome: Outcome) -> None:
+        by_name = {name_of(s): s for s in piece.recordings}
+        for name, why in outcome.failed:
+            self._fail(by_name[name], "failed", why)
+        if not outcome.failed:
+            self._measured_s += piece.seconds
+            self._progress.piece(piece, outcome.samples, outcome.seconds)
+
+    def _fail(self, seen: Scan, state: State, reason: str) -> None:
+        key = (seen.source.name, seen.source.member)
+        if self._ended.get(key, ("done", ""))[0] == "done":
+            self._end(seen, state, reason)
+
+    @staticmethod
+    def _inside(piece: Piece) -> Iterator[Scan]:
+        """The recordings that a piece has shares of."""
+        for seen in piece.recordings:
+            start = seen.start_ns or 0
+            if piece.span is None or (start < piece.span[1] and start + round(seen.duration * 1e9) > piece.span[0]):
+                yield seen
+
+    def _note_done(self, made: Plan, shard: tuple[int, int] | None) -> None:
+        """Recordings all of whose pieces have a result are done."""
+        short = {name_of(s) for p in self._absent(made, shard) for s in self._inside(p)}
+        for key, seen in self._scans.items():
+            if self._ended.get(key, ("done", ""))[0] == "done" and name_of(seen) not in short:
+                self._end(seen, "done", write=self._state(key) != "done")
+
+    def _state(self, key: Key) -> State | None:
+        if not hasattr(self, "_before"):
+            self._before = {(e.name, e.member): e.state for e in self._manifest.entries()}
+        return self._before.get(key)
+
+    def _absent(self, made: Plan, shard: tuple[int, int] | None) -> list[Piece]:
+        return [] if shard is None else [p for p in made.pieces if not partial_path(self._out, p.key).exists()]
+
+    # ---- folding
+
+    def _fold(self, made: Plan) -> Folded:
+        """Make the data set; pieces whose partial was torn are measured again."""
+        folded = self._folded(made)
+        if folded.missing:
+            again = [p for p in made.pieces if p.key in set(folded.missing)]
+            for piece in again:
+                partial_path(self._out, piece.key).unlink(missing_ok=True)
+            self._measure(again)
+            folded = self._folded(self._planned())
+        self._manifest.set_folds(folded.partitions)
+        self._manifest.commit()
+        self._tidy({p.key for p in made.pieces})
+        return folded
+
+    def _folded(self, made: Plan) -> Folded:
+        return fold(self._out, made.pieces, remembered=self._manifest.folds(), assessment=self._rules.assessment, run=self._each)
+
+    def _each(self, function: Callable[[SiteWork], Folded], works: Iterable[SiteWork]) -> Iterable[Folded]:
+        """Fold the sites, wherever the engine does."""
+        given = list(works)
+        place = {w.site: k for k, w in enumerate(given)}
+        done: dict[int, Folded] = {}
+        for work, site in self._engine.map(function, given):
+            # a fold that ends its worker must not end the batch: once more, here
+            result = fold_site(work) if isinstance(site, Died) else site
+            done[place[work.site]] = result
+            self._progress.fold(work.site, result.written, len(given))
+        return [done[k] for k in sorted(done)]
+
+    def _tidy(self, keys: set[str]) -> None:
+        """Remove partial results that nothing stands for any more."""
+        for path in (self._out / "work").glob("??/*"):
+            if path.stem not in keys and path.suffix in (".part", ".tmp"):
+                path.unlink(missing_ok=True)
+
+    # ---- summing up
+
+    def _summed_up(self, made: Plan, folded: Folded | None) -> dict[str, Any]:
+        failures = [{"path": name, "reason": why} for name, why in self._found.failures]
+        failures += [{"path": name_of(self._scans[k]), "reason": why} for k, (state, why) in self._ended.items() if state in ("failed", "quarantined")]
+        skipped = [{"path": name, "reason": why} for name, why in self._found.skipped]
+        skipped += [{"path": name_of(self._scans[k]), "reason": why} for k, (state, why) in self._ended.items() if state == "skipped"]
+        seconds = time.perf_counter() - self._begun
+        facts = {
+            "done": sum(state == "done" for state, _ in self._ended.values()),
+            "failures": sorted(failures, key=lambda f: f["path"]),
+            "skipped": sorted(skipped, key=lambda f: f["path"]),
+            "quarantined": sorted(name_of(self._scans[k]) for k, (state, _) in self._ended.items() if state == "quarantined"),
+            "seconds": seconds,
+            "x_real_time": self._measured_s / seconds if seconds > 0 else None,
+        }
+        return write_summary(self._out, facts, folded)
+
+    def _told_dry(self, made: Plan, waiting: Sequence[Piece]) -> dict[str, Any]:
+        """What would be done."""
+        held = {name_of(s) for p in waiting for s in self._inside(p)}
+        failed = sum(state in ("failed", "quarantined") for state, _ in self._ended.values())
+        self._progress.finished()
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "program": program(),
+            "dry_run": True,
+            "sources": len(self._found.sources),
+            "failed": failed + len(self._found.failures),
+            "to_measure": len(held),
+            "pieces": len(waiting),
+            "pieces_there": len(made.pieces) - len(waiting),
+            "recording_s": sum(p.seconds for p in waiting),
+        }
+
+
+def _same(a: Scan, b: Scan) -> bool:
+    """Whether two recordings of one time are the same bytes."""
+    one, other = a.source, b.source
+    if (a.start_ns, a.duration) != (b.start_ns, b.duration) or sorted(n for _, n, _ in one.parts) != sorted(n for _, n, _ in other.parts):
+        return False
+    if any("://" in uri for uri, _, _ in (*one.parts, *other.parts)) or one.member or other.member:
+        return False
+    return digest_of([Path(uri) for uri, _, _ in one.parts]) == digest_of([Path(uri) for uri, _, _ in other.parts])

@@ -1,0 +1,124 @@
+"""A look at a source without measuring it: whose it is, when it was taken, how it is to be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from .. import roles
+from ..errors import CtmeterError
+from ..pipeline.describe import describe
+from ..pipeline.run import prepare
+from ..pipeline.summary import MAINS, nearest_mains
+from ..recording import Channel, Recording
+from ..settings import Settings, read_toml, sidecar
+from .rules import Rules
+from .sources import open_source
+from .work import Point, Scan, Source
+
+__all__ = ["channel_of", "plain_channel", "reason", "scan"]
+
+#: Longest text of a failure.
+_LONGEST = 600
+
+
+def plain_channel(channel: Channel) -> dict[str, Any]:
+    """A channel as plain values."""
+    return asdict(channel)
+
+
+def channel_of(values: Mapping[str, Any]) -> Channel:
+    """The inverse of `plain_channel`."""
+    limits = values["range"]
+    return Channel(**{**values, "range": None if limits is None else (limits[0], limits[1])})
+
+
+def scan(source: Source, rules: Rules) -> Scan:
+    """Look at a source.
+
+    Parameters
+    ----------
+    source : Source
+    rules : Rules
+
+    Returns
+    -------
+    Scan
+        With `failure` where it cannot be measured; nothing is raised for a bad file.
+    """
+    try:
+        rate = rules.rate_of(source.name)
+        below, said = _beside(source)
+        with open_source(source, rate=rate if rate is not None else said) as recording:
+            return _look(source, recording, rules, below, rate if rate is not None else said)
+    except (CtmeterError, OSError) as error:
+        return Scan(source, failure=reason(error, source))
+    except MemoryError:
+        return Scan(source, failure="not enough memory to open it")
+    except Exception as error:  # a fault of ours in one file is no reason to lose the others
+        return Scan(source, failure=f"internal error: {type(error).__name__}: {error}"[:_LONGEST])
+
+
+def reason(error: BaseException, source: Source) -> str:
+    """Why a source failed, on one line and without its own path, which stands beside it."""
+    text = " ".join((str(error) or type(error).__name__).split())
+    for place in (source.uri, *(uri for uri, _, _ in source.parts)):
+        text = text.removeprefix(f"{place}: ").replace(place, PurePosixPath(source.name).name)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:_LONGEST]
+
+
+def _beside(source: Source) -> tuple[list[tuple[str, Mapping[str, Any]]], float | None]:
+    """Settings of the file beside a recording, and its sample rate."""
+    found = None if "://" in source.uri or source.member else sidecar(source.uri)
+    if found is None:
+        return [], None
+    values, options = read_toml(found)
+    return [(found.name, values)], options.get("rate")
+
+
+def _look(source: Source, recording: Recording, rules: Rules, below: list[tuple[str, Mapping[str, Any]]], rate: float | None) -> Scan:
+    if recording.nominal_frequency in MAINS:
+        below = [(recording.format, {"nominal_frequency": recording.nominal_frequency}), *below]
+    facts = {name: str(recording.metadata.get(name) or "").strip() for name in ("station", "device")}
+    facts["path"] = source.name
+    settings = rules.settings(below, **facts)
+    points = [(name, settings.point(name)) for name in settings.points] or [("", settings)]
+    notes: list[str] = []
+    made = tuple(_point(recording, name, chosen, notes) for name, chosen in points)
+    site = rules.site_of(**facts) or facts["station"] or PurePosixPath(source.name).parent.name
+    described = describe(recording)
+    described["source"] = source.name
+    described["warnings"] = [*described["warnings"], *notes]
+    return Scan(
+        source,
+        site=site,
+        device=facts["device"],
+        start_ns=recording.start_ns,
+        duration=recording.duration,
+        sample_rate=recording.sample_rate,
+        samples=recording.samples,
+        uniform=len(recording.segments) == 1 and not recording.gaps,
+        points=made,
+        recording=described,
+        rate=rate,
+    )
+
+
+def _point(recording: Recording, name: str, settings: Settings, notes: list[str]) -> Point:
+    """What is measured at a point: its settings with the nominal frequency, and its channels."""
+    if settings.map:
+        recording = roles.apply(recording, settings.map)
+    ready = prepare(recording, settings)
+    notes += [f"{name}: {note}" if name else note for note in ready.notes]
+    settings = ready.settings
+    if settings.nominal_frequency is None:
+        # of all pieces of a recording the same
+        found = None if ready.frequency is None else nearest_mains(ready.frequency)
+        told = "no frequency could be detected: nominal frequency taken as 50 Hz" if found is None else f"nominal frequency {found:g} Hz, detected"
+        notes.append(f"{name}: {told}" if name else told)
+        settings = replace(settings, nominal_frequency=found or MAINS[0])
+    # waveforms around events are for whoever measures the one recording
+    settings = replace(settings, snippets=False, points={})
+    return Point(name, settings.to_dict(), tuple(plain_channel(c) for c in recording.channels))

@@ -1,0 +1,324 @@
+"""What there is to measure: recordings in folders, patterns, archives and on object stores, and how each is opened.
+
+A recording is one source however many files it has; its identity is the sizes and times (or ETags) of all of them, and of the settings beside it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from ..errors import CtmeterError, InputError
+from ..readers import archives, is_url, read, remote
+from ..recording import Recording
+from ._folders import ARCHIVES, SIDECAR, Folder, Listing, by_name, no_recording, walk
+from .work import Source
+
+__all__ = ["Found", "find", "open_source"]
+
+_MAGIC = re.compile(r"[*?\[]")
+
+
+class Found(NamedTuple):
+    """What was found.
+
+    Parameters
+    ----------
+    sources : list of Source
+        By name; what may be a recording.
+    skipped : list of (str, str)
+        Names of what is none, and why.
+    failures : list of (str, str)
+        Names of what could not be looked at, and why.
+    """
+
+    sources: list[Source]
+    skipped: list[tuple[str, str]]
+    failures: list[tuple[str, str]]
+
+
+def find(
+    arguments: Iterable[str | os.PathLike[str]],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    limits: archives.Limits | None = None,
+) -> Found:
+    """Look for recordings.
+
+    Parameters
+    ----------
+    arguments : iterable of path
+        Files, folders, patterns such as ``site*/**/*.cfg``, archives, URLs, and URLs that end in "/" or hold a pattern.
+    out : path, optional
+        The folder of results, which is passed over.
+    limits : archives.Limits, optional
+
+    Returns
+    -------
+    Found
+        The same for the same files, in whatever order they were named; nothing twice.
+
+    Raises
+    ------
+    InputError
+        Nothing at all was found.
+    """
+    finder = _Finder(frozenset() if out is None else frozenset([os.path.realpath(out)]), limits)
+    given = [os.fspath(a) for a in arguments]
+    for argument in given:
+        finder.take(argument)
+    found = finder.found()
+    if not found.sources:
+        why = "; ".join(f"{name}: {reason}" for name, reason in (found.failures + found.skipped)[:5])
+        what = ", ".join(remote.shown(a) for a in given[:5]) or "nothing given"
+        raise InputError(f"no recordings in {what}{f' ({why})' if why else ''}", expected="recordings, folders, patterns or URLs of them")
+    return found
+
+
+@contextmanager
+def open_source(
+    source: Source,
+    map: Mapping[str, str] | None = None,  # as in `ctmeter.read`
+    rate: float | None = None,
+    *,
+    limits: archives.Limits | None = None,
+) -> Iterator[Recording]:
+    """The recording of a source, closed afterwards.
+
+    Parameters
+    ----------
+    source : Source
+    map, rate
+        As in `ctmeter.read`.
+    limits : archives.Limits, optional
+
+    Raises
+    ------
+    InputError
+        It cannot be read; `remote.ChangedError` where an object is no longer the one that was found.
+    SettingsError
+        A map or rate that cannot be used.
+    """
+    if source.member:
+        with archives.member(source.uri, source.member, map=map, rate=rate, limits=limits) as recording:
+            yield recording
+        return
+    if is_url(source.uri):
+        parts = {uri: remote.Version(size, tag) for uri, size, tag in source.parts}
+        opened = remote.read(source.uri, map, rate, parts=parts)
+    else:
+        opened = read(source.uri, map=map, rate=rate)
+    with opened:
+        yield opened
+
+
+class _Finder:
+    """Gathers sources of all arguments."""
+
+    def __init__(self, apart: frozenset[str], limits: archives.Limits | None) -> None:
+        self._apart, self._limits = apart, limits
+        #: By what it really is: where it was found, and the source.
+        self._sources: dict[tuple[str, str], tuple[str, Source]] = {}
+        self._skipped: dict[str, str] = {}
+        self._failures: dict[str, str] = {}
+        self._folders: dict[str, Folder] = {}
+
+    def take(self, argument: str) -> None:
+        """One argument."""
+        if is_url(argument):
+            try:
+                self._url(argument)
+            except CtmeterError as error:
+                self._failures[remote.shown(argument)] = str(error)
+            return
+        path = Path(argument)
+        if os.path.isdir(path):
+            listing = Listing()
+            walk(path, listing, self._apart)
+            self._listed(listing, os.path.abspath(path))
+        elif os.path.lexists(path):
+            self._named(path)
+        elif _MAGIC.search(argument):
+            self._pattern(argument)
+        else:
+            self._failures[argument] = "no such file"
+
+    def found(self) -> Found:
+        """Everything, by name; names that would meet get more of their paths."""
+        counts: dict[tuple[str, str], int] = {}
+        for _, source in self._sources.values():
+            counts[source.name, source.member] = counts.get((source.name, source.member), 0) + 1
+        sources = []
+        for base, source in self._sources.values():
+            twice = counts[source.name, source.member] > 1
+            sources.append(Source(source.uri, f"{base.strip('/')}/{source.name}", source.parts, source.member) if twice else source)
+        return Found(sorted(sources, key=lambda s: (s.name, s.member)), sorted(self._skipped.items()), sorted(self._failures.items()))
+
+    # ---- files
+
+    def _named(self, path: Path) -> None:
+        """A file that was named itself: it is tried whatever its name is."""
+        if not path.is_file():
+            self._failures[path.name] = "a link that leads nowhere" if path.is_symlink() and not path.exists() else "no regular file"
+            return
+        folder, name = os.path.split(os.path.abspath(path))
+        self._file(self._folder(folder).leader(name) or name, folder, os.path.join(folder, self._folder(folder).leader(name) or name))
+
+    def _pattern(self, pattern: str) -> None:
+        fixed = pattern[: _MAGIC.search(pattern).start()]  # type: ignore[union-attr]
+        base = os.path.abspath(os.path.dirname(fixed) or ".")
+        listing = Listing()
+        for match in sorted(glob.iglob(pattern, recursive=True)):
+            path = Path(os.path.abspath(match))
+            name = Path(os.path.relpath(path, base)).as_posix()
+            if any(p.endswith(".ctmeter") for p in PurePosixPath(name).parts) or self._apart & {os.path.realpath(p) for p in (path, *path.parents)}:
+                continue
+            if path.is_file():
+                listing.files.append((name, path))
+            elif path.is_dir() and "**" not in pattern:
+                inner = Listing()
+                walk(path, inner, self._apart)
+                for ours, theirs in ((listing.skipped, inner.skipped), (listing.failures, inner.failures)):
+                    ours += [(f"{name}/{n}", reason) for n, reason in theirs]
+                listing.files += [(f"{name}/{n}", p) for n, p in inner.files]
+        if not listing.files:
+            self._failures[pattern] = "nothing matches"
+        self._listed(listing, base)
+
+    def _listed(self, listing: Listing, base: str) -> None:
+        """The recordings among listed files."""
+        self._skipped.update(listing.skipped)
+        self._failures.update(listing.failures)
+        for name, path in listing.files:
+            folder = os.path.abspath(path.parent)
+            leader = self._folder(folder).leader(path.name)
+            if leader is not None:
+                # the files of a record are found by its first one, which may not be listed by a pattern
+                name, path = name[: len(name) - len(path.name)] + leader, Path(folder) / leader
+            reason = by_name(path.name)
+            if reason is None:
+                reason = no_recording(path)
+            if reason:
+                if not path.name.endswith(SIDECAR):
+                    self._skipped[name] = reason
+                continue
+            self._file(name, base, os.path.join(folder, path.name))
+
+    def _folder(self, path: str) -> Folder:
+        found = self._folders.get(path)
+        if found is None:
+            found = self._folders[path] = Folder.of(path)
+        return found
+
+    def _file(self, name: str, base: str, path: str) -> None:
+        """Note a file, or the members of an archive."""
+        folder, own = os.path.split(path)
+        real = os.path.realpath(path) if os.path.islink(path) else os.path.join(self._real(folder), own)
+        if (real, "") in self._sources:
+            return
+        parts = []
+        try:
+            for part in self._folder(folder).parts(own):
+                place = os.path.join(folder, part)
+                status = os.stat(place)
+                parts.append((place, status.st_size, str(status.st_mtime_ns)))
+            if own.lower().endswith(ARCHIVES) and archives.is_archive(Path(path)):
+                self._members(name, base, real, parts[0])
+                return
+        except OSError as error:
+            self._failures[name] = f"cannot be read: {error.strerror or error}"
+            return
+        self._sources[real, ""] = (base, Source(path, name, tuple(parts)))
+
+    def _real(self, folder: str) -> str:
+        if folder not in self._reals:
+            self._reals[folder] = os.path.realpath(folder)
+        return self._reals[folder]
+
+    @property
+    def _reals(self) -> dict[str, str]:
+        return self.__dict__.setdefault("_real_paths", {})
+
+    def _members(self, name: str, base: str, real: str, part: tuple[str, int, str]) -> None:
+        path, size, changed = part
+        try:
+            contents = archives.contents(path, limits=self._limits)
+        except InputError as error:
+            self._failures[name] = str(error).removeprefix(f"{path}: ")
+            return
+        for content in contents:
+            plain = PurePosixPath(content.name).name
+            hidden = plain.startswith(".") or "__MACOSX" in content.name
+            reason = "hidden" if hidden else by_name(plain) or ""
+            if content.refused:
+                self._failures[f"{name}: {content.name}"[:600]] = f"the member {content.refused}"
+            elif reason:
+                self._skipped[f"{name}: {content.name}"] = reason
+            else:
+                # the archive as a whole is the version of each of its members
+                parts = ((path, content.size, f"{changed}-{size}"),)
+                self._sources[real, content.name] = (base, Source(path, name, parts, content.name))
+
+    # ---- objects
+
+    def _url(self, url: str) -> None:
+        scheme, _, rest = url.partition("://")
+        # a question mark of https:// begins the query
+        magic = re.search(r"[*\[]" if scheme.startswith("http") else r"[*?\[]", rest)
+        if magic:
+            self._prefix(f"{scheme}://{rest[: magic.start()].rpartition('/')[0]}", f"{scheme}://{rest}")
+        elif url.endswith("/"):
+            self._prefix(url.rstrip("/"), None)
+        elif (version := remote.stat(url)) is not None:
+            beside = [*remote.companions(url), *_sidecar(url)]
+            known = {url: version} | {u: v for u in beside if (v := remote.stat(u)) is not None}
+            self._objects({u.rpartition("/")[2]: remote.Entry(u, v) for u, v in known.items()}, url, only=url.rpartition("/")[2])
+        else:
+            self._prefix(url, None)
+
+    def _prefix(self, prefix: str, pattern: str | None) -> None:
+        """The objects below a prefix."""
+        folders: dict[str, dict[str, remote.Entry]] = {}
+        for entry in remote.listing(prefix + "/"):
+            below, _, name = entry.url[len(prefix) + 1 :].rpartition("/")
+            if name and not any(p.startswith(".") or p.endswith(".ctmeter") for p in (*below.split("/"), name) if p):
+                folders.setdefault(below, {})[name] = entry
+        if not folders:
+            self._failures[remote.shown(prefix)] = "no such object, and none below it"
+        for below, entries in folders.items():
+            self._objects(entries, prefix + "/", f"{below}/" if below else "", pattern=pattern)
+
+    def _objects(
+        self, entries: Mapping[str, remote.Entry], base: str, below: str = "", *, only: str | None = None, pattern: str | None = None
+    ) -> None:
+        """The recordings among the objects of a folder."""
+        folder = Folder(entries)
+        for name in entries:
+            entry = entries[name]
+            if (only is not None and name != only) or (pattern is not None and not fnmatch.fnmatchcase(entry.url, pattern)):
+                continue
+            leader = folder.leader(name)
+            if leader is not None:
+                name, entry = leader, entries[leader]
+            shown, reason = below + remote.shown(name), by_name(name.partition("?")[0])
+            if name.lower().endswith(ARCHIVES):
+                self._failures[shown] = "an archive on an object store, of which no members are read: download it first"
+            elif reason and only is None:
+                if not name.endswith(SIDECAR):
+                    self._skipped[shown] = reason
+            else:
+                parts = tuple((entries[n].url, entries[n].version.size, entries[n].version.tag) for n in folder.parts(name))
+                self._sources.setdefault((entry.url, ""), (remote.shown(base), Source(entry.url, shown, parts)))
+
+
+def _sidecar(url: str) -> list[str]:
+    """Where the settings beside an object would be."""
+    if "?" in url:
+        return []
+    return [url.removesuffix(PurePosixPath(url).suffix) + SIDECAR]

@@ -1,0 +1,184 @@
+"""Recordings in pieces: the same as if they had been measured in one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from batch import lines
+from ctmeter.batch import plan as planning
+from ctmeter.batch import rules
+from ctmeter.batch.mapping import measure_piece
+from ctmeter.batch.partials import partial_path, read_partial
+from ctmeter.batch.plan import plan
+from ctmeter.batch.scan import scan
+from ctmeter.batch.work import Scan
+from ctmeter.events.columns import concatenate
+
+TWENTY_MINUTES = 1200 * 1_000_000_000
+RULES = rules.load({"nominal_voltage": 230.0, "wiring": "3P4W"})
+Partials = list[dict[str, Any]]
+
+
+def measured(scans: list[Scan], place: Path, tables: tuple[str, ...] = ()) -> Partials:
+    found = []
+    for piece in plan(scans, tables).pieces:
+        outcome = measure_piece(piece, str(place), tables)
+        assert not outcome.failed
+        content = read_partial(place, piece.key)
+        assert content is not None
+        found.append(content)
+    return found
+
+
+def rows(partials: Partials, table: str) -> dict[str, np.ndarray]:
+    return concatenate([p["tables"][table] for p in partials if table in p["tables"]])
+
+
+def energies(partials: Partials) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for content in partials:
+        for part in content["parts"]:
+            of = found.setdefault(part["recording"], {})
+            for key, value in part["energy"].items():
+                of[key] = of.get(key, 0.0) + value
+    return found
+
+
+@pytest.fixture(scope="module")
+def raw() -> np.ndarray:
+    return lines.counts()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, raw: np.ndarray) -> Path:
+    """The hour as one file, and as files of about five minutes whose clocks are rounded to a microsecond."""
+    root = tmp_path_factory.mktemp("lines")
+    lines.write(root / "one" / "whole.cfg", raw, lines.START)
+    step = round(301.3 * lines.RATE) + 7
+    for k, a in enumerate(range(0, len(raw), step)):
+        start = lines.START + round(a / lines.RATE * 1e9)
+        lines.write(root / "many" / f"{k:02d}.cfg", raw[a : a + step], (start + 500) // 1000 * 1000)
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Partials:
+    """The recording in one piece."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "CUT_NS", 10**9 * 360_000)
+        found = measured([scan(lines.source_of(folder / "one" / "whole.cfg", folder), RULES)], tmp_path_factory.mktemp("whole"), ("3s", "basic"))
+    assert len(found) == 1
+    return found
+
+
+@pytest.fixture(scope="module", params=["one", "many"])
+def cut(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Partials:
+    """The same in pieces of twenty minutes, of one file and of many."""
+    scans = [scan(lines.source_of(p, folder), RULES) for p in sorted((folder / request.param).glob("*.cfg"))]
+    assert not any(s.failure for s in scans)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "CUT_NS", TWENTY_MINUTES)
+        found = measured(scans, tmp_path_factory.mktemp("cut"), ("3s", "basic"))
+    assert len(found) == 4
+    return found
+
+
+@pytest.mark.parametrize("table", ["basic", "3s", "10min", "frequency"])
+def test_every_interval_once_and_alike(whole: Partials, cut: Partials, table: str):
+    one, other = rows(whole, table), rows(cut, table)
+    # a start of a window is known to the accuracy of the phase, beside a jump to 0.01 % of a cycle
+    assert len(one["t"]) == len(other["t"]) and np.abs(one["t"] - other["t"]).max() <= 5000
+    for name, values in one.items():
+        if values.dtype.kind in "iu" and name != "t":
+            np.testing.assert_array_equal(other[name], values, err_msg=name)
+    # of a voltage that flickers and a frequency that sways; fundamentals see where in the flicker a window's edges lie
+    full = {"U": 230, "I": 5, "P": 3000, "Q": 3000, "S": 3000, "f": 50}
+    for name, values in one.items():
+        if values.dtype.kind != "f" or name.startswith(("phi", "H", "IH")):
+            continue
+        np.testing.assert_array_equal(np.isnan(other[name]), np.isnan(values), err_msg=name)
+        quantity = name.split("_")[0]
+        exact = quantity in ("U", "I", "P", "S", "f") and not name.startswith("I_N")
+        limit = full.get(quantity.rstrip("1"), 230) * (1e-7 if exact else 2e-4)
+        assert np.nanmax(np.abs(other[name] - values), initial=0.0) <= limit, name
+
+
+def test_energies_are_those_of_the_whole(whole: Partials, cut: Partials):
+    (one,) = energies(whole).values()
+    parts = energies(cut)
+    for key, value in one.items():
+        total = sum(e[key] for e in parts.values())
+        # reactive and apparent powers are those of whole cycles, whose borders each piece finds for itself
+        assert total == pytest.approx(value, rel=1e-12 if key.startswith("A") else 1e-8, abs=1e-12), key
+
+
+def test_energies_of_each_file_are_the_sum_over_its_samples(cut: Partials, raw: np.ndarray):
+    parts = energies(cut)
+    step = len(raw) if len(parts) == 1 else round(301.3 * lines.RATE) + 7
+    for k, a in enumerate(range(0, len(raw), step)):
+        found = list(parts.values())[k]
+        assert found["A+"] - found["A-"] == pytest.approx(lines.active(raw[a : a + step]), rel=1e-12, abs=1e-12)
+
+
+def test_events_are_those_of_the_whole(whole: Partials, cut: Partials):
+    one = whole[0]["events"]
+    assert [e["type"] for e in one] == ["dip", "dip", "interruption"]
+    found = [e for p in cut for e in p["events"]]
+    again = [e for p in cut for e in p["continuing"]]
+    assert len(found) == len(one)
+    for a, b in zip(one, found, strict=True):
+        assert b["type"] == a["type"] and b["phases"] == a["phases"] and abs(b["t"] - a["t"]) <= 5000
+        if b["duration"] is None:  # it runs over the end of its piece: the next one knows how it ends
+            b = next(e for e in again if e["type"] == a["type"] and abs(e["t"] - a["t"]) <= 5000)
+        assert b["duration"] == pytest.approx(a["duration"], abs=2e-6)
+        assert b["U_residual"] == pytest.approx(a["U_residual"], abs=1e-4)
+
+
+def test_a_piece_is_a_pure_function(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The same bytes each time; and what is there is not made again."""
+    monkeypatch.setattr(planning, "CUT_NS", TWENTY_MINUTES)
+    piece = plan([scan(lines.source_of(folder / "one" / "whole.cfg", folder), RULES)]).pieces[-1]
+    for place in ("a", "b"):
+        assert measure_piece(piece, str(tmp_path / place)).samples > 0
+    one, other = (partial_path(tmp_path / place, piece.key) for place in ("a", "b"))
+    assert one.read_bytes() == other.read_bytes()
+    assert measure_piece(piece, str(tmp_path / "a")).samples == 0
+
+
+def test_a_file_that_changed_or_went_is_named(folder: Path, tmp_path: Path):
+    path = lines.write(tmp_path / "x.cfg", np.load(_some(tmp_path, folder)), lines.START)
+    piece = plan([scan(lines.source_of(path, tmp_path), RULES)]).pieces[0]
+    lines.write(path, np.load(tmp_path / "some.npy"), lines.START + 10**9)
+    assert measure_piece(piece, str(tmp_path / "out")).failed == (("x.cfg", "it changed while it was worked on"),)
+    path.with_suffix(".dat").unlink()
+    assert [name for name, _ in measure_piece(piece, str(tmp_path / "out")).failed] == ["x.cfg"]
+    os.unlink(path)
+    ((name, why),) = measure_piece(piece, str(tmp_path / "out")).failed
+    assert name == "x.cfg" and "no such file" in why
+
+
+def _some(tmp_path: Path, folder: Path) -> Path:
+    from ctmeter import read
+
+    with read(folder / "many" / "00.cfg") as recording:
+        frames = np.round(recording.read(stop=4000) / np.array([c.scale for c in recording.channels])).astype(np.int16)
+    np.save(tmp_path / "some.npy", frames)
+    return tmp_path / "some.npy"
+
+
+def test_recordings_without_a_clock_and_in_each_others_time_stand_alone(tmp_path: Path, raw: np.ndarray):
+    first = lines.write(tmp_path / "a.cfg", raw[:8000], lines.START)
+    inside = lines.write(tmp_path / "b.cfg", raw[2000:6000], lines.START + 10**9)
+    after = lines.write(tmp_path / "c.cfg", raw[8000:9600], lines.START + 5 * 10**9)
+    scans = [scan(lines.source_of(p, tmp_path), RULES) for p in (first, inside, after)]
+    made = plan(scans)
+    assert dict(made.overlapping) == {"b.cfg": "a.cfg"}
+    assert [[s.source.name for s in p.recordings] for p in made.pieces] == [["a.cfg", "c.cfg"], ["b.cfg"]]
+    found = energies(measured(scans, tmp_path / "out"))
+    for name, a, b in (("a.cfg", 0, 8000), ("b.cfg", 2000, 6000), ("c.cfg", 8000, 9600)):
+        assert found[name]["A+"] - found[name]["A-"] == pytest.approx(lines.active(raw[a:b]), rel=1e-6)
