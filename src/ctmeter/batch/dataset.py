@@ -41,6 +41,8 @@ _ESCAPED = {*map(chr, range(32)), *"\"#%'*/:=?\\{[]^\x7f"}
 #: Bytes of a value in the name of a directory, which file systems bound at 255.
 _LONGEST = 180
 _EVENTS = 2048
+#: Rows made Arrow arrays at a time.
+_STEP = 4096
 
 
 def clean(text: str) -> str:
@@ -172,14 +174,25 @@ class Partition:
         import pyarrow as pa
 
         rest = {name: values for name, values in rows.items() if name not in OWNERS}
-        batch = measurements.record_batch(self.table, rest, spectra=self._form.spectra, extras=self._form.extras, sides=self._sides)
+        n = len(rows["t"])
+        form = {"spectra": self._form.spectra, "extras": self._form.extras, "sides": self._sides}
+        batches: list[pa.RecordBatch] = []
+        for start in range(0, n, _STEP):
+            part = {name: values[start : start + _STEP] for name, values in rest.items()}
+            batch = measurements.record_batch(self.table, part, **form)
+            if batches and len(batch) == _STEP:
+                # columns of nulls alone are as large as others, and the same every time
+                kept = [new if name in rest else old for name, new, old in zip(batch.schema.names, batch.columns, batches[0].columns, strict=True)]
+                batch = pa.RecordBatch.from_arrays(kept, schema=batch.schema)
+            batches.append(batch)
+        measured = pa.Table.from_batches(batches)
         whose = []
         for name in OWNERS:
             # of the words of the whole file those that this group needs
             used, places = np.unique(rows[name], return_inverse=True)
             words = list(self._words[name])
             whose.append(pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), pa.array([words[k] for k in used], pa.string())))
-        self._write(pa.Table.from_arrays([*whose, *batch.columns], schema=self.schema))
+        self._write(pa.Table.from_arrays([*map(pa.chunked_array, ([w] for w in whose)), *measured.columns], schema=self.schema))
 
     def add_dicts(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows that are mappings; columns they do not have are null."""
@@ -201,7 +214,7 @@ class Partition:
                 self.target.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self._staged.open("xb", buffering=1 << 20)
                 self._writer = parquet_writer(self._file, self.table, self.schema)
-            self._writer.write_table(table.unify_dictionaries().combine_chunks(), row_group_size=GROUP)
+            self._writer.write_table(table.unify_dictionaries(), row_group_size=GROUP)
 
     def finish(self) -> None:
         """Write what is left, and bring it to the medium; the file still has another name.

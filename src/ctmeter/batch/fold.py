@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..measurements import Columns, schema
+from ..measurements import schema
 from ..quantity import EXTRAS
 from .buffers import Chunks
 from .dataset import DATASET, MEASURED, OWNERS, Form, Partition, clean, fresh, month_of, path_of, put, remove_stale, row_schema
@@ -169,7 +169,9 @@ def _months(piece: Piece) -> list[str | None]:
 
 def _told(piece: Piece) -> list[Any]:
     """Everything of a piece that its rows depend on."""
-    scans = [[s.source.name, s.source.member, s.source.size, s.start_ns, s.duration, s.sample_rate, s.recording.get("format")] for s in piece.recordings]
+    scans = [
+        [s.source.name, s.source.member, s.source.size, s.start_ns, s.duration, s.sample_rate, s.recording.get("format")] for s in piece.recordings
+    ]
     return [piece.key, piece.device, piece.point, piece.span, scans]
 
 

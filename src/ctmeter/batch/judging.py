@@ -244,7 +244,12 @@ def _parameter(row: Mapping[str, Any]) -> dict[str, Any]:
     told = {"parameter": row["quantity"], **{k: row.get(k) for k in ("phase", "order", "verdict", "indicative", "unit", "min", "max", "reason")}}
     told |= {k: row.get(k) for k in ("N", "N1", "N2", "N_invalid", "coverage")}
     told["percentile_95"] = (row.get("percentiles") or {}).get("95")
-    return told | {"limit_low": limit.get("low_value"), "limit_high": limit.get("high_value"), "limit_share": limit.get("share"), "reached": limit.get("reached")}
+    return told | {
+        "limit_low": limit.get("low_value"),
+        "limit_high": limit.get("high_value"),
+        "limit_share": limit.get("share"),
+        "reached": limit.get("reached"),
+    }
 
 
 def fill_plt(rows: Columns, t: np.ndarray, pst: Mapping[str, np.ndarray]) -> Columns:

@@ -114,10 +114,19 @@ def read_partial(place: str | os.PathLike[str], key: str) -> dict[str, Any] | No
         return None
     except OSError as error:
         raise StoreError(error.errno or errno.EIO, f"cannot be read: {error.strerror or error}", str(path)) from error
-    return _opened(data, key, path)
+    decoded = _decoded(data, path)
+    del data  # which may be as large as the arrays
+    if not isinstance(decoded, dict) or decoded.get("key") != key:
+        return None
+    content: dict[str, Any] = unpack(decoded)
+    content["tables"] = {table: _unstacked(stacks) for table, stacks in content["tables"].items()}
+    for part in content["parts"]:
+        part["statistics"] = _state(part["statistics"])
+    return content
 
 
-def _opened(data: bytes, key: str, path: Path) -> dict[str, Any] | None:
+def _decoded(data: bytes, path: Path) -> Any:
+    """The content as it was encoded; None of what is damaged or something else."""
     import msgspec
 
     if len(data) < _HEAD.size:
@@ -129,15 +138,9 @@ def _opened(data: bytes, key: str, path: Path) -> dict[str, Any] | None:
     if version > VERSION:
         raise StoreError(errno.EPROTO, f"a partial of version {version}, made by a newer ctmeter; this one knows {VERSION}", str(path))
     try:
-        content = unpack(msgspec.msgpack.decode(body))
-    except (msgspec.DecodeError, ValueError, TypeError):
+        return msgspec.msgpack.decode(body)
+    except msgspec.DecodeError:
         return None
-    if not isinstance(content, dict) or content.get("key") != key:
-        return None
-    content["tables"] = {table: _unstacked(stacks) for table, stacks in content["tables"].items()}
-    for part in content["parts"]:
-        part["statistics"] = _state(part["statistics"])
-    return content
 
 
 def _summed(state: Mapping[str, Any] | None) -> dict[str, Any] | None:

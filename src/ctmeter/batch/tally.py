@@ -243,5 +243,3 @@ class Registers:
         counts = {"recordings": len(self._recordings), "left_out": len(self._left_out - self._recordings)}
         ends = {"start": self._start, "end": self._end, "covered_s": math.fsum(self._covered), "U_min": self._low, "U_max": self._high}
         return {**self._owner, **self._energies.total(), **ends, **counts}
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from .sections import cover, events, limits, method, power, sheets, short, spect
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["available", "page", "sections"]
+__all__ = ["available", "page", "render", "sections"]
 
 #: What no browser shows, what turns text round, and halves of characters: none of it is ours.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -78,8 +78,18 @@ def page(material: Material, parts: Sequence[Section] | None = None) -> str:
         jinja2 is not installed.
     """
     shown = sections(material) if parts is None else parts
-    program = material.summary["program"]
+    return render(cover.title(material), cover.header(material), shown, material.summary["program"])
+
+
+def render(title: str, lines: Sequence[str], parts: Sequence[Section], program: Mapping[str, str]) -> str:
+    """Sections below a title, and lines under that, as one HTML text that needs nothing else.
+
+    Raises
+    ------
+    SettingsError
+        jinja2 is not installed.
+    """
     footer = f"Made by {program['name']} {program['version']}. All times UTC unless said otherwise; units SI."
     template = _environment().get_template("page.html")
-    text = template.render(title=cover.title(material), lines=cover.header(material), sections=shown, footer=footer)
+    text = template.render(title=title, lines=lines, sections=parts, footer=footer)
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)

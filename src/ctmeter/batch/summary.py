@@ -1,0 +1,250 @@
+"""What a batch came to: `summary.json` and `summary.html`, from the data set and the counts of the run."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import StoreError
+from ..measurements import iso
+from ..pipeline.describe import SCHEMA_VERSION, plain, program
+from ..quantity import energy_keys
+from ..reports.page import available
+from ..store.results import write_text, writing
+from .dataset import DATASET, hive
+from .judging import NOT_ASSESSED
+from .tally import event_types
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["HTML", "JSON", "summarise", "write_summary"]
+
+JSON, HTML = "summary.json", "summary.html"
+_DAY = 86_400_000_000_000
+_WEEK = 7 * _DAY
+#: 1969-12-29, a Monday.
+_MONDAY = -3 * _DAY
+_WORST = 50
+
+
+def summarise(
+    place: str | Path,
+    *,
+    done: int,
+    failures: Iterable[tuple[str, str]] = (),
+    skipped: int = 0,
+    quarantined: Iterable[tuple[str, str]] = (),
+    warnings: Iterable[str] = (),
+    seconds: float = 0.0,
+    recorded_s: float | None = None,
+) -> dict[str, Any]:
+    """The summary of a batch, `schema_version` first.
+
+    Parameters
+    ----------
+    place : path
+        Folder of the batch, whose data set is folded.
+    done : int
+        Recordings measured.
+    failures : iterable of (str, str)
+        Paths of recordings that could not be measured, with reasons; those set aside are not among them.
+    skipped : int
+        Files that are no recordings.
+    quarantined : iterable of (str, str)
+        Paths of recordings set aside, because measuring them ended a worker, with reasons; they count as failed.
+    warnings : iterable of str
+    seconds : float
+        Time taken.
+    recorded_s : float, optional
+        Time that was measured, s, for the speed; that of the registers where not given.
+
+    Raises
+    ------
+    StoreError
+        The data set cannot be read.
+    """
+    root = Path(place) / DATASET
+    points = _points(root)
+    failed, aside = [{"path": p, "reason": r} for p, r in sorted(failures)], [{"path": p, "reason": r} for p, r in sorted(quarantined)]
+    covered = sum(p["covered_s"] for p in points) if recorded_s is None else recorded_s
+    summary = {
+        "schema_version": SCHEMA_VERSION,
+        "program": program(),
+        "done": done,
+        "failed": len(failed) + len(aside),
+        "skipped": skipped,
+        "failures": [*failed, *aside],
+        "quarantined": aside,
+        "dataset": str(root),
+        "seconds": round(seconds, 3),
+        "x_real_time": covered / seconds if seconds > 0 else None,
+        "sites": points,
+        "worst_events": _worst(root, points),
+        "warnings": list(dict.fromkeys(warnings)),
+    }
+    cleaned: dict[str, Any] = plain(summary)
+    return cleaned
+
+
+def write_summary(place: str | Path, summary: Mapping[str, Any]) -> list[Path]:
+    """Write `summary.json`, and `summary.html` where the extra `report` is installed.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    StoreError
+        It cannot be written.
+    """
+    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    with writing(place):
+        Path(place).mkdir(parents=True, exist_ok=True)
+    # names of files may hold halves of characters
+    written = [write_text(Path(place) / JSON, text.encode("utf-8", "replace").decode())]
+    if available():
+        from ..reports.fleet import fleet_page
+
+        written.append(write_text(Path(place) / HTML, fleet_page(summary)))
+    return written
+
+
+def _files(root: Path, table: str) -> Iterator[Path]:
+    return iter(sorted((root / table).rglob("part-0.parquet")))
+
+
+def _read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    import errno
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path).read(columns=None if columns is None else list(columns))
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(errno.EIO, f"cannot be read: {error}", str(path)) from error
+
+
+def _dicts(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows with times in ns."""
+    import pyarrow as pa
+
+    fields = [pa.field(f.name, pa.int64()) if pa.types.is_timestamp(f.type) else f for f in table.schema]
+    rows: list[dict[str, Any]] = table.cast(pa.schema(fields)).to_pylist()
+    return rows
+
+
+def _points(root: Path) -> list[dict[str, Any]]:
+    """What is known of each measuring point: registers, coverage, events, verdicts, weeks."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for path in _files(root, "registers"):
+        for row in _dicts(_read(path)):
+            start, end = row["start"], row["end"]
+            span = (end - start) * 1e-9 if start is not None and end is not None and end > start else None
+            point = {"site": row["site_name"], "device": row["device"], "point": row["point"], "recordings": row["recordings"]}
+            point |= {"left_out": row["left_out"], "start": None if start is None else iso(start), "end": None if end is None else iso(end)}
+            point |= {"covered_s": row["covered_s"], "coverage": None if span is None else min(100.0, 100 * row["covered_s"] / span)}
+            point |= {"energy": {k: row[k] for k in energy_keys()}, "U_min": row["U_min"], "U_max": row["U_max"]}
+            point |= {"events": dict.fromkeys(event_types, 0), "verdict": NOT_ASSESSED, "why": None, "weeks": []}
+            found[_key(row)] = point
+    for path in _files(root, "recordings"):
+        _add_recordings(found, path)
+    for path in _files(root, "en50160"):
+        columns = ("device", "point", "site_name", "period", "parameter", "verdict", "reason", "start", "end")
+        for row in _dicts(_read(path, columns)):
+            if row["parameter"] is None and _key(row) in found:
+                _add_verdict(found[_key(row)], row)
+    for point in found.values():
+        weeks = point.pop("_weeks", {})
+        point["weeks"] = [{"week": _week_name(k), **weeks[k]} for k in sorted(weeks)]
+    return [found[k] for k in sorted(found)]
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["site_name"], row["device"], row["point"]
+
+
+def _add_recordings(found: Mapping[tuple[str, str, str], dict[str, Any]], path: Path) -> None:
+    """Events, and what of each week was recorded."""
+    columns = ("device", "point", "site_name", "start", "end", "overlaps", *(f"events_{k}" for k in event_types))
+    for row in _dicts(_read(path, columns)):
+        point = found.get(_key(row))
+        if point is None:
+            continue
+        for kind in event_types:
+            point["events"][kind] += row[f"events_{kind}"] or 0
+        if row["start"] is None or row["overlaps"]:
+            continue
+        weeks = point.setdefault("_weeks", {})
+        start = row["start"]
+        while start < row["end"]:
+            number = (start - _MONDAY) // _WEEK
+            stop = min(row["end"], _MONDAY + (number + 1) * _WEEK)
+            week = weeks.setdefault(number, {"coverage": 0.0, "verdict": None})
+            week["coverage"] = min(100.0, week["coverage"] + 100 * (stop - start) / _WEEK)
+            start = stop
+
+
+def _add_verdict(point: dict[str, Any], row: Mapping[str, Any]) -> None:
+    if row["period"] == "whole":
+        point["verdict"], point["why"] = row["verdict"], row["reason"]
+    elif row["period"] == "week":
+        number = ((row["start"] + row["end"]) // 2 - _MONDAY) // _WEEK
+        week = point.setdefault("_weeks", {}).setdefault(number, {"coverage": 0.0, "verdict": None})
+        week["verdict"] = row["verdict"]
+
+
+def _week_name(number: int) -> str:
+    """Of the ISO calendar, for instance "2026-W07"."""
+    year, week, _ = datetime.fromtimestamp((_MONDAY + number * _WEEK) // 1_000_000_000, UTC).isocalendar()
+    return f"{year}-W{week:02d}"
+
+
+def _worst(root: Path, points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Dips, swells and interruptions by voltage lost or too much times how long; those still open before all others."""
+    names = {hive(p["site"]): p["site"] for p in points}
+    kept: list[tuple[float, int, dict[str, Any]]] = []
+    columns = ("recording_id", "device", "point", "type", "t", "duration", "phases", "U_ref", "U_residual", "U_max")
+    number = 0
+    for path in _files(root, "events"):
+        folder = next((p.removeprefix("site=") for p in path.relative_to(root).parts if p.startswith("site=")), "")
+        table = _read(path, columns)
+        weight = _weights(table)
+        # no more than can be among the worst become dicts
+        most = np.argsort(-weight, kind="stable")[:_WORST]
+        for k, row in zip(most.tolist(), _dicts(table.take(most)), strict=True):
+            if weight[k] <= 0:
+                continue
+            number += 1
+            item = weight[k], -number, _event(row, names.get(folder, folder))
+            heapq.heappush(kept, item) if len(kept) < _WORST else heapq.heappushpop(kept, item)
+    return [event for _, _, event in sorted(kept, key=lambda x: (-x[0], -x[1]))]
+
+
+def _weights(table: pa.Table) -> np.ndarray:
+    """Share of the reference voltage that is missing or too much, times s; 0 of other events."""
+    kind = np.array(table.column("type").to_pylist(), object)
+    numbers = {n: table.column(n).to_numpy(zero_copy_only=False).astype(np.float64) for n in ("duration", "U_ref", "U_residual", "U_max")}
+    low = 1 - numbers["U_residual"] / np.where(numbers["U_ref"] > 0, numbers["U_ref"], np.nan)
+    high = numbers["U_max"] / np.where(numbers["U_ref"] > 0, numbers["U_ref"], np.nan) - 1
+    share = np.where(kind == "swell", high, np.where((kind == "dip") | (kind == "interruption"), low, 0.0))
+    length = np.where(np.isnan(numbers["duration"]), math.inf, numbers["duration"])
+    weight: np.ndarray = np.nan_to_num(np.maximum(share, 0.0) * np.where(np.nan_to_num(share) > 0, length, 0.0), nan=0.0, posinf=math.inf)
+    return weight
+
+
+def _event(row: Mapping[str, Any], site: str) -> dict[str, Any]:
+    volts = row["U_max"] if row["type"] == "swell" else row["U_residual"]
+    share = volts / row["U_ref"] if volts is not None and row["U_ref"] else None
+    told = {"site": site, **{k: row[k] for k in ("device", "point", "recording_id", "type")}, "t": iso(row["t"]), "duration": row["duration"]}
+    return {**told, "phases": row["phases"] or [], "U": volts, "U_ref": row["U_ref"], "share": share}
