@@ -18,14 +18,15 @@ from ..quantity import Flag
 from .curves import position
 from .limits import Cells, Events
 
-__all__ = ["aggregated", "cell", "classify", "interruptions", "located", "share", "tabulate"]
+__all__ = ["aggregated", "cell", "classify", "end_of", "interruptions", "located", "share", "tabulate"]
 
 _KINDS = ("dip", "swell", "interruption")
 #: Parts of one event that two recordings have are so near to each other, ns.
 _SEAM = 1_000_000_000
 
 
-def _end(event: Mapping[str, Any], otherwise: int) -> int:
+def end_of(event: Mapping[str, Any], otherwise: int) -> int:
+    """End of an event, ns; `otherwise` while it is open."""
     duration = event.get("duration")
     return otherwise if duration is None else int(event["t"]) + round(duration * 1e9)
 
@@ -54,7 +55,7 @@ def _belongs(before: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
     if before.get("duration") is None:
         # open at the end of one recording, and there from the first value on in the next
         return bool(event.get("flags", 0) & Flag.INCOMPLETE) and event["t"] - before.get("ends", before["t"]) <= _SEAM
-    end = _end(before, 0)
+    end = end_of(before, 0)
     if event["t"] < end:
         return True
     both = before.get("flags", 0) & event.get("flags", 0) & Flag.INCOMPLETE
@@ -65,7 +66,7 @@ def _join(before: dict[str, Any], event: Mapping[str, Any]) -> None:
     if event.get("duration") is None:
         before["duration"], before["ends"] = None, event.get("ends", event["t"])
     else:
-        end = max(_end(before, int(event["t"])), _end(event, 0))
+        end = max(end_of(before, int(event["t"])), end_of(event, 0))
         before["duration"] = (end - before["t"]) / 1e9
     before["phases"] = sorted({*before["phases"], *(event.get("phases") or ())})
     before["flags"] = before.get("flags", 0) | event.get("flags", 0)
@@ -172,7 +173,7 @@ def _marks(events: Sequence[Mapping[str, Any]], counting: Events) -> list[dict[s
 
 def _overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     late = 2**63 - 1
-    return bool(a["t"] < _end(b, late) and b["t"] < _end(a, late))
+    return bool(a["t"] < end_of(b, late) and b["t"] < end_of(a, late))
 
 
 def _length(event: Mapping[str, Any], counting: Events) -> str | None:

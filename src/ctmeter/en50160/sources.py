@@ -391,7 +391,7 @@ class Site:
         return [p.name for p in self.parts if p.summary is not None and p.events is None]
 
     def ends(self) -> tuple[int, int] | None:
-        """Start of the first and end of the last whole interval of the finest absolute table there is, ns."""
+        """Start of the first and end of the last whole interval, ns, of the first table there is: where weeks begin and end."""
         for table in ("10min", "2h", "frequency", "3s"):
             grid = self._grid(table)
             if grid is None:
@@ -401,6 +401,34 @@ class Site:
             first, last = (whole[0], whole[-1]) if len(whole) else (0, len(grid.t) - 1)
             return int(grid.t[first]), int(grid.t[last]) + length
         return None
+
+
+    def seen(self, tables: Iterable[str]) -> tuple[int, int] | None:
+        """Start of the first and end of the last row of any of the tables, whole or not, ns; None without rows."""
+        spans = [p.span for p in self.parts]
+        low = min((s[0] for s in spans if s), default=0) if all(spans) else 0
+        high = max((s[1] for s in spans if s), default=0) if all(spans) else 0
+        found = [ends for table in sorted(set(tables)) if table != "events" and (ends := self._outermost(table)) is not None]
+        if not found:
+            return None
+        # a recording that begins or ends within an interval has a part of it
+        start, end = max(min(a for a, _ in found), low), max(b for _, b in found)
+        return start, min(end, high) if high > start else end
+
+    def _outermost(self, table: str) -> tuple[int, int] | None:
+        """Start of the first row and end of the last; those that are incomplete have something at the inner end, and more is not known."""
+        starts, ends = [], []
+        for part in self.parts:
+            rows = part.select(table, ["t", "flags"])
+            if rows is None or not rows.num_rows:
+                continue
+            t = _times(rows.column("t"), part.name)
+            length = LENGTHS.get(table, 3_000_000_000)
+            cut = (_flags(rows, len(t)) & np.uint32(Flag.INCOMPLETE) != 0) & (part.span is None)
+            first, last = int(t.argmin()), int(t.argmax())
+            starts.append(int(t[first]) + (length - 1 if cut[first] else 0))
+            ends.append(int(t[last]) + (1 if cut[last] else length))
+        return (min(starts), max(ends)) if starts else None
 
 
 def _from_pst(pst: Series) -> Series:
