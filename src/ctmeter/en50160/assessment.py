@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..measurements import iso
 from ..quantity import PHASES
 from .events import aggregated, classify, end_of, interruptions, tabulate
 from .limits import Limits, Parameter, load_limits
-from .series import WORDS, Measured, is_variation, measured, why_not
+from .series import WORDS, Measured, is_variation, left_out, measured
 from .sources import Site, open_parts
 from .statistics import Counted, Reference, Window, beyond, count, describe, judge
 from .windows import GRID, WEEK, Span, lay_weeks, lay_years
@@ -28,6 +28,8 @@ from .windows import GRID, WEEK, Span, lay_weeks, lay_years
 __all__ = ["Assessment", "assess"]
 
 PASS, FAIL, INSUFFICIENT = "pass", "fail", "insufficient-data"
+#: Reason of a row without a single value.
+NOT_MEASURED = "not measured"
 _EVENTS = {"what": "dips, swells, interruptions", "quantity": None}
 
 
@@ -218,18 +220,18 @@ class _Work:
         if parameter.quantity == "MSV" and not self.site.signalling_frequency:
             self.not_measured.append(_left("MSV", "no signalling frequency"))
             return
-        orders, phases = set(), set()
+        columns: list[tuple[str | None, int | None, bool]] = []
         for column in measured(self.site, self.limits, parameter, self.events or ()):
-            phases.add(column.phase)
-            orders.add(column.order)
+            columns.append((column.phase, column.order, column.empty))
             self._doubt(column)
             for window, rows in zip(self.windows, self.rows, strict=True):
                 rows.append(self._judged(column, window))
             if parameter.period == "year":
                 for year, rows in zip(self.years, self.year_rows, strict=True):
                     rows.append(self._judged(column, year))
-            if column.length == GRID and self.coverage[0] is None:
+            if column.length == GRID and self.coverage[0] is None and not column.empty:
                 self.coverage = [count(column.t, column.bad, column.values, w, GRID) for w in self.windows]
+        phases = {phase for phase, _, empty in columns if not empty}
         long = [e for e in self.events or () if parameter.variation_after is not None and is_variation(e, parameter.variation_after)]
         if phases and long:
             after = f"{parameter.variation_after:g} s"
@@ -237,12 +239,8 @@ class _Work:
         if self.limits.level == "MV" and phases & set(PHASES):
             what = WORDS.get(parameter.quantity, parameter.quantity)
             self.site.notes.append(f"{what}: of the voltages to neutral, those from line to line are not there")
-        if not phases:
-            self.not_measured.append(_left(parameter.quantity, why_not(self.site, parameter.quantity)))
-        elif parameter.harmonic:
-            absent = sorted({limit.order for limit in parameter.limits if limit.order is not None} - orders)
-            if absent:
-                self.not_measured.append({**_left(parameter.quantity, "not in the values; a low sample rate?"), "orders": absent})
+        if not columns or any(empty for _, _, empty in columns):
+            self.not_measured += left_out(self.site, parameter, columns)
 
     def _doubt(self, column: Measured) -> None:
         """Refuse voltages and frequencies from elsewhere that cannot be in the unit they seem to be in."""
@@ -278,6 +276,8 @@ class _Work:
         if column.least_order is not None and row["verdict"] == PASS:
             row["verdict"] = INSUFFICIENT
             row["reason"] = f"made of orders up to {column.least_order}, {parameter.orders} needed"
+        if column.empty:
+            row["reason"] = NOT_MEASURED
         return row
 
     def _by_day(self, row: dict[str, Any], column: Measured, window: Window) -> None:
@@ -376,12 +376,14 @@ class _Work:
 
     def _week(self, k: int, several: bool) -> dict[str, Any]:
         window, rows = self.windows[k], self.rows[k]
-        missing = [q for q in self.limits.required if q in self.wanted and self._lacks(q)]
+        # of a parameter that has rows, phases or orders may be missing; one that has none is missing where it is required
+        seen = {r["quantity"] for r in rows if not r["indicative"]}
+        missing = [left for left in self.not_measured if self._lacked(left, seen)]
         deciding = [r for r in rows if not r["indicative"] and not (several and r["period"] == "year" and not r["N2"])]
         verdicts = [r["verdict"] for r in deciding]
         verdict = _combined([*verdicts, *([INSUFFICIENT] if missing or not verdicts else [])])
-        reasons = [f"{_label(r)}: {r['reason']}" for r in deciding if r["verdict"] == verdict and verdict != PASS]
-        reasons += [f"{WORDS.get(q, q)} not measured" for q in missing if verdict == INSUFFICIENT]
+        reasons = [f"{_label(r)}: {r['reason']}" for r in deciding if r["verdict"] == verdict != PASS and r["reason"] != NOT_MEASURED]
+        reasons += [f"{left['what']} {NOT_MEASURED}" for left in missing if verdict == INSUFFICIENT]
         return {
             "start": iso(window.start),
             "end": iso(window.end),
@@ -393,11 +395,12 @@ class _Work:
             "parameters": rows,
         }
 
-    def _lacks(self, name: str) -> bool:
-        """Whether a required parameter, or a part of it, was not measured."""
-        if name == "u2" and self.site.wiring == "1P2W":
+    def _lacked(self, left: Mapping[str, Any], seen: Collection[str]) -> bool:
+        """Whether what was not measured is in the way of a pass."""
+        name = left["quantity"]
+        if name is None or name not in self.wanted or (name == "u2" and self.site.wiring == "1P2W"):
             return False
-        return any(left.get("quantity") == name for left in self.not_measured)
+        return name in seen or name in self.limits.required
 
     def _described(self) -> dict[str, Any]:
         first = next((p.summary for p in self.site.parts if p.summary), None)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import InputError, SettingsError
 from ..measurements import iso, nanoseconds
-from ..quantity import LIST_LENGTH, Flag, Rule, columns
+from ..quantity import LINES, LIST_LENGTH, PHASES, Flag, Rule, columns
 from ..store.results import Tables, read_summary
 from .tables import LENGTHS, list_values
 
@@ -175,7 +175,8 @@ class Site:
         self.nominal_voltage: float | None = self._setting("nominal_voltage", given, settings)
         self.nominal_frequency: float | None = self._setting("nominal_frequency", given, settings)
         self.signalling_frequency: float | None = self._setting("signalling_frequency", given, settings)
-        self.wiring: str = given.get("wiring") or wiring or ("3P4W" if self.has("10min", "U_L1") else "3P3W")
+        self._wired: str | None = given.get("wiring") or wiring
+        self.wiring: str = self._wired or ("3P3W" if self.expected(LINES) and not self.expected(PHASES) else "3P4W")
         self.settings = settings
         self._grids: dict[str, _Grid | None] = {}
         faults = [f"{name}: not given, and needed for limits in %" for name in ("nominal_voltage", "nominal_frequency") if not getattr(self, name)]
@@ -224,14 +225,21 @@ class Site:
         elif timed and timed[0].span is None:
             self.notes.append("no clock: times are counted from 1970-01-01, and intervals from the start of the recording")
 
-    def has(self, table: str, column: str) -> bool:
-        """Whether a table of any part has a column of that name."""
-        return any(self._names(p, table, column) for p in self.parts)
+    def expected(self, names: Sequence[str]) -> set[str]:
+        """Those of the phases, or of the voltages from line to line, that have to be measured.
 
-    @staticmethod
-    def _names(part: Part, table: str, column: str) -> bool:
-        found = part.select(table, [column])
-        return found is not None and found.num_columns > 0
+        The wiring says which; where nobody said how the meter was connected, those of which any table has a voltage.
+        """
+        if self._wired == "3P4W" or (self._wired == "3P3W" and tuple(names) == LINES):
+            return set(names)
+        if self._wired == "3P3W":
+            return set()
+        found = [(t, c) for t in LENGTHS | {"3s": 0} for c in columns(t) if c.phase in names and set(LINES) <= set(c.quantity.phases)]
+        if self._wired == "1P2W" and any(p.summary for p in self.parts):
+            return {PHASES[0]} & set(names)
+        if self._wired == "1P2W":
+            return {c.phase for t, c in found if self.measured(t, c.name)}
+        return {c.phase for t, c in found if any(t in p.tables and c.name in p.tables[t].column_names for p in self.parts)}
 
     def _grid(self, table: str) -> _Grid | None:
         if table not in self._grids:

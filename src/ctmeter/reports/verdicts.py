@@ -183,10 +183,7 @@ def _matrix(cells: Mapping[str, int], heads: Sequence[str]) -> Table:
 
 
 def _print_left(found: Mapping[str, Any], out: Console) -> None:
-    notes = []
-    for left in found["not_measured"]:
-        orders = f" of orders {_ranges(left['orders'])}" if left.get("orders") else ""
-        notes.append(f"not measured: {left['what']}{orders} ({left['why']})")
+    notes = [f"not measured: {left['what']} ({left['why']})" for left in found["not_measured"]]
     if found["weeks"] and not any(w["verdict"] != "insufficient-data" for w in found["weeks"]):
         reasons = found["weeks"][0]["reasons"]
         notes += reasons[:_REASONS]
@@ -198,14 +195,3 @@ def _print_left(found: Mapping[str, Any], out: Console) -> None:
     if unverified:
         notes.append(f"{_UNVERIFIED} numbers not checked against a source: {', '.join(unverified)}")
     _print_notes(out, notes)
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """2, 3, 4, 7 as "2-4, 7"."""
-    parts: list[list[int]] = []
-    for n in numbers:
-        if parts and n == parts[-1][-1] + 1:
-            parts[-1].append(n)
-        else:
-            parts.append([n])
-    return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
