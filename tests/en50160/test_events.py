@@ -3,7 +3,8 @@
 import pytest
 
 from ctmeter.en50160 import assess, cell, classify, curves, load_limits, located, position
-from ctmeter.en50160.events import aggregated, interruptions, merged
+from ctmeter.en50160.events import aggregated, interruptions
+from ctmeter.en50160.place import merged
 from ctmeter.measurements import iso
 from en50160.weeks import GIVEN, PHASES, event, row, week, with_events
 

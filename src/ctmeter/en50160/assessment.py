@@ -18,8 +18,9 @@ import numpy as np
 from ..errors import InputError, SettingsError
 from ..measurements import iso
 from ..quantity import PHASES
-from .events import aggregated, classify, end_of, interruptions, tabulate
+from .events import aggregated, classify, interruptions, tabulate
 from .limits import Limits, Parameter, load_limits
+from .place import end_of
 from .series import WORDS, Measured, is_variation, left_out, measured
 from .sources import Site, open_parts
 from .statistics import Counted, Reference, Window, beyond, count, describe, judge
@@ -182,7 +183,7 @@ class _Work:
         found = site.events()
         self.events: list[dict[str, Any]] | None = None
         if found is not None:
-            self.events = [e for e in classify(found, limits.events) if start is None or end_of(e, start + 1) > start]
+            self.events = [e for e in classify(found, limits.events, site.voltages_of(found)) if start is None or end_of(e, start + 1) > start]
         self._all = [e for e in found or [] if start is None or e["t"] >= start]
         self.sliding = sliding
         self.windows = lay_weeks(first, ends[1], step if sliding else WEEK, sliding, self.seen, [e["t"] for e in self._all])
@@ -209,6 +210,10 @@ class _Work:
             self.not_measured.append({**_EVENTS, "why": "no events among the tables, or no nominal voltage"})
         elif names := self.site.without_events():
             self.not_measured.append({**_EVENTS, "why": f"not looked for in {', '.join(names)}"})
+        for threshold in sorted({p.summary["settings"].get("interruption") or 0.0 for p in self.site.parts if p.summary}):
+            if 0 < 100 * threshold < self.limits.events.interruption - 1e-9 and self.events is not None:
+                below = f"interruptions were looked for below {100 * threshold:g} %, the edition has {self.limits.events.interruption:g} %"
+                self.site.notes.append(f"{below}: those between count as dips")
         return self._summed_up()
 
     # --- parameters ---

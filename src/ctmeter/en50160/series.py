@@ -178,7 +178,7 @@ def _harmonics(site: Site, parameter: Parameter, phase: str, found: Series, bad:
                 values = 100 * values / found.values[:, 1].astype(np.float64)
                 values[~np.isfinite(values)] = np.nan
             elif parameter.of == "Un":
-                reference = Reference(_nominal(site, phase) / 100)
+                reference = Reference(site.nominal(phase) / 100)
             shown = "%" if parameter.of == "U1" else unit
             yield Measured(parameter, phase or None, order, shown, found.t, bad, values, _two(parameter, order, site), reference)
 
@@ -188,7 +188,7 @@ def _referred(site: Site, parameter: Parameter, phase: str, values: np.ndarray) 
     unit = quantity(parameter.quantity).unit
     around = parameter.quantity in _AROUND
     if parameter.of == "Un":
-        nominal = _nominal(site, phase)
+        nominal = site.nominal(phase)
         return values, Reference(nominal, True) if around else Reference(nominal / 100), unit
     if parameter.of == "fn":
         nominal = float(site.nominal_frequency or 0)
@@ -201,12 +201,6 @@ def _referred(site: Site, parameter: Parameter, phase: str, values: np.ndarray) 
             shares = 100 * values / fundamental.values
         return np.where(np.isfinite(shares), shares, np.nan), Reference(), "%"
     return values, Reference(), unit
-
-
-def _nominal(site: Site, phase: str) -> float:
-    """Nominal voltage of a phase, V: that from line to line is sqrt(3) times that to neutral."""
-    nominal = float(site.nominal_voltage or 0)
-    return nominal * 3**0.5 if phase in LINES and site.wiring != "3P3W" else nominal
 
 
 def _two(parameter: Parameter, order: int | None, site: Site) -> tuple[Limit | None, Limit | None]:

@@ -19,7 +19,7 @@ from ..errors import InputError, SettingsError
 from ..measurements import iso, nanoseconds
 from ..quantity import LINES, LIST_LENGTH, PHASES, Flag, Rule, columns
 from ..store.results import Tables, read_summary
-from .tables import LENGTHS, list_values
+from .tables import LENGTHS, check_events, list_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,14 +77,19 @@ class Part:
         if "events" not in self.tables:
             return None
         table = self.tables["events"]
-        times = table.column("t").cast("int64").to_pylist()
+        for needed in ("t", "type"):
+            if needed not in table.column_names:
+                raise InputError(f"table events has no column {needed}", path=self.name)
+        times = _times(table.column("t"), self.name).tolist()
         rest = table.select([n for n in table.column_names if n not in ("t", "detail")]).to_pylist()
+        check_events([row["type"] for row in rest], [row.get("phases") for row in rest], self.name)
         return [_plain_event({**row, "t": t}) for row, t in zip(rest, times, strict=True)]
 
 
 def _plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
     t = nanoseconds(event["t"]) if isinstance(event["t"], str) else event["t"]
-    return {**dict.fromkeys(("duration", "U_ref", "U_residual", "U_max", "dU_max")), "phases": [], "flags": 0, "detail": [], **event, "t": t}
+    empty = {"phases": event.get("phases") or [], "flags": event.get("flags") or 0, "detail": event.get("detail") or []}
+    return {**dict.fromkeys(("duration", "U_ref", "U_residual", "U_max", "dU_max")), **event, **empty, "t": t}
 
 
 def open_parts(results: Any) -> list[Part]:
@@ -392,7 +397,21 @@ class Site:
             for event in found:
                 if event["duration"] is None and part.span is not None:
                     event["ends"] = part.span[1]
+                if event["U_ref"] is None and part.summary is None:
+                    event["U_ref"] = self.nominal((*event["phases"], "")[0])
         return sorted((e for _, found in known for e in found), key=lambda e: (e["t"], str(e["type"])))
+
+    def voltages_of(self, events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+        """All voltages of the place, of the kind that its events name: to neutral, or from line to line."""
+        named = {p for e in events for p in e["phases"]}
+        names = LINES if named & set(LINES) or (not named and self.wiring == "3P3W") else PHASES
+        expected = self.expected(names) | named
+        return tuple(p for p in names if p in expected)
+
+    def nominal(self, phase: str) -> float:
+        """Nominal voltage of a phase, V: that from line to line is sqrt(3) times that to neutral."""
+        nominal = float(self.nominal_voltage or 0)
+        return nominal * 3**0.5 if phase in LINES and self.wiring != "3P3W" else nominal
 
     def without_events(self) -> list[str]:
         """Names of the parts in which events were not looked for, where others have them."""
