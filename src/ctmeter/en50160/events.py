@@ -21,7 +21,6 @@ from .place import KINDS, end_of, merged, of_place, share
 __all__ = ["aggregated", "cell", "classify", "interruptions", "located", "tabulate"]
 
 
-
 def cell(event: Mapping[str, Any], counting: Events) -> str | None:
     """Name of the cell of a dip or swell, for instance "A1"; None where it is outside the table.
 

@@ -429,7 +429,6 @@ class Site:
             return int(grid.t[first]), int(grid.t[last]) + length
         return None
 
-
     def seen(self, tables: Iterable[str]) -> tuple[int, int] | None:
         """Start of the first and end of the last row of any of the tables, whole or not, ns; None without rows."""
         spans = [p.span for p in self.parts]

@@ -26,7 +26,9 @@ def means(material: Material) -> Table:
     line = material.summary["wiring"] == "3P3W"
     voltages, currents = material.voltages, material.currents
     # the columns, each a phase and the voltage from line to line that begins with it
-    pairs = [(p, q) for p, q in zip(PHASES, LINES, strict=True) if (q if line else p) in voltages or p in currents] or list(zip(PHASES, LINES, strict=True))
+    pairs = [(p, q) for p, q in zip(PHASES, LINES, strict=True) if (q if line else p) in voltages or p in currents] or list(
+        zip(PHASES, LINES, strict=True)
+    )
     phases, lines = [p for p, _ in pairs], [q for _, q in pairs]
     rows: list[list[str]] = []
 
