@@ -101,7 +101,7 @@ def test_columns_that_nobody_can_read_are_refused():
     table = made_week.week().tables["10min"]
     with pytest.raises(InputError, match="HU_L1 has lists of 7 values"):
         sections(material_of([changed({"10min": lists(table, "HU_L1", pa.list_(pa.float32()), 7)})]))
-    with pytest.raises(InputError, match="HI_L1 has lists of 7 values.*51"):
+    with pytest.raises(InputError, match=r"HI_L1 has lists of 7 values.*51"):
         sections(material_of([changed({"10min": lists(table, "HI_L1", pa.list_(pa.float32()), 7)})]))
     words = table.set_column(table.column_names.index("I_L1"), "I_L1", pa.array(["x"] * len(table)))
     with pytest.raises(InputError, match="I_L1 is string"):

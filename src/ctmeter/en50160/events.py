@@ -20,6 +20,10 @@ from .place import KINDS, end_of, merged, of_place, share
 
 __all__ = ["aggregated", "cell", "classify", "interruptions", "located", "tabulate"]
 
+_LATE = 2**63 - 1
+#: Lengths are rounded sums: they are compared to the half microsecond.
+_ROUNDED = 5e-7
+
 
 def cell(event: Mapping[str, Any], counting: Events) -> str | None:
     """Name of the cell of a dip or swell, for instance "A1"; None where it is outside the table.
@@ -44,7 +48,8 @@ def _cell(event: Mapping[str, Any], kind: str, counting: Events) -> str | None:
         # rows from above: 90 > u >= 80, ..., and below the last voltage the last row
         row = next((r for r, low in zip(cells.rows, cells.voltages[1:], strict=False) if u >= low), cells.rows[-1]) if u < cells.voltages[0] else None
     else:
-        row = next((r for r, low in zip(cells.rows, cells.voltages, strict=True) if u >= low), None)
+        # 120 > u > 110: what is at the lowest edge is no swell
+        row = next((r for r, low in zip(cells.rows, cells.voltages, strict=True) if u >= low), None) if u > cells.voltages[-1] else None
     column = cells.column(duration)
     return f"{row}{column}" if row and column else None
 
@@ -101,14 +106,15 @@ def located(events: Sequence[Mapping[str, Any]], counting: Events) -> list[dict[
 
 def _marks(events: Sequence[Mapping[str, Any]], counting: Events) -> list[dict[str, Any]]:
     """What EN 50160 makes of each event."""
-    cut = [k for k, e in enumerate(events) if e["type"] == "interruption" and interrupted(e, counting)]
-    dips = [e for e in events if e["type"] == "dip"]
+    cut = [e["type"] == "interruption" and interrupted(e, counting) for e in events]
+    cuts = _Times([e for e, here in zip(events, cut, strict=True) if here])
+    dips = _Times([e for e in events if e["type"] == "dip"])
     marks = []
-    for k, event in enumerate(events):
+    for event, here in zip(events, cut, strict=True):
         counts = event["type"] if event["type"] in KINDS else None
-        if counts == "interruption" and k not in cut:
-            counts = None if any(_overlap(event, dip) for dip in dips) else "dip"  # its dip counts, where there is one
-        elif counts == "dip" and any(_overlap(event, events[other]) for other in cut):
+        if counts == "interruption" and not here:
+            counts = None if dips.meet(event) else "dip"  # its dip counts, where there is one
+        elif counts == "dip" and cuts.meet(event):
             counts = None
         marks.append(
             {
@@ -122,14 +128,21 @@ def _marks(events: Sequence[Mapping[str, Any]], counting: Events) -> list[dict[s
     return marks
 
 
-def _overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    late = 2**63 - 1
-    return bool(a["t"] < end_of(b, late) and b["t"] < end_of(a, late))
+class _Times:
+    """When some events were."""
+
+    def __init__(self, events: Sequence[Mapping[str, Any]]) -> None:
+        self._start = np.array([e["t"] for e in events], np.int64)
+        self._end = np.array([end_of(e, _LATE) for e in events], np.int64)
+
+    def meet(self, event: Mapping[str, Any]) -> bool:
+        """Whether one of them was at the time of an event."""
+        return bool(((self._start < end_of(event, _LATE)) & (event["t"] < self._end)).any())
 
 
 def _length(event: Mapping[str, Any], counting: Events) -> str | None:
     duration = event.get("duration")
-    return None if duration is None else "short" if duration <= counting.short_interruption + 5e-7 else "long"
+    return None if duration is None else "short" if duration <= counting.short_interruption + _ROUNDED else "long"
 
 
 def aggregated(events: Sequence[Mapping[str, Any]], seconds: float) -> list[Mapping[str, Any]]:
@@ -184,7 +197,7 @@ def interruptions(events: Sequence[Mapping[str, Any]], counting: Events) -> dict
     edges = (0.0, *counting.interruption_classes, np.inf)
     classes = []
     for low, high in pairwise(edges):
-        n = sum(low < d <= high for d in lengths)
+        n = sum(low + _ROUNDED < d <= high + _ROUNDED for d in lengths)
         classes.append({"longer_than_s": low or None, "up_to_s": None if high == np.inf else high, "count": n})
     return {
         "count": len(found),
