@@ -37,6 +37,7 @@ def test_frequencies_beside_the_week_fail(side):
     assert found.verdict == "fail"
     at = 0 if side == "before" else 1
     assert [w["start"][:10] for w in found.weeks] == (["2026-02-23", "2026-03-02"] if side == "before" else ["2026-03-02", "2026-03-09"])
+    assert [w["rest"] for w in found.weeks] == [side == "before", side == "after"]
     assert [w["verdict"] for w in found.weeks] == (["fail", "pass"] if side == "before" else ["pass", "fail"])
     assert counts(row(found, "f", week=at)) == (30, 30, 30, 60_450, "fail")
     assert counts(row(found, "U", "L1", week=1 - at)) == (1008, 0, 0, 0, "pass")

@@ -393,6 +393,7 @@ class _Work:
             "start": iso(window.start),
             "end": iso(window.end),
             "verdict": verdict,
+            "rest": window.rest,
             "partial": self._observed(window) < self.limits.valid_share,
             "reasons": reasons,
             "coverage": _described(self.coverage[k], window),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .terminal import _print_notes, _print_table, _table, _text
 from .units import duration, number
-from .wording import MARKS, name_of, verdict_words, years_beside
+from .wording import MARKS, name_of, verdict_words, week_words, years_beside
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,14 +68,14 @@ def _overview(weeks: Sequence[Mapping[str, Any]]) -> Table:
     for week in weeks:
         c = week["coverage"]
         cells = ("–" if c[k] is None else str(c[k]) for k in ("valid", "flagged", "missing"))
-        table.add_row(week["start"][:16], *cells, _mark(week["verdict"]))
+        table.add_row(week["start"][:16] + (" (rest)" if week["rest"] else ""), *cells, _mark(week["verdict"]))
     return table
 
 
 def _print_week(week: Mapping[str, Any], out: Console, *, several: bool) -> None:
     from rich.text import Text
 
-    head = f"[bold]week from {week['start'][:16]}[/bold]" if several else ""
+    head = f"[bold]{week_words(week)}[/bold]" if several else ""
     _print_rows(_chosen(week["parameters"]), out, head)
     closest = week["closest_order"]
     if closest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["MARKS", "TITLES", "deciding", "left_out", "name_of", "verdict_words", "years_beside"]
+__all__ = ["MARKS", "TITLES", "deciding", "left_out", "name_of", "verdict_words", "week_words", "years_beside"]
 
 #: Symbol, words and colour of each verdict; the symbol alone has to do where there is no colour.
 MARKS = {"pass": ("✔", "PASS", "green"), "fail": ("✘", "FAIL", "red"), "insufficient-data": ("?", "INSUFFICIENT DATA", "yellow")}
@@ -29,6 +29,12 @@ def name_of(parameter: Mapping[str, Any]) -> str:
     quantity = str(parameter.get("quantity"))
     title = TITLES[quantity][0] if quantity in TITLES else quantity
     return f"{title} {parameter['order']}" if parameter.get("order") else title
+
+
+def week_words(week: Mapping[str, Any]) -> str:
+    """When a week begins; what lies beside the weeks is called so."""
+    start = str(week.get("start"))[:16].replace("T", " ")
+    return f"beside the weeks, in that from {start}" if week.get("rest") else f"week from {start}"
 
 
 def verdict_words(parameter: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from ..blocks import Block, Heading, Row, Section, Sign, Table, Words, drawn
 from ..charts.bars import Bar, against_limits
 from ..material import Material, when
 from ..units import number
-from ..wording import name_of, verdict_words
+from ..wording import name_of, verdict_words, week_words
 from .assessed import limit_words, one_per_phase, parameters, reached, unit_of, weeks, years
 
 __all__ = ["summary", "table"]
@@ -30,7 +30,7 @@ def summary(material: Material) -> Section:
         if not bars:
             continue
         if len(weeks(material)) > 1:
-            blocks.append(Heading(f"Week from {when(week.get('start'), 0)} UTC", f"summary-{k + 1}"))
+            blocks.append(Heading(f"{_title(week)} UTC", f"summary-{k + 1}"))
         rows: list[Row] = [[b.label, _percent(b.share), _percent(b.extreme), Sign(b.verdict, verdict_words({"verdict": b.verdict}))] for b in bars]
         folded = Table(["parameter", "share limit reached", "limit for all reached", "verdict"], rows, "The bars as a table", folded=True)
         alt = "Parameters against their limits: " + "; ".join(f"{b.label} {_percent(b.share)} of its limit, {b.verdict}" for b in bars)
@@ -40,6 +40,11 @@ def summary(material: Material) -> Section:
         )
         blocks.append(drawn(partial(against_limits, bars, alt), text, folded))
     return Section("summary", "Summary", blocks or [_nothing(material)])
+
+
+def _title(week: Mapping[str, Any]) -> str:
+    words = week_words(week)
+    return words[0].upper() + words[1:]
 
 
 def _percent(share: float | None) -> str:
@@ -74,7 +79,7 @@ def table(material: Material) -> Section:
         if not found:
             continue
         if len(weeks(material)) > 1:
-            blocks.append(Heading(f"Week from {when(week.get('start'), 0)} UTC", f"table-{k + 1}"))
+            blocks.append(Heading(f"{_title(week)} UTC", f"table-{k + 1}"))
         plain = [p for p in found if not p.get("order")]
         orders = [p for p in found if p.get("order")]
         blocks.append(_limits_table(plain))
