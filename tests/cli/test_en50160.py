@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctmeter.recording import Recording
-from en50160.weeks import event, harmonics, phases, table, week, with_events
+from en50160.weeks import PHASES, event, harmonics, phases, table, week, with_events
 
 GIVEN = ("--un", "230", "--fn", "50")
 
@@ -54,7 +54,7 @@ def test_terminal(ctmeter, tables):
     made = with_events(
         week(**{"10min": {"U_L2": low(51), **phases("HU", harmonics(h5=3.0, h11=3.4))}}),
         event("dip", 100, 0.1, U_residual=115.0),
-        event("interruption", 5000, 400.0, U_residual=1.0),
+        event("interruption", 5000, 400.0, phases=PHASES, U_residual=1.0),
         event("rvc", 50, 1.0, dU_max=12.0),
     )
     run = ctmeter("en50160", *tables(made), *GIVEN)
@@ -69,6 +69,21 @@ def test_terminal(ctmeter, tables):
     assert run.out.count("harmonic 11 ") == 3 and "harmonic 5 " not in run.out
     quiet = ctmeter("en50160", *tables(week(weeks=6)), *GIVEN)
     assert "✔ PASS" in quiet.out and quiet.out.count("✔ pass") >= 6 and "2026-04-06" in quiet.out
+
+
+def test_what_cannot_be_counted_is_refused(ctmeter, tables, tmp_path):
+    options = tables(week())
+    (tmp_path / "e.csv").write_text("t,type,duration\n2026-03-02T00:00:00Z,dip,0.1\n2026-03-02T00:01:00Z,Sag,0.1\n")
+    refused(ctmeter("en50160", *options, "--table", "events=e.csv", *GIVEN), 3, "e.csv", "row 2", "'sag'", "dip, swell, interruption")
+
+
+def test_a_phase_that_was_not_measured_is_named(ctmeter, tables):
+    made = week()
+    made["10min"] = made["10min"].drop_columns(["HU_L3", "U_L2"])
+    run = ctmeter("en50160", *tables(made), *GIVEN)
+    assert "? INSUFFICIENT DATA" in run.out
+    for words in ("not measured: supply voltage L2 (no values)", "not measured: harmonics L3 (no values)", "harmonics L3"):
+        assert words in run.out, run.out
 
 
 def test_options(ctmeter, tables, tmp_path):

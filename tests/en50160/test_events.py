@@ -3,7 +3,8 @@
 import pytest
 
 from ctmeter.en50160 import assess, cell, classify, curves, load_limits, located, position
-from ctmeter.en50160.events import aggregated, interruptions, merged
+from ctmeter.en50160.events import aggregated, interruptions
+from ctmeter.en50160.place import merged
 from ctmeter.measurements import iso
 from en50160.weeks import GIVEN, PHASES, event, row, week, with_events
 
@@ -32,7 +33,7 @@ def test_dip_cells(percent, duration, name):
 
 @pytest.mark.parametrize(
     ("percent", "duration", "name"),
-    [(120.0, 0.5, "S1"), (119.9, 0.5, "T1"), (150.0, 5.0, "S2"), (110.1, 5.1, "T3"), (130.0, 60.0, "S3"), (130.0, 61.0, None)],
+    [(120.0, 0.5, "S1"), (119.9, 0.5, "T1"), (150.0, 5.0, "S2"), (110.1, 5.1, "T3"), (130.0, 60.0, "S3"), (130.0, 61.0, None), (110.0, 0.5, None)],
 )
 def test_swell_cells(percent, duration, name):
     assert cell(swell(percent, duration), COUNTING) == name
@@ -81,6 +82,25 @@ def test_interruptions_by_edition():
     old = classify(events, load_limits("1999").events)
     assert [(e["type"], e["counts_as"], e["cell"]) for e in old] == [("dip", "dip", "X2"), ("interruption", None, None)]
     assert interruptions(new, load_limits("2010").events)["count"] == 1 and interruptions(old, load_limits("1999").events)["count"] == 0
+
+
+def test_lengths_at_the_edges_of_classes():
+    """To 1 s, to 3 min, longer; what is longer by less than rounding is not longer, in the classes as in short and long."""
+    lengths = (1.0, 1.0000003, 1.000001, 180.0, 180.0000003, 180.000001)
+    cuts = [event("interruption", 1000 * k, d, phases=PHASES, U_residual=0.0) | {"U_ref": 230.0, "flags": 0} for k, d in enumerate(lengths)]
+    made = interruptions(classify(cuts, COUNTING), COUNTING)
+    assert [c["count"] for c in made["classes"]] == [2, 3, 1] and (made["short"], made["long"]) == (5, 1)
+
+
+def test_many_events_are_quick():
+    """20000 dips with an interruption inside each: none of them counts as a dip."""
+    cuts = [
+        event(kind, 10 * k, 1.0, phases=PHASES, U_residual=0.0) | {"U_ref": 230.0, "flags": 0}
+        for k in range(20_000)
+        for kind in ("dip", "interruption")
+    ]
+    made = classify(cuts, COUNTING)
+    assert [e["counts_as"] for e in made[:4]] == [None, "interruption"] * 2 and interruptions(made, COUNTING)["count"] == 20_000
 
 
 def test_events_one_by_one():

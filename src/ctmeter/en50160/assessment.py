@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,17 +19,18 @@ from ..errors import InputError, SettingsError
 from ..measurements import iso
 from ..quantity import PHASES
 from .events import aggregated, classify, interruptions, tabulate
-from .limits import PERIODS, Limits, Parameter, load_limits
-from .series import WORDS, Measured, is_variation, measured, why_not
+from .limits import Limits, Parameter, load_limits
+from .place import end_of
+from .series import WORDS, Measured, is_variation, left_out, measured
 from .sources import Site, open_parts
 from .statistics import Counted, Reference, Window, beyond, count, describe, judge
+from .windows import GRID, WEEK, Span, lay_weeks, lay_years
 
 __all__ = ["Assessment", "assess"]
 
 PASS, FAIL, INSUFFICIENT = "pass", "fail", "insufficient-data"
-_WEEK = PERIODS["week"] * 1_000_000_000
-_YEAR = PERIODS["year"] * 1_000_000_000
-_GRID = 600_000_000_000
+#: Reason of a row without a single value.
+NOT_MEASURED = "not measured"
 _EVENTS = {"what": "dips, swells, interruptions", "quantity": None}
 
 
@@ -144,7 +145,7 @@ def _wanted(limits: Limits, only: Iterable[str] | None, step: float) -> tuple[st
     names = tuple(limits.parameters) if only is None else tuple(dict.fromkeys(only))
     faults = [f"only: {n} is not judged, expected of {', '.join(limits.parameters)}" for n in names if n not in limits.parameters]
     nanoseconds = step * 3.6e12
-    if not 0 < nanoseconds <= _WEEK or round(nanoseconds) % _GRID:
+    if not 0 < nanoseconds <= WEEK or round(nanoseconds) % GRID:
         faults.append(f"step: {step!r} h is not a multiple of ten minutes up to a week")
     if faults:
         raise SettingsError(faults)
@@ -160,7 +161,7 @@ def _start(start: str | None) -> int | None:
         raise SettingsError(f"start: {start!r} is not a time such as 2026-03-02T00:00:00Z") from None
     since = (time if time.tzinfo else time.replace(tzinfo=dt.UTC)) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     ns = since // dt.timedelta(microseconds=1) * 1000
-    if ns % _GRID:
+    if ns % GRID:
         raise SettingsError(f"start: {start} is not on the grid of ten minutes")
     return ns
 
@@ -173,19 +174,30 @@ class _Work:
         ends = site.ends()
         if ends is None:
             raise InputError("no table with intervals", path=site.parts[0].name, expected="rows of 10min, 2h, frequency or 3s")
-        first = ends[0] // _GRID * _GRID if start is None else start
-        if first >= ends[1]:
+        judged = [limits.parameters[name] for name in wanted]
+        # intervals that are flagged are evidence too, so the table that weeks begin with is one of them
+        self.seen = self._seen(ends, {p.table for p in judged}, start)
+        first = ends[0] // GRID * GRID if start is None else start
+        if first >= self.seen.end:
             raise SettingsError(f"start: nothing was measured after {iso(first)}")
-        self.first, self.last = first, ends[1]
-        self.windows = _windows(first, self.last, step if sliding else _WEEK, sliding)
-        self.years = [Window(t, min(t + _YEAR, max(self.last, first + _WEEK))) for t in range(first, self.last, _YEAR)]
+        found = site.events()
+        self.events: list[dict[str, Any]] | None = None
+        if found is not None:
+            self.events = [e for e in classify(found, limits.events, site.voltages_of(found)) if start is None or end_of(e, start + 1) > start]
+        self._all = [e for e in found or [] if start is None or e["t"] >= start]
+        self.sliding = sliding
+        self.windows = lay_weeks(first, ends[1], step if sliding else WEEK, sliding, self.seen, [e["t"] for e in self._all])
+        yearly = self._seen(ends, {p.table for p in judged if p.period == "year"}, start)
+        self.years = lay_years(min(yearly.start, first), max(self.seen.end, first + WEEK))
         self.rows: list[list[dict[str, Any]]] = [[] for _ in self.windows]
         self.year_rows: list[list[dict[str, Any]]] = [[] for _ in self.years]
         self.coverage: list[Counted | None] = [None] * len(self.windows)
         self.not_measured: list[dict[str, Any]] = []
-        found = site.events()
-        self.events: list[dict[str, Any]] | None = None if found is None else classify(found, limits.events)
-        self._all = found or []
+
+    def _seen(self, ends: tuple[int, int], tables: set[str], start: int | None) -> Span:
+        """From the first to the last row, whole or not; a start that was given leaves out what is before it."""
+        first, last = self.site.seen(tables) or ends
+        return Span(first if start is None else max(first, start), max(last, ends[1]))
 
     def run(self) -> dict[str, Any]:
         """Judge everything."""
@@ -198,6 +210,10 @@ class _Work:
             self.not_measured.append({**_EVENTS, "why": "no events among the tables, or no nominal voltage"})
         elif names := self.site.without_events():
             self.not_measured.append({**_EVENTS, "why": f"not looked for in {', '.join(names)}"})
+        for threshold in sorted({p.summary["settings"].get("interruption") or 0.0 for p in self.site.parts if p.summary}):
+            if 0 < 100 * threshold < self.limits.events.interruption - 1e-9 and self.events is not None:
+                below = f"interruptions were looked for below {100 * threshold:g} %, the edition has {self.limits.events.interruption:g} %"
+                self.site.notes.append(f"{below}: those between count as dips")
         return self._summed_up()
 
     # --- parameters ---
@@ -209,18 +225,18 @@ class _Work:
         if parameter.quantity == "MSV" and not self.site.signalling_frequency:
             self.not_measured.append(_left("MSV", "no signalling frequency"))
             return
-        orders, phases = set(), set()
+        columns: list[tuple[str | None, int | None, bool]] = []
         for column in measured(self.site, self.limits, parameter, self.events or ()):
-            phases.add(column.phase)
-            orders.add(column.order)
+            columns.append((column.phase, column.order, column.empty))
             self._doubt(column)
             for window, rows in zip(self.windows, self.rows, strict=True):
                 rows.append(self._judged(column, window))
             if parameter.period == "year":
                 for year, rows in zip(self.years, self.year_rows, strict=True):
                     rows.append(self._judged(column, year))
-            if column.length == _GRID and self.coverage[0] is None:
-                self.coverage = [count(column.t, column.bad, column.values, w, _GRID) for w in self.windows]
+            if column.length == GRID and self.coverage[0] is None and not column.empty:
+                self.coverage = [count(column.t, column.bad, column.values, w, GRID) for w in self.windows]
+        phases = {phase for phase, _, empty in columns if not empty}
         long = [e for e in self.events or () if parameter.variation_after is not None and is_variation(e, parameter.variation_after)]
         if phases and long:
             after = f"{parameter.variation_after:g} s"
@@ -228,12 +244,8 @@ class _Work:
         if self.limits.level == "MV" and phases & set(PHASES):
             what = WORDS.get(parameter.quantity, parameter.quantity)
             self.site.notes.append(f"{what}: of the voltages to neutral, those from line to line are not there")
-        if not phases:
-            self.not_measured.append(_left(parameter.quantity, why_not(self.site, parameter.quantity)))
-        elif parameter.harmonic:
-            absent = sorted({limit.order for limit in parameter.limits if limit.order is not None} - orders)
-            if absent:
-                self.not_measured.append({**_left(parameter.quantity, "not in the values; a low sample rate?"), "orders": absent})
+        if not columns or any(empty for _, _, empty in columns):
+            self.not_measured += left_out(self.site, parameter, columns)
 
     def _doubt(self, column: Measured) -> None:
         """Refuse voltages and frequencies from elsewhere that cannot be in the unit they seem to be in."""
@@ -269,6 +281,8 @@ class _Work:
         if column.least_order is not None and row["verdict"] == PASS:
             row["verdict"] = INSUFFICIENT
             row["reason"] = f"made of orders up to {column.least_order}, {parameter.orders} needed"
+        if column.empty:
+            row["reason"] = NOT_MEASURED
         return row
 
     def _by_day(self, row: dict[str, Any], column: Measured, window: Window) -> None:
@@ -317,19 +331,21 @@ class _Work:
             rows.append(row)
 
     def _observed(self, window: Window) -> float:
-        """% of a window between the first and the last interval."""
-        return 100 * max(0, min(window.end, self.last) - max(window.start, self.first)) / (window.end - window.start)
+        """% of a window between the first and the last row."""
+        return 100 * self.seen.within(window) / (window.end - window.start)
 
     # --- the whole ---
 
     def _summed_up(self) -> dict[str, Any]:
-        several = len(self.windows) > 1
-        weeks = [self._week(k, several) for k in range(len(self.windows))]
+        listed = [k for k in range(len(self.windows)) if self._listed(k)]
+        several = len(listed) > 1
+        weeks = [self._week(k, several) for k in listed]
         years = [
             {"start": iso(w.start), "end": iso(w.end), "verdict": _combined([r["verdict"] for r in rows]) if rows else None, "parameters": rows}
             for w, rows in zip(self.years, self.year_rows, strict=True)
         ]
         counted = [w["verdict"] for w in weeks if not (w["partial"] and several and w["verdict"] == INSUFFICIENT)]
+        times = [(e["t"], end_of(e, e["t"])) for e in self.events or ()]
         verdicts = [*(counted or [INSUFFICIENT]), *(y["verdict"] for y in years if y["verdict"])]
         dips, swells, outside = tabulate(aggregated(self.events or [], self.limits.events.aggregation), self.limits.events)
         counting = aggregated(self.events or [], self.limits.events.aggregation)
@@ -343,8 +359,8 @@ class _Work:
             "limits": self.limits.user,
             "unverified": list(self.limits.unverified),
             "site": self._described(),
-            "start": iso(self.first),
-            "end": iso(self.last),
+            "start": iso(min([self.seen.start, *(t for t, _ in times)])),
+            "end": iso(max([self.seen.end, *(t for _, t in times)])),
             "weeks": weeks,
             "years": [y for y in years if y["parameters"]],
             "dips": dips if known else None,
@@ -352,23 +368,32 @@ class _Work:
             "outside": outside if known else None,
             "interruptions": interruptions(counting, self.limits.events) if known else None,
             "aggregation_s": self.limits.events.aggregation,
-            "coverage": _coverage([w["coverage"] for w in weeks]),
+            "coverage": _coverage([w["coverage"] for k, w in zip(listed, weeks, strict=True) if not self.windows[k].rest]),
             "not_measured": self.not_measured,
             "notes": self.site.notes,
         }
 
+    def _listed(self, k: int) -> bool:
+        """Whether a window is listed: a rest only where it fails, or is as long as an interval and no window that slides has it."""
+        window = self.windows[k]
+        fails = any(row["verdict"] == FAIL for row in self.rows[k])
+        return fails or not window.rest or (not self.sliding and self.seen.within(window) >= GRID)
+
     def _week(self, k: int, several: bool) -> dict[str, Any]:
         window, rows = self.windows[k], self.rows[k]
-        missing = [q for q in self.limits.required if q in self.wanted and self._lacks(q)]
+        # of a parameter that has rows, phases or orders may be missing; one that has none is missing where it is required
+        seen = {r["quantity"] for r in rows if not r["indicative"]}
+        missing = [left for left in self.not_measured if self._lacked(left, seen)]
         deciding = [r for r in rows if not r["indicative"] and not (several and r["period"] == "year" and not r["N2"])]
         verdicts = [r["verdict"] for r in deciding]
         verdict = _combined([*verdicts, *([INSUFFICIENT] if missing or not verdicts else [])])
-        reasons = [f"{_label(r)}: {r['reason']}" for r in deciding if r["verdict"] == verdict and verdict != PASS]
-        reasons += [f"{WORDS.get(q, q)} not measured" for q in missing if verdict == INSUFFICIENT]
+        reasons = [f"{_label(r)}: {r['reason']}" for r in deciding if r["verdict"] == verdict != PASS and r["reason"] != NOT_MEASURED]
+        reasons += [f"{left['what']} {NOT_MEASURED}" for left in missing if verdict == INSUFFICIENT]
         return {
             "start": iso(window.start),
             "end": iso(window.end),
             "verdict": verdict,
+            "rest": window.rest,
             "partial": self._observed(window) < self.limits.valid_share,
             "reasons": reasons,
             "coverage": _described(self.coverage[k], window),
@@ -376,11 +401,12 @@ class _Work:
             "parameters": rows,
         }
 
-    def _lacks(self, name: str) -> bool:
-        """Whether a required parameter, or a part of it, was not measured."""
-        if name == "u2" and self.site.wiring == "1P2W":
+    def _lacked(self, left: Mapping[str, Any], seen: Collection[str]) -> bool:
+        """Whether what was not measured is in the way of a pass."""
+        name = left["quantity"]
+        if name is None or name not in self.wanted or (name == "u2" and self.site.wiring == "1P2W"):
             return False
-        return any(left.get("quantity") == name for left in self.not_measured)
+        return name in seen or name in self.limits.required
 
     def _described(self) -> dict[str, Any]:
         first = next((p.summary for p in self.site.parts if p.summary), None)
@@ -395,15 +421,6 @@ class _Work:
             "signalling_frequency": self.site.signalling_frequency,
             "side": (first or {}).get("sides", {}).get("U"),
         }
-
-
-def _windows(first: int, last: int, step: int, sliding: bool) -> list[Window]:
-    starts = range(first, last, step)
-    windows = [Window(t, t + _WEEK) for t in starts]
-    if not sliding:
-        return windows
-    # windows that slide end with the data, except where there is less than one
-    return [w for w in windows if w.end <= last] or windows[:1]
 
 
 def _left(name: str, why: str) -> dict[str, Any]:

@@ -14,73 +14,15 @@ from typing import Any
 import numpy as np
 
 from ..measurements import nanoseconds
-from ..quantity import Flag
 from .curves import position
 from .limits import Cells, Events
+from .place import KINDS, end_of, merged, of_place, share
 
-__all__ = ["aggregated", "cell", "classify", "interruptions", "located", "share", "tabulate"]
+__all__ = ["aggregated", "cell", "classify", "interruptions", "located", "tabulate"]
 
-_KINDS = ("dip", "swell", "interruption")
-#: Parts of one event that two recordings have are so near to each other, ns.
-_SEAM = 1_000_000_000
-
-
-def _end(event: Mapping[str, Any], otherwise: int) -> int:
-    duration = event.get("duration")
-    return otherwise if duration is None else int(event["t"]) + round(duration * 1e9)
-
-
-def merged(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One event for a place: events of one kind on several voltages that overlap, and parts of one at the seam of two recordings.
-
-    The whole lasts from the first start to the last end; its voltage is the worst.
-    """
-    result: list[dict[str, Any]] = []
-    last: dict[str, dict[str, Any]] = {}
-    for event in sorted(events, key=lambda e: (e["t"], str(e["type"]))):
-        kind = event["type"]
-        if kind not in _KINDS:
-            continue
-        before = last.get(kind)
-        if before is not None and _belongs(before, event):
-            _join(before, event)
-        else:
-            last[kind] = {**event, "phases": list(event.get("phases") or ())}
-            result.append(last[kind])
-    return sorted(result, key=lambda e: (e["t"], e["type"]))
-
-
-def _belongs(before: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
-    if before.get("duration") is None:
-        # open at the end of one recording, and there from the first value on in the next
-        return bool(event.get("flags", 0) & Flag.INCOMPLETE) and event["t"] - before.get("ends", before["t"]) <= _SEAM
-    end = _end(before, 0)
-    if event["t"] < end:
-        return True
-    both = before.get("flags", 0) & event.get("flags", 0) & Flag.INCOMPLETE
-    return bool(both) and event["t"] - end <= _SEAM
-
-
-def _join(before: dict[str, Any], event: Mapping[str, Any]) -> None:
-    if event.get("duration") is None:
-        before["duration"], before["ends"] = None, event.get("ends", event["t"])
-    else:
-        end = max(_end(before, int(event["t"])), _end(event, 0))
-        before["duration"] = (end - before["t"]) / 1e9
-    before["phases"] = sorted({*before["phases"], *(event.get("phases") or ())})
-    before["flags"] = before.get("flags", 0) | event.get("flags", 0)
-    before["detail"] = [*(before.get("detail") or ()), *(event.get("detail") or ())]
-    for name, worst in (("U_residual", min), ("U_max", max)):
-        values = [v for v in (before.get(name), event.get(name)) if v is not None]
-        before[name] = worst(values) if values else None
-
-
-def share(event: Mapping[str, Any]) -> float | None:
-    """Residual voltage of a dip or interruption, highest of a swell, % of the reference."""
-    value = event.get("U_max" if event["type"] == "swell" else "U_residual")
-    reference = event.get("U_ref")
-    # rounded, so that a voltage at the edge of a row is at its edge
-    return None if value is None or not reference else round(100 * value / reference, 9)
+_LATE = 2**63 - 1
+#: Lengths are rounded sums: they are compared to the half microsecond.
+_ROUNDED = 5e-7
 
 
 def cell(event: Mapping[str, Any], counting: Events) -> str | None:
@@ -93,15 +35,21 @@ def cell(event: Mapping[str, Any], counting: Events) -> str | None:
     counting : Events
         From the limits of an edition.
     """
-    cells: Cells | None = {"dip": counting.dips, "swell": counting.swells}.get(event["type"])
+    return _cell(event, event["type"], counting)
+
+
+def _cell(event: Mapping[str, Any], kind: str, counting: Events) -> str | None:
+    """The cell of an event that counts as `kind`."""
+    cells: Cells | None = {"dip": counting.dips, "swell": counting.swells}.get(kind)
     u, duration = share(event), event.get("duration")
     if cells is None or u is None or duration is None:
         return None
-    if event["type"] == "dip":
+    if kind == "dip":
         # rows from above: 90 > u >= 80, ..., and below the last voltage the last row
         row = next((r for r, low in zip(cells.rows, cells.voltages[1:], strict=False) if u >= low), cells.rows[-1]) if u < cells.voltages[0] else None
     else:
-        row = next((r for r, low in zip(cells.rows, cells.voltages, strict=True) if u >= low), None)
+        # 120 > u > 110: what is at the lowest edge is no swell
+        row = next((r for r, low in zip(cells.rows, cells.voltages, strict=True) if u >= low), None) if u > cells.voltages[-1] else None
     column = cells.column(duration)
     return f"{row}{column}" if row and column else None
 
@@ -109,26 +57,34 @@ def cell(event: Mapping[str, Any], counting: Events) -> str | None:
 def interrupted(event: Mapping[str, Any], counting: Events) -> bool:
     """Whether an interruption is one by the threshold of the edition: all voltages were below it.
 
-    Where the highest of the voltages' own extremes is not known, what the recording called an interruption is one.
+    By the highest of the voltages' own extremes; where they are not known, by the residual voltage; where that is not known
+    either, what the recording called an interruption is one.
     """
     own = [d["U"] for d in event.get("detail") or () if d.get("U") is not None]
-    reference = event.get("U_ref")
-    if not own or not reference:
-        return True
-    return bool(100 * max(own) / reference < counting.interruption)
+    highest = share({**event, "U_residual": max(own)} if own else event)
+    return highest is None or highest < counting.interruption
 
 
-def classify(events: Iterable[Mapping[str, Any]], counting: Events) -> list[dict[str, Any]]:
+def classify(events: Iterable[Mapping[str, Any]], counting: Events, voltages: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The events of one place, each with what EN 50160 makes of it.
+
+    Parameters
+    ----------
+    events : iterable of mapping
+        Times in ns; of the place or of single voltages.
+    counting : Events
+        From the limits of an edition.
+    voltages : sequence of str
+        All that there are at the place, "L1" or "L12"; by default those that the events name.
 
     Returns
     -------
     list of dict
         The events with `share` (% of the reference), `cell`, `counts_as` ("dip", "swell", "interruption", or None: a dip
         with an interruption inside is an interruption, not a dip), `length` ("short" or "long") and the positions `itic`
-        and `semi_f47`.
+        and `semi_f47`. An interruption above the threshold of the edition counts by its dip, or as one where no dip is listed.
     """
-    found = merged(events)
+    found = merged(of_place(list(events), voltages, counting.interruption))
     for event, mark in zip(found, _marks(found, counting), strict=True):
         event |= mark
     return found
@@ -150,18 +106,20 @@ def located(events: Sequence[Mapping[str, Any]], counting: Events) -> list[dict[
 
 def _marks(events: Sequence[Mapping[str, Any]], counting: Events) -> list[dict[str, Any]]:
     """What EN 50160 makes of each event."""
-    cut = [k for k, e in enumerate(events) if e["type"] == "interruption" and interrupted(e, counting)]
+    cut = [e["type"] == "interruption" and interrupted(e, counting) for e in events]
+    cuts = _Times([e for e, here in zip(events, cut, strict=True) if here])
+    dips = _Times([e for e in events if e["type"] == "dip"])
     marks = []
-    for k, event in enumerate(events):
-        counts = event["type"] if event["type"] in _KINDS else None
-        if counts == "interruption" and k not in cut:
-            counts = None  # its dip counts
-        elif counts == "dip" and any(_overlap(event, events[other]) for other in cut):
+    for event, here in zip(events, cut, strict=True):
+        counts = event["type"] if event["type"] in KINDS else None
+        if counts == "interruption" and not here:
+            counts = None if dips.meet(event) else "dip"  # its dip counts, where there is one
+        elif counts == "dip" and cuts.meet(event):
             counts = None
         marks.append(
             {
                 "share": share(event),
-                "cell": cell(event, counting) if counts in ("dip", "swell") else None,
+                "cell": None if counts is None else _cell(event, counts, counting),
                 "counts_as": counts,
                 "length": _length(event, counting) if counts == "interruption" else None,
                 **position(event),
@@ -170,14 +128,21 @@ def _marks(events: Sequence[Mapping[str, Any]], counting: Events) -> list[dict[s
     return marks
 
 
-def _overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    late = 2**63 - 1
-    return bool(a["t"] < _end(b, late) and b["t"] < _end(a, late))
+class _Times:
+    """When some events were."""
+
+    def __init__(self, events: Sequence[Mapping[str, Any]]) -> None:
+        self._start = np.array([e["t"] for e in events], np.int64)
+        self._end = np.array([end_of(e, _LATE) for e in events], np.int64)
+
+    def meet(self, event: Mapping[str, Any]) -> bool:
+        """Whether one of them was at the time of an event."""
+        return bool(((self._start < end_of(event, _LATE)) & (event["t"] < self._end)).any())
 
 
 def _length(event: Mapping[str, Any], counting: Events) -> str | None:
     duration = event.get("duration")
-    return None if duration is None else "short" if duration <= counting.short_interruption + 5e-7 else "long"
+    return None if duration is None else "short" if duration <= counting.short_interruption + _ROUNDED else "long"
 
 
 def aggregated(events: Sequence[Mapping[str, Any]], seconds: float) -> list[Mapping[str, Any]]:
@@ -188,7 +153,7 @@ def aggregated(events: Sequence[Mapping[str, Any]], seconds: float) -> list[Mapp
     if seconds <= 0:
         return list(events)
     result: list[Mapping[str, Any]] = []
-    for kind in _KINDS:
+    for kind in KINDS:
         group: list[Mapping[str, Any]] = []
         for event in (e for e in events if e["counts_as"] == kind):
             if group and event["t"] - group[0]["t"] > seconds * 1e9:
@@ -232,7 +197,7 @@ def interruptions(events: Sequence[Mapping[str, Any]], counting: Events) -> dict
     edges = (0.0, *counting.interruption_classes, np.inf)
     classes = []
     for low, high in pairwise(edges):
-        n = sum(low < d <= high for d in lengths)
+        n = sum(low + _ROUNDED < d <= high + _ROUNDED for d in lengths)
         classes.append({"longer_than_s": low or None, "up_to_s": None if high == np.inf else high, "count": n})
     return {
         "count": len(found),

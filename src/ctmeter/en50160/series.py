@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..quantity import LINES, PHASES, Flag, quantity
+from ..quantity import LINES, LIST_LENGTH, PHASES, Flag, quantity
 from .limits import Limit, Limits, Parameter
 from .sources import Series, Site
 from .statistics import Reference
 from .tables import LENGTHS
 
-__all__ = ["WORDS", "Measured", "is_variation", "measured", "phases_of", "why_not"]
+__all__ = ["WORDS", "Measured", "is_variation", "left_out", "measured", "phases_of", "why_not"]
 
 #: What people call the parameters.
 WORDS = {
@@ -71,17 +71,25 @@ class Measured:
         """Of an interval, ns; None of 3-s intervals."""
         return LENGTHS.get(self.parameter.table)
 
+    @property
+    def empty(self) -> bool:
+        """Whether it was not measured."""
+        return bool(np.isnan(self.values).all())
+
 
 def phases_of(site: Site, level: str, parameter: Parameter) -> tuple[str, ...]:
-    """The phases a parameter is judged on: at MV from line to line where that was measured, at LV to neutral; "" where it has none."""
+    """The phases a parameter is to be judged on, whether each was measured or not; none where it was measured on no phase at all.
+
+    At MV those from line to line where one of them was measured, at LV those to neutral; "" where a quantity has none.
+    """
     known = quantity(parameter.quantity).phases
     if known == ("",):
-        return ("",)
+        return ("",) if _here(site, parameter, "") else ()
     sets = (LINES, PHASES) if level == "MV" or site.wiring == "3P3W" else (PHASES, LINES)
     for names in sets:
-        here = tuple(p for p in names if p in known and _here(site, parameter, p))
+        here = {p for p in names if p in known and _here(site, parameter, p)}
         if here:
-            return here
+            return tuple(p for p in names if p in known and p in here | site.expected(names))
     return ("",) if "" in known and _here(site, parameter, "") else ()
 
 
@@ -104,8 +112,13 @@ def _column(site: Site, parameter: Parameter, phase: str) -> Series | None:
     return site.series(parameter.table, _name(parameter, phase))
 
 
+def _nothing(parameter: Parameter) -> Series:
+    shape = (0, LIST_LENGTH["orders"]) if parameter.harmonic else (0,)
+    return Series(np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros(shape))
+
+
 def measured(site: Site, limits: Limits, parameter: Parameter, events: Sequence[Mapping[str, Any]] = ()) -> Iterator[Measured]:
-    """The columns of a parameter, one after the other; none where it was not measured.
+    """The columns of a parameter, one after the other, those of phases and orders that were not measured without values; none where nothing was.
 
     Parameters
     ----------
@@ -117,9 +130,7 @@ def measured(site: Site, limits: Limits, parameter: Parameter, events: Sequence[
     """
     bits, despite = (np.uint32(sum(f for f in Flag if f.label in labels)) for labels in (parameter.invalid, parameter.whole_despite))
     for phase in phases_of(site, limits.level, parameter):
-        found = _column(site, parameter, phase)
-        if found is None:
-            continue
+        found = _column(site, parameter, phase) or _nothing(parameter)
         excused = np.where((found.flags & despite) != 0, np.uint32(Flag.INCOMPLETE), np.uint32(0))
         bad = (found.flags & ~excused & bits) != 0
         if parameter.variation_after is not None:
@@ -157,7 +168,7 @@ def _variations(found: Series, bits: np.uint32, events: Sequence[Mapping[str, An
 
 
 def _harmonics(site: Site, parameter: Parameter, phase: str, found: Series, bad: np.ndarray) -> Iterator[Measured]:
-    """One column for each order that has limits and was measured, in % of the fundamental of the same interval where so limited."""
+    """One column for each order that has limits, in % of the fundamental of the same interval where so limited."""
     unit = quantity(parameter.quantity).unit
     with np.errstate(divide="ignore", invalid="ignore"):
         for order in sorted({limit.order for limit in parameter.limits if limit.order is not None}):
@@ -167,10 +178,9 @@ def _harmonics(site: Site, parameter: Parameter, phase: str, found: Series, bad:
                 values = 100 * values / found.values[:, 1].astype(np.float64)
                 values[~np.isfinite(values)] = np.nan
             elif parameter.of == "Un":
-                reference = Reference(_nominal(site, phase) / 100)
-            if not np.isnan(values).all():
-                shown = "%" if parameter.of == "U1" else unit
-                yield Measured(parameter, phase or None, order, shown, found.t, bad, values, _two(parameter, order, site), reference)
+                reference = Reference(site.nominal(phase) / 100)
+            shown = "%" if parameter.of == "U1" else unit
+            yield Measured(parameter, phase or None, order, shown, found.t, bad, values, _two(parameter, order, site), reference)
 
 
 def _referred(site: Site, parameter: Parameter, phase: str, values: np.ndarray) -> tuple[np.ndarray, Reference, str]:
@@ -178,25 +188,19 @@ def _referred(site: Site, parameter: Parameter, phase: str, values: np.ndarray) 
     unit = quantity(parameter.quantity).unit
     around = parameter.quantity in _AROUND
     if parameter.of == "Un":
-        nominal = _nominal(site, phase)
+        nominal = site.nominal(phase)
         return values, Reference(nominal, True) if around else Reference(nominal / 100), unit
     if parameter.of == "fn":
         nominal = float(site.nominal_frequency or 0)
         return values, Reference(nominal, True) if around else Reference(nominal / 100), unit
     if parameter.of == "U1":
         fundamental = site.series(parameter.table, f"U1_{phase}")
-        if fundamental is None:
+        if fundamental is None or not len(values):
             return np.full(len(values), np.nan), Reference(), "%"
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = 100 * values / fundamental.values
         return np.where(np.isfinite(shares), shares, np.nan), Reference(), "%"
     return values, Reference(), unit
-
-
-def _nominal(site: Site, phase: str) -> float:
-    """Nominal voltage of a phase, V: that from line to line is sqrt(3) times that to neutral."""
-    nominal = float(site.nominal_voltage or 0)
-    return nominal * 3**0.5 if phase in LINES and site.wiring != "3P3W" else nominal
 
 
 def _two(parameter: Parameter, order: int | None, site: Site) -> tuple[Limit | None, Limit | None]:
@@ -228,3 +232,54 @@ def why_not(site: Site, name: str) -> str:
     if name == "u2" and site.wiring == "1P2W":
         return "one phase"
     return "no values" if tables else "no tables"
+
+
+def left_out(site: Site, parameter: Parameter, columns: Sequence[tuple[str | None, int | None, bool]]) -> list[dict[str, Any]]:
+    """What of a parameter was not measured, in words and for programs.
+
+    Parameters
+    ----------
+    site : Site
+    parameter : Parameter
+    columns : sequence of (phase, order, whether it is empty)
+
+    Returns
+    -------
+    list of dict
+        `what` with the phases and orders in words, `quantity`, `why`, and `phases` and `orders` where only some are missing.
+    """
+    name = parameter.quantity
+    why = why_not(site, name)
+    if all(empty for _, _, empty in columns):
+        return [{"what": WORDS.get(name, name), "quantity": name, "why": why}]
+    every = {order for _, order, _ in columns}
+    absent: dict[str | None, list[int | None]] = {}
+    for phase, order, empty in columns:
+        if empty:
+            absent.setdefault(phase, []).append(order)
+    alike: dict[tuple[int | None, ...], list[str]] = {}
+    for phase, orders in absent.items():
+        alike.setdefault(tuple(orders), []).append(str(phase))
+    made = []
+    for missing, phases in alike.items():
+        entry: dict[str, Any] = {"what": WORDS.get(name, name), "quantity": name, "why": why}
+        if len(missing) < len(every):
+            entry["orders"] = list(missing)
+            entry["what"] += f" of order{'s' if len(missing) > 1 else ''} {_ranges([k for k in missing if k is not None])}"
+            entry["why"] = "not in the values; a low sample rate?"
+        if len(phases) < len({phase for phase, _, _ in columns}):
+            entry["phases"] = phases
+            entry["what"] += f" {' '.join(phases)}"
+        made.append(entry)
+    return made
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """2, 3, 4, 7 as "2-4, 7"."""
+    parts: list[list[int]] = []
+    for n in numbers:
+        if parts and n == parts[-1][-1] + 1:
+            parts[-1].append(n)
+        else:
+            parts.append([n])
+    return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)

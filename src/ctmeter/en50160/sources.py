@@ -17,9 +17,9 @@ import numpy as np
 
 from ..errors import InputError, SettingsError
 from ..measurements import iso, nanoseconds
-from ..quantity import LIST_LENGTH, Flag, Rule, columns
+from ..quantity import LINES, LIST_LENGTH, PHASES, Flag, Rule, columns
 from ..store.results import Tables, read_summary
-from .tables import LENGTHS, list_values
+from .tables import LENGTHS, check_events, list_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,14 +77,19 @@ class Part:
         if "events" not in self.tables:
             return None
         table = self.tables["events"]
-        times = table.column("t").cast("int64").to_pylist()
+        for needed in ("t", "type"):
+            if needed not in table.column_names:
+                raise InputError(f"table events has no column {needed}", path=self.name)
+        times = _times(table.column("t"), self.name).tolist()
         rest = table.select([n for n in table.column_names if n not in ("t", "detail")]).to_pylist()
+        check_events([row["type"] for row in rest], [row.get("phases") for row in rest], self.name)
         return [_plain_event({**row, "t": t}) for row, t in zip(rest, times, strict=True)]
 
 
 def _plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
     t = nanoseconds(event["t"]) if isinstance(event["t"], str) else event["t"]
-    return {**dict.fromkeys(("duration", "U_ref", "U_residual", "U_max", "dU_max")), "phases": [], "flags": 0, "detail": [], **event, "t": t}
+    empty = {"phases": event.get("phases") or [], "flags": event.get("flags") or 0, "detail": event.get("detail") or []}
+    return {**dict.fromkeys(("duration", "U_ref", "U_residual", "U_max", "dU_max")), **event, **empty, "t": t}
 
 
 def open_parts(results: Any) -> list[Part]:
@@ -175,7 +180,8 @@ class Site:
         self.nominal_voltage: float | None = self._setting("nominal_voltage", given, settings)
         self.nominal_frequency: float | None = self._setting("nominal_frequency", given, settings)
         self.signalling_frequency: float | None = self._setting("signalling_frequency", given, settings)
-        self.wiring: str = given.get("wiring") or wiring or ("3P4W" if self.has("10min", "U_L1") else "3P3W")
+        self._wired: str | None = given.get("wiring") or wiring
+        self.wiring: str = self._wired or ("3P3W" if self.expected(LINES) and not self.expected(PHASES) else "3P4W")
         self.settings = settings
         self._grids: dict[str, _Grid | None] = {}
         faults = [f"{name}: not given, and needed for limits in %" for name in ("nominal_voltage", "nominal_frequency") if not getattr(self, name)]
@@ -224,14 +230,21 @@ class Site:
         elif timed and timed[0].span is None:
             self.notes.append("no clock: times are counted from 1970-01-01, and intervals from the start of the recording")
 
-    def has(self, table: str, column: str) -> bool:
-        """Whether a table of any part has a column of that name."""
-        return any(self._names(p, table, column) for p in self.parts)
+    def expected(self, names: Sequence[str]) -> set[str]:
+        """Those of the phases, or of the voltages from line to line, that have to be measured.
 
-    @staticmethod
-    def _names(part: Part, table: str, column: str) -> bool:
-        found = part.select(table, [column])
-        return found is not None and found.num_columns > 0
+        The wiring says which; where nobody said how the meter was connected, those of which any table has a voltage.
+        """
+        if self._wired == "3P4W" or (self._wired == "3P3W" and tuple(names) == LINES):
+            return set(names)
+        if self._wired == "3P3W":
+            return set()
+        found = [(t, c) for t in LENGTHS | {"3s": 0} for c in columns(t) if c.phase in names and set(LINES) <= set(c.quantity.phases)]
+        if self._wired == "1P2W" and any(p.summary for p in self.parts):
+            return {PHASES[0]} & set(names)
+        if self._wired == "1P2W":
+            return {c.phase for t, c in found if self.measured(t, c.name)}
+        return {c.phase for t, c in found if any(t in p.tables and c.name in p.tables[t].column_names for p in self.parts)}
 
     def _grid(self, table: str) -> _Grid | None:
         if table not in self._grids:
@@ -384,14 +397,28 @@ class Site:
             for event in found:
                 if event["duration"] is None and part.span is not None:
                     event["ends"] = part.span[1]
+                if event["U_ref"] is None and part.summary is None:
+                    event["U_ref"] = self.nominal((*event["phases"], "")[0])
         return sorted((e for _, found in known for e in found), key=lambda e: (e["t"], str(e["type"])))
+
+    def voltages_of(self, events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+        """All voltages of the place, of the kind that its events name: to neutral, or from line to line."""
+        named = {p for e in events for p in e["phases"]}
+        names = LINES if named & set(LINES) or (not named and self.wiring == "3P3W") else PHASES
+        expected = self.expected(names) | named
+        return tuple(p for p in names if p in expected)
+
+    def nominal(self, phase: str) -> float:
+        """Nominal voltage of a phase, V: that from line to line is sqrt(3) times that to neutral."""
+        nominal = float(self.nominal_voltage or 0)
+        return nominal * 3**0.5 if phase in LINES and self.wiring != "3P3W" else nominal
 
     def without_events(self) -> list[str]:
         """Names of the parts in which events were not looked for, where others have them."""
         return [p.name for p in self.parts if p.summary is not None and p.events is None]
 
     def ends(self) -> tuple[int, int] | None:
-        """Start of the first and end of the last whole interval of the finest absolute table there is, ns."""
+        """Start of the first and end of the last whole interval, ns, of the first table there is: where weeks begin and end."""
         for table in ("10min", "2h", "frequency", "3s"):
             grid = self._grid(table)
             if grid is None:
@@ -401,6 +428,33 @@ class Site:
             first, last = (whole[0], whole[-1]) if len(whole) else (0, len(grid.t) - 1)
             return int(grid.t[first]), int(grid.t[last]) + length
         return None
+
+    def seen(self, tables: Iterable[str]) -> tuple[int, int] | None:
+        """Start of the first and end of the last row of any of the tables, whole or not, ns; None without rows."""
+        spans = [p.span for p in self.parts]
+        low = min((s[0] for s in spans if s), default=0) if all(spans) else 0
+        high = max((s[1] for s in spans if s), default=0) if all(spans) else 0
+        found = [ends for table in sorted(set(tables)) if table != "events" and (ends := self._outermost(table)) is not None]
+        if not found:
+            return None
+        # a recording that begins or ends within an interval has a part of it
+        start, end = max(min(a for a, _ in found), low), max(b for _, b in found)
+        return start, min(end, high) if high > start else end
+
+    def _outermost(self, table: str) -> tuple[int, int] | None:
+        """Start of the first row and end of the last; those that are incomplete have something at the inner end, and more is not known."""
+        starts, ends = [], []
+        for part in self.parts:
+            rows = part.select(table, ["t", "flags"])
+            if rows is None or not rows.num_rows:
+                continue
+            t = _times(rows.column("t"), part.name)
+            length = LENGTHS.get(table, 3_000_000_000)
+            cut = (_flags(rows, len(t)) & np.uint32(Flag.INCOMPLETE) != 0) & (part.span is None)
+            first, last = int(t.argmin()), int(t.argmax())
+            starts.append(int(t[first]) + (length - 1 if cut[first] else 0))
+            ends.append(int(t[last]) + (1 if cut[last] else length))
+        return (min(starts), max(ends)) if starts else None
 
 
 def _from_pst(pst: Series) -> Series:

@@ -26,10 +26,11 @@ _TIE = 1e-6
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of time, ns: [start, end)."""
+    """A stretch of time, ns: [start, end); a `rest` is one beside the windows of observation."""
 
     start: int
     end: int
+    rest: bool = False
 
     @property
     def seconds(self) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,12 @@ import numpy as np
 
 from ..errors import InputError, SettingsError
 from ..measurements import iso
-from ..quantity import LIST_LENGTH, Column, columns
+from ..quantity import LINES, LIST_LENGTH, PHASES, Column, columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LENGTHS", "TABLES", "read_table", "split_map"]
+__all__ = ["EVENT_TYPES", "LENGTHS", "TABLES", "check_events", "list_values", "read_table", "split_map"]
 
 #: Tables that can be read, and the lengths of their intervals, ns; rows of `3s` follow the mains and of `events` nothing.
 LENGTHS = {"10min": 600_000_000_000, "2h": 7_200_000_000_000, "frequency": 10_000_000_000}
@@ -36,6 +36,8 @@ _ORDER = re.compile(r"^(?P<list>HU_L[0-9]+)_h?(?P<order>[0-9]{1,2})$")
 #: Names for the columns of time that need no map.
 _TIMES = ("t", "time", "timestamp", "datetime", "date time", "utc")
 _EVENT_TEXT = {"type", "phases"}
+#: Types of events, as ctmeter names its own.
+EVENT_TYPES = ("dip", "swell", "interruption", "rvc", "msv", "transient")
 #: Columns that only ctmeter itself can fill.
 _OWN = {"detail", "snippet"}
 
@@ -116,7 +118,12 @@ def read_table(
             values = _numbers(column, name, path)[order] * (1.0 if share else _factor(unit, "V", name, path, nominal))
             orders.setdefault(match["list"], {})[int(match["order"])] = (values, share)
         else:
-            made[name] = _texts(column, name, order) if name in _EVENT_TEXT else _values(column, known[name], unit, path, nominal)[order]
+            made[name] = _texts(column, name) if name in _EVENT_TEXT else _values(column, known[name], unit, path, nominal)[order]
+    if table == "events":
+        if "type" not in made:
+            raise InputError("no column of types of events", path=path, expected=f"type, or type=HEADING in the map: {', '.join(EVENT_TYPES)}")
+        check_events(made["type"], made.get("phases", [None] * len(t)), path)
+        made |= {name: [made[name][k] for k in order] for name in _EVENT_TEXT & set(made)}
     for name, parts in orders.items():
         made.setdefault(name, _list(parts, made.get(name.replace("HU", "U1")), len(t)))
     return _arrow(table, made, path)
@@ -329,11 +336,28 @@ def _list(parts: Mapping[int, tuple[np.ndarray, bool]], u1: np.ndarray | None, n
     return out
 
 
-def _texts(column: Any, name: str, order: np.ndarray) -> list[Any]:
+def _texts(column: Any, name: str) -> list[Any]:
     values = column.to_pylist()
     if name == "phases":
-        values = [v if isinstance(v, list) else re.split(r"[\s;,/]+", (v or "").strip()) for v in values]
-    return [values[k] for k in order]
+        return [v if isinstance(v, list) else [p.upper() for p in re.split(r"[\s;,/]+", v or "") if p] for v in values]
+    return [v.strip().lower() if isinstance(v, str) else v for v in values]
+
+
+def check_events(types: Sequence[Any], phases: Sequence[Any], path: object) -> None:
+    """Refuse what nobody could count.
+
+    Raises
+    ------
+    InputError
+        A row whose type or whose phases are unknown.
+    """
+    where = str(path)
+    for k, (kind, named) in enumerate(zip(types, phases, strict=True), 1):
+        if kind not in EVENT_TYPES:
+            raise InputError(f"events: row {k} is of type {kind!r}", path=where, expected=f"one of {', '.join(EVENT_TYPES)}")
+        strange = [p for p in named or () if p not in (*PHASES, *LINES)]
+        if strange:
+            raise InputError(f"events: row {k} names the phase {strange[0]!r}", path=where, expected=f"{', '.join((*PHASES, *LINES))}, or none")
 
 
 def _arrow(table: str, made: Mapping[str, Any], path: str | os.PathLike[str]) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..errors import CtmeterError, CtmeterWarning, InputError, SettingsError
+from ..errors import CtmeterError, CtmeterWarning, InputError, SettingsError, StoreError
 from ..quantity import TABLES
 from ..recording import Recording
 from ..reports.material import Material, Waveform
 from ..reports.units import duration
-from ..store.results import SNIPPETS, write_bytes, write_text
-from .describe import iso, plain
+from ..store.results import SNIPPETS, SUMMARY, write_bytes, write_text
+from .describe import digest_of, iso, plain
 from .merging import merged
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ __all__ = ["material_of", "write_report"]
 
 #: Tables of several results that a report puts one after the other; longer ones would not fit into memory.
 _STITCHED = ("10min", "2h", "frequency", "events")
+#: Files of a result that its digest is of.
+_DIGESTED = (SUMMARY, *(f"{table}.parquet" for table in _STITCHED))
 #: Nominal cycles before an event in its snippet.
 _LEAD = 10
 
@@ -111,7 +114,9 @@ def material_of(
     summary = merged([r.summary for r in ordered])
     tables = ordered[0].tables if len(ordered) == 1 else _Stitched([r.tables for r in ordered])
     recordings = [r.summary["recording"] for r in ordered]
-    material = Material(summary, tables, recordings, ordered[0].extract, _waveforms(ordered), zone=zone)
+    material = Material(
+        summary, tables, recordings, ordered[0].extract, _waveforms(ordered), zone=zone, digests=_digests(ordered), digested=", ".join(_DIGESTED)
+    )
     wanted = {"edition": edition, "level": level, "limits": limits, "island": island or None}
     return _assessed(material, ordered, {k: v for k, v in wanted.items() if v is not None})
 
@@ -133,6 +138,19 @@ def _assessed(material: Material, results: Sequence[Measured], given: Mapping[st
         for name, c in (("dips", limits.events.dips), ("swells", limits.events.swells))
     }
     return replace(material, assessment=assessment, unassessed=why, classified=classified, cells=cells, curves=en50160.curves())
+
+
+def _digests(results: Sequence[Measured]) -> list[tuple[str, str]]:
+    """What tells each stored result from any other: the digest of its summary and of the tables that are judged and drawn, joined."""
+    made = []
+    for result in results:
+        if result.path is not None:
+            files = [file for name in _DIGESTED if (file := result.path / name).is_file()]
+            try:
+                made.append((result.path.name, digest_of(files)))
+            except OSError as error:
+                raise StoreError(error.errno or errno.EIO, f"cannot be read: {error.strerror or error}", str(result.path)) from error
+    return made
 
 
 def _no_ground(material: Material) -> list[str]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..quantity import LINES, PHASES, Flag
+from ..en50160.tables import list_values
+from ..errors import InputError
+from ..quantity import LINES, LIST_LENGTH, PHASES, Flag, columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,6 +70,10 @@ class Material:
         "itic" with `lower` and `upper`, "semi_f47" with `lower`: lists of (s, %); with `verified`.
     zone : tzinfo, optional
         Of local times; that of the machine where not given.
+    digests : sequence of (str, str)
+        Name and SHA-256, in hexadecimal, of each stored result; none of those in memory.
+    digested : str
+        Which files of a result that is of.
     """
 
     summary: Mapping[str, Any]
@@ -81,26 +87,34 @@ class Material:
     cells: Mapping[str, Any] | None = None
     curves: Mapping[str, Any] | None = None
     zone: tzinfo | None = None
+    digests: Sequence[tuple[str, str]] = ()
+    digested: str = ""
 
     def rows(self, table: str) -> int:
         """Number of rows; 0 where there is no such table."""
         return len(self.tables[table]) if table in self.tables else 0
 
     def column(self, table: str, name: str) -> np.ndarray | None:
-        """A column as float64, shape (n,) or (n, orders), NaN for null; None where it is absent or holds nothing but null."""
+        """A column as float64, shape (n,) or (n, orders), NaN for null; None where it is absent or holds nothing but null.
+
+        Raises
+        ------
+        InputError
+            It holds no numbers, or lists of another length.
+        """
         if table not in self.tables or name not in self.tables[table].column_names:
             return None
         column = self.tables[table].column(name)
         if column.null_count == len(column):
             return None
-        values = column.combine_chunks()
-        if hasattr(values, "list_size") or hasattr(values.type, "list_size"):
-            width = values.type.list_size
-            flat = np.asarray(values.values.to_numpy(zero_copy_only=False), np.float64)
-            shaped = flat[values.offset * width : (values.offset + len(values)) * width].reshape(len(values), width)
-            nulls = np.asarray(values.is_null().to_numpy(zero_copy_only=False), bool)
-            return np.where(nulls[:, None], np.nan, shaped)
-        return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+        import pyarrow as pa
+
+        if pa.types.is_nested(column.type):
+            length = next((LIST_LENGTH[c.dtype] for c in columns(table) if c.name == name and c.dtype in LIST_LENGTH), 0)
+            return list_values(column, length, name, f"table {table}").astype(np.float64)
+        if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_temporal(column.type)):
+            raise InputError(f"{name} is {column.type}", path=f"table {table}", expected="numbers")
+        return np.asarray(column.combine_chunks().to_numpy(zero_copy_only=False), np.float64)
 
     def time(self, table: str) -> np.ndarray:
         """Starts of the rows, ns since 1970-01-01 UTC, as float64."""

@@ -7,20 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from .terminal import _print_notes, _print_table, _table, _text
 from .units import duration, number
+from .wording import MARKS, name_of, verdict_words, week_words, years_beside
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["MARKS", "print_assessment"]
+__all__ = ["print_assessment"]
 
-#: Symbol, words and colour of each verdict; the symbol alone has to do where there is no colour.
-MARKS = {"pass": ("✔", "PASS", "green"), "fail": ("✘", "FAIL", "red"), "insufficient-data": ("?", "INSUFFICIENT DATA", "yellow")}
-_NAMES = {
-    "f": "frequency", "U": "voltage", "rvc": "rapid changes", "Plt": "flicker Plt", "u2": "unbalance", "HU": "harmonic", "THD_U": "THD",
-    "MSV": "signalling",
-}  # fmt: skip
 _UNVERIFIED = "†"
 _BAR = 6
 #: Weeks shown in full; of more only those that do not pass.
@@ -55,18 +50,17 @@ def print_assessment(found: Mapping[str, Any], out: Console) -> None:
         _print_table(out, _overview(weeks))
     for week in shown:
         _print_week(week, out, several=len(weeks) > 1)
-    if len(weeks) > 1:
-        for year in found["years"]:
-            _print_rows(year["parameters"], out, f"[bold]all {year['start'][:10]} to {year['end'][:10]}[/bold]")
+    for year in years_beside(found):
+        _print_rows(year["parameters"], out, f"[bold]all {year['start'][:10]} to {year['end'][:10]}[/bold]")
     _print_events(found, out)
     _print_left(found, out)
 
 
-def _mark(verdict: str, *, bold: bool = False) -> Text:
+def _mark(verdict: str, words: str = "", *, bold: bool = False) -> Text:
     from rich.text import Text
 
-    symbol, words, colour = MARKS[verdict]
-    return Text(f"{symbol} {words}" if bold else f"{symbol} {words.lower()}", style=f"bold {colour}" if bold else colour)
+    symbol, large, colour = MARKS[verdict]
+    return Text(f"{symbol} {large if bold else words or large.lower()}", style=f"bold {colour}" if bold else colour)
 
 
 def _overview(weeks: Sequence[Mapping[str, Any]]) -> Table:
@@ -74,14 +68,14 @@ def _overview(weeks: Sequence[Mapping[str, Any]]) -> Table:
     for week in weeks:
         c = week["coverage"]
         cells = ("–" if c[k] is None else str(c[k]) for k in ("valid", "flagged", "missing"))
-        table.add_row(week["start"][:16], *cells, _mark(week["verdict"]))
+        table.add_row(week["start"][:16] + (" (rest)" if week["rest"] else ""), *cells, _mark(week["verdict"]))
     return table
 
 
 def _print_week(week: Mapping[str, Any], out: Console, *, several: bool) -> None:
     from rich.text import Text
 
-    head = f"[bold]week from {week['start'][:16]}[/bold]" if several else ""
+    head = f"[bold]{week_words(week)}[/bold]" if several else ""
     _print_rows(_chosen(week["parameters"]), out, head)
     closest = week["closest_order"]
     if closest:
@@ -120,17 +114,15 @@ def _print_rows(rows: Sequence[Mapping[str, Any]], out: Console, head: str) -> N
 def _cells(row: Mapping[str, Any]) -> list[Any]:
     from rich.text import Text
 
-    order = "" if row["order"] is None else f" {row['order']}" if row["N"] else "s"
-    name = f"{_NAMES.get(row['quantity'], row['quantity'])}{order} {row['phase'] or ''}".strip()
+    whole = name_of(row) if row["order"] is None or row["N"] else f"{name_of({**row, 'order': None})}s"
+    name = f"{whole} {row['phase'] or ''}".strip()
     counts = ["–" if row[k] is None else str(row[k]) for k in ("N", "N1", "N2", "N_invalid")]
     values = ["–" if v is None else number(v, 4) for v in (row["min"], row["percentiles"]["95"], row["max"])]
     reach = _reach(row)
     bar = Text("–")
     if row["N"] and row["quantity"] != "rvc":
         bar = Text(f"{'█' * min(round(reach * _BAR), _BAR):░<{_BAR}} {100 * reach:3.0f} %", style="red" if reach > 1 + 1e-6 else "")
-    mark = _mark(row["verdict"])
-    if row["indicative"]:
-        mark = Text(f"{MARKS[row['verdict']][0]} indicative", style=MARKS[row["verdict"]][2])
+    mark = _mark(row["verdict"], verdict_words(row))
     limit = "by order" if row["order"] is not None and not row["N"] else _limit(row)
     return [_text(name), limit, *counts, *values, bar, mark]
 
@@ -183,10 +175,7 @@ def _matrix(cells: Mapping[str, int], heads: Sequence[str]) -> Table:
 
 
 def _print_left(found: Mapping[str, Any], out: Console) -> None:
-    notes = []
-    for left in found["not_measured"]:
-        orders = f" of orders {_ranges(left['orders'])}" if left.get("orders") else ""
-        notes.append(f"not measured: {left['what']}{orders} ({left['why']})")
+    notes = [f"not measured: {left['what']} ({left['why']})" for left in found["not_measured"]]
     if found["weeks"] and not any(w["verdict"] != "insufficient-data" for w in found["weeks"]):
         reasons = found["weeks"][0]["reasons"]
         notes += reasons[:_REASONS]
@@ -198,14 +187,3 @@ def _print_left(found: Mapping[str, Any], out: Console) -> None:
     if unverified:
         notes.append(f"{_UNVERIFIED} numbers not checked against a source: {', '.join(unverified)}")
     _print_notes(out, notes)
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """2, 3, 4, 7 as "2-4, 7"."""
-    parts: list[list[int]] = []
-    for n in numbers:
-        if parts and n == parts[-1][-1] + 1:
-            parts[-1].append(n)
-        else:
-            parts.append([n])
-    return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .decimate import columns, zigzag
+from .labels import FALL, Band, Box, beside
 from .marks import GRID, INK, MUTED, Style, num, polyline, symbol, tag, text, text_width
 from .scale import Scale
 
@@ -88,6 +89,24 @@ class Point:
 
 
 @dataclass(frozen=True)
+class _Placed:
+    """A line in places of the drawing, with the edges of its ribbon where it has one."""
+
+    x: np.ndarray
+    y: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+    @property
+    def bands(self) -> list[Band]:
+        """What words should not stand on: the curve, and less so the ribbon."""
+        found = [Band(self.x, self.y - 1.5, self.y + 1.5, 1.0)]
+        if self.low is not None and self.high is not None:
+            found.append(Band(self.x, self.high, self.low, 0.3))
+        return found
+
+
+@dataclass(frozen=True)
 class Chart:
     """What a chart shows; `draw` gives it for a width.
 
@@ -122,11 +141,14 @@ class Chart:
         top = 8 + _ROW * (1 + max((row for row, *_ in entries), default=0))
         right, bottom = width - 14, self.height - (40 if self.x_words else 24)
         frame = (left, top, right, bottom)
+        places = [self._placed(line, frame) for line in self.lines]
+        # above the frame there is room beside the legend
+        legend = max((x + 30 + text_width(name) for row, x, name, *_ in entries if 20 + _ROW * row > top - 18), default=text_width(self.y_words) + 8)
         body = [
             self._areas(frame),
             self._axes(frame, y_ticks, width),
-            self._curves(frame),
-            self._levels(frame),
+            self._curves(frame, places),
+            self._levels(frame, places, legend),
             self._marks(frame),
             self._legend(entries),
         ]
@@ -203,16 +225,23 @@ class Chart:
                 parts.append(text(a + 4, top + 13, area.words, fill=MUTED))
         return "".join(parts)
 
-    def _curves(self, frame: tuple[float, float, float, float]) -> str:
+    def _placed(self, line: Line, frame: tuple[float, float, float, float]) -> _Placed:
+        """A line and the edges of its ribbon, in places of the drawing."""
         left, top, right, bottom = frame
+        x, y, low, high = self._thinned(line, int(right - left))
+        px, py = self.x.place(x, left, right), np.clip(self.y.place(y, bottom, top), top - 2, bottom + 2)
+        if line.steps:
+            px, py = np.repeat(px, 2)[1:], np.repeat(py, 2)[:-1]
+        if low is None or high is None:
+            return _Placed(px, py)
+        return _Placed(px, py, *(np.clip(self.y.place(v, bottom, top), top, bottom) for v in (low, high)))
+
+    def _curves(self, frame: tuple[float, float, float, float], places: Sequence[_Placed]) -> str:
         ribbons, strokes = [], []
-        for k, line in enumerate(self.lines):
-            x, y, low, high = self._thinned(line, int(right - left))
-            px, py = self.x.place(x, left, right), np.clip(self.y.place(y, bottom, top), top - 2, bottom + 2)
-            if low is not None and high is not None:
-                ribbons += self._ribbon(px, low, high, frame, line.style.colour)
-            if line.steps:
-                px, py = np.repeat(px, 2)[1:], np.repeat(py, 2)[:-1]
+        for k, (line, at) in enumerate(zip(self.lines, places, strict=True)):
+            px, py = at.x, at.y
+            if at.low is not None and at.high is not None:
+                ribbons += self._ribbon(px, at.low, at.high, line.style.colour)
             strokes.append(
                 tag(
                     "path",
@@ -239,33 +268,34 @@ class Chart:
             return line.x, line.y, None, None
         return columns(line.x, line.y, self.x.low, self.x.high, count, line.low, line.high)
 
-    def _ribbon(self, px: np.ndarray, low: np.ndarray, high: np.ndarray, frame: tuple[float, float, float, float], colour: str) -> list[str]:
-        _, top, _, bottom = frame
-        a, b = (np.clip(self.y.place(v, bottom, top), top, bottom) for v in (low, high))
-        whole = np.isfinite(a) & np.isfinite(b) & np.isfinite(px)
+    @staticmethod
+    def _ribbon(px: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str) -> list[str]:
+        whole = np.isfinite(low) & np.isfinite(high) & np.isfinite(px)
         edges = np.flatnonzero(np.diff(np.concatenate([[0], whole.astype(np.int8), [0]])))
         shapes = [
-            polyline(np.r_[px[i:j], px[i:j][::-1]], np.r_[b[i:j], a[i:j][::-1]], close=True) for i, j in zip(edges[::2], edges[1::2], strict=True)
+            polyline(np.r_[px[i:j], px[i:j][::-1]], np.r_[high[i:j], low[i:j][::-1]], close=True)
+            for i, j in zip(edges[::2], edges[1::2], strict=True)
         ]
-        return [tag("path", d="".join(shapes), fill=colour, fill_opacity="0.2", class_="ribbon")] if shapes else []
+        # an edge, so that a band that is as flat as its curve is seen on either side of it
+        look = {"fill": colour, "fill_opacity": "0.22", "stroke": colour, "stroke_opacity": "0.45", "stroke_width": "0.7"}
+        return [tag("path", d="".join(shapes), class_="ribbon", **look)] if shapes else []
 
-    def _levels(self, frame: tuple[float, float, float, float]) -> str:
+    def _levels(self, frame: tuple[float, float, float, float], places: Sequence[_Placed], legend: float) -> str:
         left, top, right, bottom = frame
         parts: list[str] = []
-        taken: list[float] = []
+        taken: list[Box] = [Box(0.0, 0.0, legend, top - 1)]
+        room = Box(left + 4, top - 18, right - 4, bottom + 8.5)
+        drawn = [band for at in places for band in at.bands]
         placed = sorted(((float(self.y.place(v.y, bottom, top)), v) for v in self.levels), key=lambda p: p[0])
         placed = [(y, v) for y, v in placed if top - 1 <= y <= bottom + 1]
         for k, (y, level) in enumerate(placed):
             colour = "#a81616" if level.limit else MUTED
             dash = "7 4" if level.limit else "2 3"
             parts.append(tag("path", d=f"M{num(left)} {num(y)}H{num(right)}", stroke=colour, stroke_width=1.4, stroke_dasharray=dash, fill="none"))
-            # above its line, unless the line above is too near
-            crowded = y - 16 < top or (k and y - placed[k - 1][0] < 18)
-            at = y + 13 if crowded and y + 13 < bottom + 12 else y - 4
-            while any(abs(at - other) < 13 for other in taken):
-                at += 13
-            taken.append(at)
-            parts.append(text(right - 4, at, level.words, "end", fill=colour, halo=True))
+            box = beside(y, level.words, room, drawn, [other for j, (other, _) in enumerate(placed) if j != k], taken)
+            # words of two lines at one height would not tell which is whose
+            taken.append(Box(left, box.top, right, box.bottom))
+            parts.append(text(box.right, box.bottom - FALL, level.words, "end", fill=colour, halo=True))
         return "".join(parts)
 
     def _marks(self, frame: tuple[float, float, float, float]) -> str:

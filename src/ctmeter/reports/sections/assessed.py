@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..material import Material
+from ..wording import TITLES, years_beside
 
 __all__ = [
-    "TITLES",
     "harmonic_limits",
     "harmonic_percentiles",
     "levels",
     "limit_words",
-    "name_of",
     "one_per_phase",
     "parameters",
     "reached",
@@ -24,20 +23,6 @@ __all__ = [
     "weeks",
     "years",
 ]
-
-#: Of quantities: title and unit.
-TITLES = {
-    "f": ("frequency", "Hz"),
-    "U": ("voltage", "V"),
-    "THD_U": ("THD", "%"),
-    "HU": ("harmonic", "%"),
-    "u2": ("unbalance", "%"),
-    "Plt": ("flicker Plt", ""),
-    "Pst": ("flicker Pst", ""),
-    "MSV": ("mains signalling", "%"),
-    "rvc": ("rapid changes", "%"),
-    "u0": ("unbalance u0", "%"),
-}
 
 
 def weeks(material: Material) -> Sequence[Mapping[str, Any]]:
@@ -47,9 +32,8 @@ def weeks(material: Material) -> Sequence[Mapping[str, Any]]:
 
 
 def years(material: Material) -> Sequence[Mapping[str, Any]]:
-    """What is judged over years, of several weeks together; of one week it stands among its parameters."""
-    found: Sequence[Mapping[str, Any]] = (material.assessment or {}).get("years") or ()
-    return found if len(weeks(material)) > 1 else ()
+    """What is judged over years, of several weeks together; of one week where it differs from what stands among its parameters."""
+    return years_beside(material.assessment or {})
 
 
 def parameters(material: Material, quantity: str = "") -> list[Mapping[str, Any]]:
@@ -61,13 +45,6 @@ def parameters(material: Material, quantity: str = "") -> list[Mapping[str, Any]
 def unit_of(parameter: Mapping[str, Any]) -> str:
     """The unit of a parameter's values."""
     return str(parameter.get("unit") or TITLES.get(str(parameter.get("quantity")), ("", ""))[1]).replace("1", "")
-
-
-def name_of(parameter: Mapping[str, Any]) -> str:
-    """A parameter in words, without its phase."""
-    quantity = str(parameter.get("quantity"))
-    title = TITLES.get(quantity, (quantity, ""))[0]
-    return f"{title} {parameter['order']}" if parameter.get("order") else title
 
 
 def _limits(parameter: Mapping[str, Any]) -> list[Mapping[str, Any]]:

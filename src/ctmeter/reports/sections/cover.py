@@ -10,11 +10,10 @@ import numpy as np
 from ..blocks import Block, Facts, Row, Section, Sign, Table, Verdict, Words
 from ..material import Material, instant, local, when
 from ..units import duration, number, si
-from .assessed import name_of, parameters, weeks
+from ..wording import MARKS, deciding, name_of, verdict_words
+from .assessed import parameters, weeks
 
 __all__ = ["facts", "header", "title", "verdict_section"]
-
-WORDS = {"pass": "PASS", "fail": "FAIL", "insufficient-data": "INSUFFICIENT DATA"}
 
 
 def title(material: Material) -> str:
@@ -88,6 +87,9 @@ def facts(material: Material) -> Facts:
         rows.append(("assessed by", _edition(material.assessment)))
     if material.long:
         rows.append(("data coverage", _coverage(material)))
+    if material.digests:
+        of_files = [f"{name[-120:]}, SHA-256 {digest}" for name, digest in material.digests[:50]]
+        rows.append(("results" if len(of_files) > 1 else "result", [*of_files, f"of {material.digested}, one after the other"]))
     rows.append(("recordings" if len(material.recordings) > 1 else "recording", [_input(r) for r in material.recordings[:50]]))
     program = material.summary["program"]
     rows.append(("program", f"{program['name']} {program['version']}"))
@@ -152,7 +154,7 @@ def _verdict(material: Material) -> Verdict:
         reasons = list(material.unassessed) or ["no assessment was made"]
         return Verdict(None, "NOT ASSESSED", ["There is no verdict by EN 50160: " + "; ".join(reasons) + "."])
     verdict = str(assessment.get("verdict"))
-    found = parameters(material)
+    found = deciding(parameters(material))
     failed, missing = ([p for p in found if p.get("verdict") == v] for v in ("fail", "insufficient-data"))
     sentences = [f"{_edition(assessment)}, {len(weeks(material))} week{'s' if len(weeks(material)) != 1 else ''}."]
     if failed:
@@ -163,7 +165,7 @@ def _verdict(material: Material) -> Verdict:
         sentences.append(f"Not enough valid data: {_listed(missing)}.")
     if verdict == "insufficient-data":
         sentences += [str(reason) + "." for week in weeks(material) for reason in week.get("reasons", ())][:4]
-    return Verdict(verdict, WORDS.get(verdict, verdict.upper()), sentences)
+    return Verdict(verdict, MARKS[verdict][1] if verdict in MARKS else verdict.upper(), sentences)
 
 
 def _listed(found: list[Mapping[str, Any]]) -> str:
@@ -182,13 +184,13 @@ def _weeks(material: Material) -> Table:
     for week in weeks(material):
         verdict = str(week.get("verdict"))
         coverage = week.get("coverage")
-        share = coverage.get("valid", coverage.get("share")) if isinstance(coverage, Mapping) else coverage
-        failed = sum(p.get("verdict") == "fail" for p in week.get("parameters", ()))
+        share = coverage.get("share") if isinstance(coverage, Mapping) else coverage
+        failed = sum(p.get("verdict") == "fail" for p in deciding(week.get("parameters", ())))
         cells = [
             when(week.get("start"), 0),
             when(week.get("end"), 0),
             number(float(share), 4) if isinstance(share, (int, float)) else "–",
             str(failed),
         ]
-        rows.append([*cells, Sign(verdict, WORDS.get(verdict, verdict))])
+        rows.append([*cells, Sign(verdict, verdict_words(week))])
     return Table(["from, UTC", "to, UTC", "valid, %", "parameters beyond", "verdict"], rows, "The weeks.", named=2)

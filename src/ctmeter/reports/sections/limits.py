@@ -10,8 +10,8 @@ from ..blocks import Block, Heading, Row, Section, Sign, Table, Words, drawn
 from ..charts.bars import Bar, against_limits
 from ..material import Material, when
 from ..units import number
-from .assessed import limit_words, name_of, one_per_phase, parameters, reached, unit_of, weeks, years
-from .cover import WORDS
+from ..wording import name_of, verdict_words, week_words
+from .assessed import limit_words, one_per_phase, parameters, reached, unit_of, weeks, years
 
 __all__ = ["summary", "table"]
 
@@ -30,8 +30,8 @@ def summary(material: Material) -> Section:
         if not bars:
             continue
         if len(weeks(material)) > 1:
-            blocks.append(Heading(f"Week from {when(week.get('start'), 0)} UTC", f"summary-{k + 1}"))
-        rows: list[Row] = [[b.label, _percent(b.share), _percent(b.extreme), Sign(b.verdict, WORDS.get(b.verdict or "", "–"))] for b in bars]
+            blocks.append(Heading(f"{_title(week)} UTC", f"summary-{k + 1}"))
+        rows: list[Row] = [[b.label, _percent(b.share), _percent(b.extreme), Sign(b.verdict, verdict_words({"verdict": b.verdict}))] for b in bars]
         folded = Table(["parameter", "share limit reached", "limit for all reached", "verdict"], rows, "The bars as a table", folded=True)
         alt = "Parameters against their limits: " + "; ".join(f"{b.label} {_percent(b.share)} of its limit, {b.verdict}" for b in bars)
         text = (
@@ -40,6 +40,11 @@ def summary(material: Material) -> Section:
         )
         blocks.append(drawn(partial(against_limits, bars, alt), text, folded))
     return Section("summary", "Summary", blocks or [_nothing(material)])
+
+
+def _title(week: Mapping[str, Any]) -> str:
+    words = week_words(week)
+    return words[0].upper() + words[1:]
 
 
 def _percent(share: float | None) -> str:
@@ -74,7 +79,7 @@ def table(material: Material) -> Section:
         if not found:
             continue
         if len(weeks(material)) > 1:
-            blocks.append(Heading(f"Week from {when(week.get('start'), 0)} UTC", f"table-{k + 1}"))
+            blocks.append(Heading(f"{_title(week)} UTC", f"table-{k + 1}"))
         plain = [p for p in found if not p.get("order")]
         orders = [p for p in found if p.get("order")]
         blocks.append(_limits_table(plain))
@@ -104,8 +109,6 @@ def _limits_table(found: list[Mapping[str, Any]], folded: str = "") -> Table:
         values = [p.get("min"), *(marks.get(m) for m in ("5", "50", "95", "99")), p.get("max")]
         numbers = ["–" if v is None else number(float(v), 5 if p.get("quantity") in ("U", "f") else 3) for v in values]
         counts = ["–" if v is None else str(v) for v in (n, n1, p.get("N2"), p.get("N_invalid"))]
-        rows.append(
-            [f"{name_of(p)} {p.get('phase') or ''}".strip(), both, Sign(verdict, WORDS.get(verdict, verdict).lower()), *counts, *numbers, within]
-        )
+        rows.append([f"{name_of(p)} {p.get('phase') or ''}".strip(), both, Sign(verdict, verdict_words(p)), *counts, *numbers, within])
     caption = folded or "N valid values, N1 beyond the limit for a share, N2 beyond the limit for all, invalid: flagged or missing."
     return Table(_HEAD, rows, caption, named=3, folded=bool(folded), dense=True, paper=bool(folded))

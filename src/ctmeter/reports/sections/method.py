@@ -9,6 +9,7 @@ from ...quantity import Flag
 from ..blocks import Block, Facts, Heading, Section, Table, Words
 from ..material import Material
 from ..units import duration, si
+from ..wording import left_out
 
 __all__ = ["method"]
 
@@ -41,21 +42,10 @@ def method(material: Material) -> Section:
     warnings = [str(w)[:2000] for r in material.recordings for w in r.get("warnings", ())] + [str(w)[:2000] for w in material.summary["warnings"]]
     if warnings:
         blocks += [Heading("Warnings", "warnings"), Words(list(dict.fromkeys(warnings))[:100], listed=True)]
-    left_out = [f"{x['what']}: {x['why']}" for x in material.summary["not_measured"]] + list(_unassessed(material.assessment))
+    absent = [left_out(x) for x in (*material.summary["not_measured"], *((material.assessment or {}).get("not_measured") or ()))]
     blocks.append(Heading("Not measured", "not-measured"))
-    blocks.append(Words(list(dict.fromkeys(left_out)) or ["Nothing that this report would show was left out."], listed=bool(left_out)))
+    blocks.append(Words(list(dict.fromkeys(absent)) or ["Nothing that this report would show was left out."], listed=bool(absent)))
     return Section("method", "Method, gaps and warnings", blocks)
-
-
-def _unassessed(assessment: Mapping[str, Any] | None) -> list[str]:
-    found = []
-    for x in (assessment or {}).get("not_measured", ()):
-        if isinstance(x, Mapping):
-            what = x.get("what") or x.get("quantity")
-            found.append(f"{what}: {x.get('why') or x.get('reason') or 'not measured'}")
-        else:
-            found.append(str(x))
-    return found
 
 
 def _quality(quality: Mapping[str, Any], material: Material) -> list[tuple[str, str]]:

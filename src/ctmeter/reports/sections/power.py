@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...quantity import ENERGIES, PHASES
+from ...quantity import ENERGIES, LINES, PHASES
 from ..blocks import Block, Figure, Heading, Pair, Section, Table, Words
 from ..charts.marks import style_of
 from ..charts.phasor import Arrow, phasors, triangle
@@ -21,47 +21,51 @@ __all__ = ["energies", "means", "phasor_section", "registers"]
 
 
 def means(material: Material) -> Table:
-    """Mean values by phase."""
-    mean, phases = material.summary["mean"], material.voltages or PHASES
-    currents = material.currents
+    """Mean values by phase; the total stands first, where a phone shows it."""
+    mean = material.summary["mean"]
     line = material.summary["wiring"] == "3P3W"
+    voltages, currents = material.voltages, material.currents
+    # the columns, each a phase and the voltage from line to line that begins with it
+    pairs = [(p, q) for p, q in zip(PHASES, LINES, strict=True) if (q if line else p) in voltages or p in currents] or list(
+        zip(PHASES, LINES, strict=True)
+    )
+    phases, lines = [p for p, _ in pairs], [q for _, q in pairs]
     rows: list[list[str]] = []
 
     def add(words: str, unit: str, values: list[Any], total: Any, digits: int = 5) -> None:
         if total is not None or any(v is not None for v in values):
-            cells = ["" if v is None else si(v, unit, digits) for v in values]
-            rows.append([words, *cells, *[""] * (width - len(cells)), "" if total is None else si(total, unit, digits)])
+            rows.append([words, *("" if v is None else si(v, unit, digits) for v in (total, *values)), *[""] * (len(pairs) - len(values))])
 
-    width = max(len(phases), len(currents), 1)
-    add("voltage U", "V", [mean.get(f"U_{p}") for p in phases], None)
-    if not line and any(mean.get(f"U_{p}") is not None for p in ("L12", "L23", "L31")):
-        add("voltage U of L12, L23, L31", "V", [mean.get(f"U_{p}") for p in ("L12", "L23", "L31")][:width], None)
-    add("current I", "A", [mean.get(f"I_{p}") for p in currents], None)
+    def of(name: str, names: Sequence[str] = phases) -> list[Any]:
+        return [mean.get(f"{name}_{p}") for p in names]
+
+    add("voltage U", "V", of("U", lines if line else phases), None)
+    if not line:
+        add("voltage U of L12, L23, L31", "V", of("U", lines), None)
+    add("current I", "A", of("I"), None)
     add("current of the neutral", "A", [], mean.get("I_N"))
-    per_phase = PHASES[:width]
     for name, words, unit in (("P", "active power P", "W"), ("Q", "reactive power Q", "var"), ("S", "apparent power S", "VA"),
                               ("PF", "power factor P/S", "1"), ("DPF", "cos φ of the fundamental", "1")):  # fmt: skip
-        add(words, unit, [mean.get(f"{name}_{p}") for p in per_phase], mean.get(name))
-    add("THD of the voltage", "%", [mean.get(f"THD_U_{p}") for p in phases], None, 3)
-    add("THD of the current", "%", [mean.get(f"THD_I_{p}") for p in currents], None, 3)
+        add(words, unit, of(name), mean.get(name))
+    add("THD of the voltage", "%", of("THD_U", lines if line else phases), None, 3)
+    add("THD of the current", "%", of("THD_I"), None, 3)
     add("unbalance u2", "%", [], mean.get("u2"), 3)
     add("unbalance u0", "%", [], mean.get("u0"), 3)
     add("frequency", "Hz", [], mean.get("f"), 6)
-    heads = [f"{p} / {c}" if p != c else p for p, c in zip(phases, (*currents, *phases), strict=False)] if line and currents else list(phases)
-    heads += list(PHASES[len(heads) : width])
-    return Table(["mean value", *heads, "total"], rows, "Mean values of the whole recording.")
+    heads = [f"{q} / {p}" if currents else q for p, q in pairs] if line else phases
+    return Table(["mean value", "total", *heads], rows, "Mean values of the whole recording.")
 
 
 def energies(material: Material) -> Table:
-    """The energy registers by phase."""
+    """The energy registers by phase; the total stands first, where a phone shows it."""
     energy = material.summary["energy"]
     phases = [p for p in PHASES if any(energy.get(f"{e.name}_{p}") is not None for e in ENERGIES)]
     rows = []
     for e in ENERGIES:
-        values = [energy.get(f"{e.name}_{p}") for p in phases] + [energy.get(e.name)]
+        values = [energy.get(e.name)] + [energy.get(f"{e.name}_{p}") for p in phases]
         if any(v is not None for v in values):
             rows.append([e.name, e.meaning, *(si(v, e.unit) for v in values)])
-    return Table(["register", "meaning", *phases, "total"], rows, "Energy over the recording, by direction and quadrant.", named=2)
+    return Table(["register", "meaning", "total", *phases], rows, "Energy over the recording, by direction and quadrant.", named=2)
 
 
 def registers(material: Material) -> Table | None:

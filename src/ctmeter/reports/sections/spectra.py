@@ -20,10 +20,11 @@ _HIGHEST = 40
 
 
 def _shares(material: Material, table: str, kind: str, phase: str) -> np.ndarray | None:
-    """Harmonics in % of the fundamental of their interval, shape (n, 51)."""
+    """Harmonics in % of the fundamental of their interval, by its own column or else order 1 of them, shape (n, 51)."""
     groups, first = material.column(table, f"H{kind}_{phase}"), material.column(table, f"{kind}1_{phase}")
-    if groups is None or first is None:
+    if groups is None:
         return None
+    first = groups[:, 1] if first is None else first
     with np.errstate(divide="ignore", invalid="ignore"):
         shares: np.ndarray = np.where(first[:, None] > 0, 100 * groups / first[:, None], np.nan)
     return shares
