@@ -106,6 +106,18 @@ def test_a_meter_that_fails(report):
     assert not any("/0.05A" in v and v.startswith("load/active") for v in bad.violations)
 
 
+def test_the_worst_may_be_a_composite_error(report):
+    """0.38 % stands at every point, and the change by temperature of 0.03 %/K is at its limit: alone they keep theirs, together they do not."""
+    ends = {"current": {"gain": 0.38}, "voltage": {"temperature": 0.0298}}
+    bad = accuracy.run("C", 5.0, ends, seconds=1.0, bands=["-40..+70"], reactive_class="")
+    # the product of both gains at -40 degrees
+    change = 100 * 1.0038 * 0.000298 * 63
+    assert bad.worst in bad.composite and bad.worst.id.startswith("composite/-40..+70/")
+    assert bad.worst.share == pytest.approx(math.hypot(0.38, change) / 1.5, rel=1e-6)
+    assert bad.to_dict()["worst"] == bad.worst.id and any(v.startswith(bad.worst.id) for v in bad.violations)
+    assert all(p.verdict != "fail" for p in bad.points if p.reading.point.test in ("load", "temperature"))
+
+
 def test_plain_values_keep_the_interface(report):
     values = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert next(iter(values)) == "schema_version"

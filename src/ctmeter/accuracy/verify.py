@@ -100,16 +100,19 @@ def run(
     plan = type_test(rating, on_request=on_request, bands=bands)
     rig = Rig(rating, end, seconds)
     readings, grid = measured(rig, plan, jobs, progress)
+    points = judged(readings)
+    composite, missing = composites(rating, plan.bands, points, plan.composite)
     return Report(
         rating,
         end,
-        judged(readings),
-        composites(rating, plan, readings),
+        points,
+        composite,
         trials.starting(rig),
         trials.no_load(rig),
         trials.constant(rig),
         {"U": [u * rating.u_n for u in MAP_U], "f": [f * rating.f_n for f in MAP_F], "error_pct": grid},
         time.monotonic() - began,
+        not_judged=missing,
     )
 
 
