@@ -9,7 +9,7 @@ import pytest
 
 from accuracy.rigs import bench_of, point_of, record, rig_of, write_reference
 from ctmeter import accuracy, measure
-from ctmeter.accuracy.bench import expanded
+from ctmeter.accuracy.variation import expanded
 from ctmeter.accuracy.correct import settings_text
 from ctmeter.errors import InputError, SettingsError
 from ctmeter.settings import Settings
@@ -50,7 +50,7 @@ def test_what_a_reference_may_say(tmp_path, kind):
     rig = rig_of({"current": {"gain": 0.2}})
     record(rig, point_of(factor="0.5 ind"), tmp_path / "a.npz", 4.0)
     power = 3 * 230 * 5 * 0.5
-    row = {"recording": "a.npz"}
+    row = {"recording": "a.npz", "I": 5, "factor": "0.5 ind"}
     if kind == "power":
         row["power_W"] = power
     elif kind == "energy":
@@ -67,7 +67,7 @@ def test_what_a_reference_may_say(tmp_path, kind):
 
 def test_export(tmp_path):
     record(rig_of(), point_of(direction="export"), tmp_path / "a.npz")
-    path = write_reference(tmp_path / "ref.txt", [{"recording": "a.npz", "power_W": -3450.0}])
+    path = write_reference(tmp_path / "ref.txt", [{"recording": "a.npz", "power_W": -3450.0, "I": 5}])
     (point,) = accuracy.run_bench(tmp_path, path).to_dict()["points"]
     assert point["direction"] == "export" and point["PF"] == -1.0 and abs(point["error_pct"]) < 1e-4
 
@@ -129,36 +129,3 @@ def test_corrections_of_the_settings(tmp_path):
     settings = Settings(corrections={f"I_{p}": {"gain": 1 / 1.005} for p in ("L1", "L2", "L3")})
     assert accuracy.run_bench(tmp_path, path).points[0].value == pytest.approx(0.5, abs=1e-4)
     assert accuracy.run_bench(tmp_path, path, settings=settings).points[0].value == pytest.approx(0.0, abs=1e-4)
-
-
-def test_everything_wrong_is_named_at_once(tmp_path):
-    for name, current in (("a", 5.0), ("b", 5.0), ("c", 7.0), ("lonely", 5.0)):
-        record(rig_of(), point_of(I=current), tmp_path / f"{name}.npz", 1.0)
-    rows = [
-        {"recording": "a.npz", "power_W": 0},
-        {"recording": "b.npz", "power_W": "much"},
-        {"recording": "c.npz", "power_W": 4830},
-        {"recording": "gone.npz", "power_W": 3450},
-        {"recording": "b.npz", "load": "L4"},
-    ]
-    path = write_reference(tmp_path / "ref.txt", rows)
-    with pytest.raises(InputError) as caught:
-        accuracy.run_bench(tmp_path, path)
-    text = str(caught.value)
-    for words in ("line 2: power_W is zero", "line 3: power_W: 'much'", "c.npz: its current of 7 A", "line 5: recording gone.npz",
-                  "line 6: load: 'L4'",
-                  "line 6: no reference", "lonely.npz: no row"):  # fmt: skip
-        assert words in text, words
-    with pytest.raises(SettingsError) as caught_too:
-        accuracy.run_bench(tmp_path, path, "D")
-    assert "'D'" in str(caught_too.value) and "is zero" in str(caught_too.value) and "lonely.npz" in str(caught_too.value)
-
-
-def test_files_that_are_none(tmp_path):
-    with pytest.raises(InputError, match="is no directory"):
-        accuracy.run_bench(tmp_path / "none", tmp_path / "ref.txt")
-    with pytest.raises(InputError, match="cannot be read"):
-        accuracy.run_bench(tmp_path, tmp_path / "ref.txt")
-    (tmp_path / "ref.txt").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="no column recording"):
-        accuracy.run_bench(tmp_path, tmp_path / "ref.txt")

@@ -19,7 +19,9 @@ from .rating import Rating
 if TYPE_CHECKING:
     from .rig import Reading
 
-__all__ = ["FAIL", "INSUFFICIENT", "PASS", "Composite", "Judged", "composite_error", "composite_of_limits", "composites", "judged", "verdict_of", "worst_of"]
+__all__ = [
+    "FAIL", "INSUFFICIENT", "PASS", "Composite", "Judged", "composite_error", "composite_of_limits", "composites", "judged", "verdict_of", "worst_of",
+]  # fmt: skip
 
 PASS, FAIL, INSUFFICIENT = "pass", "fail", "insufficient-data"
 #: Influences that enter a composite error.
