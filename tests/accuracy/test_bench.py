@@ -9,9 +9,9 @@ import pytest
 
 from accuracy.rigs import bench_of, point_of, record, rig_of, write_reference
 from ctmeter import accuracy, measure
-from ctmeter.accuracy.variation import expanded
 from ctmeter.accuracy.correct import settings_text
-from ctmeter.errors import InputError, SettingsError
+from ctmeter.accuracy.variation import expanded
+from ctmeter.errors import InputError
 from ctmeter.settings import Settings
 
 CURVE = [[1.0, -0.3, 12.0], [5.0, -0.2, 8.0], [20.0, -0.1, 4.0], [100.0, 0.05, 1.5], [120.0, 0.06, 1.2]]

@@ -345,7 +345,8 @@ def _why(rating: Rating, quantity: str, point: Point, name: str) -> str:
     number, letters = _split(point.factor)
     least = min((_split(f)[0] for r in rows for f in r.factors if _split(f)[1] in ("", letters)), default=0.0)
     if number < least - CLOSE:
-        return f"its {name} of {number:g} is below {least:g}, the smallest{letters and ' ' + letters} that class {kind} has a limit for"
+        smallest = f"{least:g} {letters}" if least < 1 else "1"
+        return f"its {name} of {point.factor} is below {smallest}, the smallest that class {kind} has a limit of {what} for"
     low, high = min(rating.amperes(r.low) for r in rows), max(rating.amperes(r.high) for r in rows)
     range_ = f"{low:g} to {high:g} A, where it begins depends on the factor" if low < high else f"{low:g} A alone"
     return f"class {kind} has no limit of {what} at {point.I:g} A, {name} {point.factor}; it has one for {range_}"
