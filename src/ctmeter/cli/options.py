@@ -58,11 +58,25 @@ _TOML: dict[str, tuple[str, tuple[type, ...], str]] = {
     "pdf": ("pdf", (str,), "a path"),
     "timezone": ("timezone", (str,), "the name of a time zone"),
     "fail_on_violation": ("fail_on_violation", (bool,), "true or false"),
+    "class": ("meter_class", (str,), 'a text such as "C"'),
+    "in": ("i_n", (int, float), "a number of A"),
+    "imax": ("i_max", (int, float), "a number of A"),
+    "direct": ("direct", (bool,), "true or false"),
+    "reactive_class": ("reactive_class", (str,), 'a text such as "2"'),
+    "front_end": ("front_end", (str,), "a preset or a path"),
+    "band": ("bands", (list,), "a list of texts such as -10..+40"),
+    "on_request": ("on_request", (bool,), "true or false"),
+    "seconds": ("seconds", (int, float), "a number of s"),
+    "jobs": ("jobs", (int,), "a whole number"),
+    # `recordings` is where tests look, and `reference` is a setting
+    "bench_recordings": ("recordings", (str,), "a path"),
+    "bench_reference": ("reference", (str,), "a path"),
+    "correct": ("correct", (str,), "a path"),
 }
 #: Variables that are no settings: the other options, and what tests, builds and completion use.
 _VARIABLES = {
     *(name.upper() for name in (*_SETTINGS, *_TOML)), "CONFIG", "MAP", "RECORDINGS", "DEBUG", "COMPLETE",
-    "METER_CONFIG", "TYPE", "CODES", "AT", "REASON", "ARCHIVE_OLD", "EVERY", "ALL", "PAGE", "SECONDS", "VALUES",
+    "METER_CONFIG", "TYPE", "CODES", "AT", "REASON", "ARCHIVE_OLD", "EVERY", "ALL", "PAGE", "VALUES",
 }  # fmt: skip
 
 
