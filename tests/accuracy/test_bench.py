@@ -6,12 +6,15 @@ import math
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from accuracy.rigs import bench_of, point_of, record, rig_of, write_reference
 from ctmeter import accuracy, measure
 from ctmeter.accuracy.correct import settings_text
 from ctmeter.accuracy.variation import expanded
+from ctmeter.cli.meter_feed import feed
 from ctmeter.errors import InputError
+from ctmeter.meter import Meter
 from ctmeter.settings import Settings
 
 CURVE = [[1.0, -0.3, 12.0], [5.0, -0.2, 8.0], [20.0, -0.1, 4.0], [100.0, 0.05, 1.5], [120.0, 0.06, 1.2]]
@@ -129,3 +132,40 @@ def test_corrections_of_the_settings(tmp_path):
     settings = Settings(corrections={f"I_{p}": {"gain": 1 / 1.005} for p in ("L1", "L2", "L3")})
     assert accuracy.run_bench(tmp_path, path).points[0].value == pytest.approx(0.5, abs=1e-4)
     assert accuracy.run_bench(tmp_path, path, settings=settings).points[0].value == pytest.approx(0.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("way", ["keyword", "sidecar", "command"])
+def test_corrections_reach_the_registers_of_a_meter(tmp_path, way):
+    """A meter that is fed a recording with known errors of gain and phase, and the corrections: its registers are U I cos phi t by hand."""
+    bench, fed = tmp_path / "bench", tmp_path / "fed"
+    bench.mkdir()
+    fed.mkdir()
+    rig = rig_of({"voltage": {"L1": {"gain": 0.3}}, "current": {"gain": -0.4, "curve": CURVE, "L2": {"gain": 0.2, "phase": 15.0}}})
+    points = [point_of(I=i, factor=f) for i in LEVELS for f in ("1", "0.5 ind")]
+    found = accuracy.run_bench(bench, bench_of(rig, points, bench, reactive=True), correct=True).correction["settings"]
+    point = point_of(I=2.0, factor="0.5 ind")
+    record(rig, point, fed / "load.npz", 8.0)
+    true = {"A+": 230 * 2 * 0.5 * 8, "R+": 230 * 2 * math.sqrt(0.75) * 8}
+    (tmp_path / "found.toml").write_text(settings_text(found))
+    errors = {}
+    for corrected in (False, True):
+        store = tmp_path / f"{corrected}.store"
+        with Meter.create(store, {}) as meter:
+            if not corrected:
+                meter.feed(fed / "load.npz")
+            elif way == "keyword":
+                meter.feed(fed / "load.npz", corrections=found)
+            elif way == "sidecar":
+                (fed / "load.ctmeter.toml").write_text(settings_text(found))
+                meter.feed(fed / "load.npz")
+        if corrected and way == "command":
+            assert CliRunner().invoke(feed, [str(store), str(fed / "load.npz"), "--config", str(tmp_path / "found.toml")]).exit_code == 0
+        with Meter.open(store) as meter:
+            held = meter.machine.registers
+            for name, joules in true.items():
+                for suffix, phases in (("", 3), ("_L1", 1), ("_L2", 1), ("_L3", 1)):
+                    value = (held.value(name + suffix) + held.remainder(name + suffix)) / 1000
+                    errors[corrected, name + suffix] = 100 * abs(value / (phases * joules) - 1)
+    assert min(errors[False, k] for k in ("A+", "A+_L2", "R+_L2")) > 0.1
+    assert max(errors[True, k] for k in ("A+", "R+")) < 0.003
+    assert max(v for (corrected, _), v in errors.items() if corrected) < 0.003

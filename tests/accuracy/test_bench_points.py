@@ -302,6 +302,23 @@ def test_single_phase_load_less_balanced_load(tmp_path):
     assert [p.reading.point.test for p in report.points] == ["load", "load", "difference"]
 
 
+def test_the_uncertainty_of_a_change(tmp_path):
+    """Errors of 0.1 and 0.3 % at reference conditions, with 0.04 % of the reference; one of 0.5 % at 253 V with 0.03 %."""
+    rows = []
+    for name, gain, u in (("a", 0.1, 230.0), ("b", 0.3, 230.0), ("c", 0.5, 253.0)):
+        record(rig_of({"current": {"gain": gain}}), of_conditions(u=u), tmp_path / f"{name}.npz", 2.0)
+        rows.append({"recording": f"{name}.npz", "I": 5, "factor": 1, "U": u, "power_W": 15 * u, "uncertainty_pct": 0.04 if u == 230 else 0.03})
+    load, change = judged(tmp_path, rows)["points"]
+    of_load = 2 * math.sqrt(0.02 / 2 + 0.02**2)
+    assert (
+        load["uncertainty_pct"] == pytest.approx(of_load, abs=1e-4)
+        and load["count"] == 2
+        and load["sd_pct"] == pytest.approx(math.sqrt(0.02), abs=1e-4)
+    )
+    assert change["value_pct"] == pytest.approx(0.3, abs=1e-4) and change["verdict"] == "fail"
+    assert change["uncertainty_pct"] == pytest.approx(math.hypot(of_load, 0.03), abs=1e-4)
+
+
 def test_repeats_as_a_test_of_their_own(tmp_path):
     """Three recordings of a meter whose gain wanders by 0.06 %: more than a tenth of the limit of 0.5 %."""
     for spread, verdict in ((0.04, "pass"), (0.06, "fail")):

@@ -224,6 +224,9 @@ def test_the_class_b_preset_fails_single_limits_of_class_c():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("name", "preset", "verdict"), [("1", "class-b-like", "pass"), ("B", "class-b-like", "pass"), ("C", "class-c-like", "pass"), ("C", "class-b-like", "fail")])
+@pytest.mark.parametrize(
+    ("name", "preset", "verdict"),
+    [("1", "class-b-like", "pass"), ("B", "class-b-like", "pass"), ("C", "class-c-like", "pass"), ("C", "class-b-like", "fail")],
+)
 def test_presets_behave_like_their_class(name, preset, verdict):
     assert accuracy.run(name, 5.0, preset).verdict == verdict

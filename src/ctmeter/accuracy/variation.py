@@ -110,8 +110,11 @@ def _result(group: Group, loads: Mapping[tuple[str, ...], Group]) -> Judged:
 
 
 def _change(reading: Reading, reference: Group, point: Point, errors: tuple[float, ...]) -> Judged:
-    change = reading.error - reference.reading.error
-    made = replace(reading, point=replace(point, reference=reference.point.id))
+    base = reference.reading
+    change = reading.error - base.error
+    known = [u for u in (reading.uncertainty, base.uncertainty) if u is not None]
+    # the same standard both times: what it errs alike cancels, and is not counted on
+    made = replace(reading, point=replace(point, reference=reference.point.id), uncertainty=math.hypot(*known) if known else None)
     return Judged(made, change, verdict_of(change, point.limit), errors)
 
 
