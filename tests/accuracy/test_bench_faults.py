@@ -69,6 +69,13 @@ def test_factors_that_are_none(one, factor):
     assert f"ref.txt, line 2: factor: {factor!r}, expected 1, or a number between 0 and 1 with ind or cap" in text
 
 
+def test_a_recording_is_no_repeat_of_itself(one):
+    row = {"recording": "a.npz", **GOOD}
+    assert "ref.txt, line 3: a.npz has a reference of active energy in line 2 already" in refused(one, row, row)
+    path = write_reference(one / "ref.txt", [row, {"recording": "a.npz", "I": 5, "factor": 1, "power_var": 0.2}])
+    assert accuracy.run_bench(one, path).verdict == "pass"
+
+
 @pytest.mark.parametrize("factor", ["1", "1.0", "1 ind", "1.000 cap"])
 def test_one_has_no_letters(one, factor):
     path = write_reference(one / "ref.txt", [{"recording": "a.npz", **GOOD, "factor": factor}])

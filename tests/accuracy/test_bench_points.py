@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+import ctmeter
 from accuracy.rigs import bench_of, point_of, record, rig_of, write_reference
 from ctmeter import accuracy
 
@@ -262,6 +263,49 @@ def test_a_composite_error_that_is_not_permissible(tmp_path):
     assert all(p.verdict == "pass" for p in report.points) and report.verdict == "fail"
     assert report.worst.error == pytest.approx(math.hypot(0.49, 1.0049 * 0.0297 * 18), abs=1e-4)
     assert report.violations == (f"composite/+5..+30/balanced/1/5A: {report.worst.error:.4f} %, permissible 0.7 %",)
+
+
+@pytest.mark.parametrize(("current", "factor", "mpe"), [(5.0, "0.8 cap", 0.7), (0.05, "0.5 ind", 1.0)])
+def test_changes_without_a_limit_of_their_own_are_part_of_composite_errors(tmp_path, current, factor, mpe):
+    """At 0.8 capacitive, and below Itr, class C limits no single change, and the composite error all the same."""
+    points = [point_of(U=p.U, f=p.f, temperature=p.temperature, I=current, factor=factor) for p in points_of_a_band()]
+    report = accuracy.run_bench(tmp_path, bench_with_conditions(rig_of(ENDS), points, tmp_path), bands=["+5..+30"])
+    (composite,) = report.composite
+    assert composite.error == pytest.approx(math.hypot(100 * (GAIN - 1), GAIN * 0.18, GAIN * 0.1), abs=5e-5) and composite.mpe == mpe
+    assert all(p.verdict is None and "of change by voltage" in p.reason for p in report.points if p.reading.point.test == "voltage")
+
+
+def test_composite_errors_end_with_the_rated_range_of_the_factor(tmp_path):
+    points = [point_of(U=p.U, f=p.f, temperature=p.temperature, factor="0.25 ind") for p in points_of_a_band()]
+    report = accuracy.run_bench(tmp_path, bench_with_conditions(rig_of(ENDS), points, tmp_path), bands=["+5..+30"])
+    assert report.composite == () and report.verdict == "insufficient-data"
+
+
+def test_phases_that_are_loaded_differently(tmp_path):
+    """By the reference 5, 5 and 2.5 A: no point of the test, whatever the mean is."""
+    record(rig_of({"current": {"L3": {"gain": -50.0}}}), point_of(), tmp_path / "a.npz", 2.0)
+    row = {"recording": "a.npz", "I": 4.17, "factor": 1, "power_W_L1": 1150, "power_W_L2": 1150, "power_W_L3": 575}
+    result = judged(tmp_path, [row])
+    assert result["verdict"] == "insufficient-data" and "loaded differently" in result["points"][0]["reason"]
+    assert result["points"][0]["error_pct"] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_power_is_the_mean_of_whole_cycles(tmp_path):
+    """An eighth of a cycle at the end of 16 cycles of one phase at PF 0.5 has more than its share of the power; an energy has it, too."""
+    record(rig_of(), point_of(load="L1", factor="0.5 ind"), tmp_path / "whole.npz", 0.5)
+    samples, cycle = 16 * 256 + 32, 256
+    with ctmeter.read(tmp_path / "whole.npz") as recording:
+        channels = {c.role: recording.read([c.role])[:samples, 0].astype(float).copy() for c in recording.channels}
+    (tmp_path / "whole.npz").unlink()
+    ctmeter.Recording.from_arrays(channels, sample_rate=12_800.0).write(tmp_path / "a.npz")
+    # u i = U I (cos phi - cos(2 w t - phi)), summed over the samples in closed form
+    phases = [4 * math.pi * k / cycle - math.pi / 3 for k in range(samples)]
+    joules = 1150 * (0.5 * samples - math.fsum(math.cos(x) for x in phases)) / 12_800
+    assert abs(joules / (1150 * 0.5 * samples / 12_800) - 1) > 1e-3
+    row = {"recording": "a.npz", "I": 5, "factor": "0.5 ind", "load": "L1"}
+    for reference in ({"power_W": 575}, {"energy_Wh": joules / 3600}):
+        (point,) = judged(tmp_path, [row | reference])["points"]
+        assert point["error_pct"] == pytest.approx(0.0, abs=2e-3), reference
 
 
 def test_near_reference_conditions_is_at_them(tmp_path):

@@ -244,7 +244,7 @@ def composites(
         for load in loads:
             point = load.reading.point
             mpe = rating.limit("mpe", point.I, point.factor, "balanced" if point.load == "balanced" else "single", band=band.name)
-            if mpe is None:
+            if mpe is None or not _rated_factor(point.factor):
                 continue
             parts, gaps = {"error": load.value}, []
             for test in _PARTS:
@@ -260,6 +260,12 @@ def composites(
             found.append(Composite(*name, parts, composite_error(parts.values()), mpe.percent, point.direction))
     lines = [f"composite errors of {b} °C: not formed at {n} points, without {', '.join(words)}" for b, (words, n) in lacking.items()]
     return tuple(found), tuple(lines)
+
+
+def _rated_factor(factor: str) -> bool:
+    """Whether a power factor is in the rated operating range, 0.5 inductive to 0.8 capacitive."""
+    number, _, kind = factor.partition(" ")
+    return bool(number) and float(number) >= (0.8 if kind == "cap" else 0.5)
 
 
 def _part(rating: Rating, test: str, seen: Sequence[tuple[Point, float]], temperatures: Sequence[float], kelvin: float) -> tuple[float, list[str]]:

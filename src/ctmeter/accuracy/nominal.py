@@ -30,6 +30,8 @@ _ASSUMED = {"U": 0.03, "f": _F_NEAR}
 _ROUGH = 0.2
 #: A current that the reference measured is that of a point of the test within this share.
 _SET = 0.01
+#: Phases under balanced load differ by less than this share.
+_EVEN = 0.9
 #: Below this factor no error is formed.
 _NOTHING = 0.05
 #: Tests whose currents or voltages are no sines: phase angles and apparent powers say nothing there.
@@ -56,6 +58,8 @@ class Nominal:
         A; no current below it can have the power of the reference.
     several : tuple of str
         What is away from reference conditions, where that is more than one thing.
+    uneven : bool
+        Whether the phases carry different loads by the reference.
     """
 
     test: str
@@ -68,6 +72,7 @@ class Nominal:
     angles: dict[str, float | None]
     least: float
     several: tuple[str, ...]
+    uneven: bool
 
 
 def nominal(m: Measured, rating: Rating, faults: list[str]) -> Nominal:
@@ -88,7 +93,7 @@ def nominal(m: Measured, rating: Rating, faults: list[str]) -> Nominal:
     current = _current(m, rating, test, U, load, angles, faults)
     several = tuple(dict.fromkeys([*away, test])) if len(away) > 1 or (away and test not in away) else ()
     least = math.hypot(*(m.true_power(e) or 0.0 for e in ("active", "reactive"))) / (_elements(m, load) * U)
-    return Nominal(test, current, U, f, temperature, load, missing, angles, least, several)
+    return Nominal(test, current, U, f, temperature, load, missing, angles, least, several, load == "balanced" and _uneven(s))
 
 
 def _mean(values: list[float]) -> float | None:
@@ -155,6 +160,15 @@ def _load(m: Measured, faults: list[str]) -> str:
     if len(m.carrying) == 1 and any(f"I_{p}" in m.rms for p in PHASES[1:]):
         faults.append(f"{s.name}: current flows in {m.carrying[0]} alone, and the row does not say so (expected a column load)")
     return "balanced"
+
+
+def _uneven(s: Statement) -> bool:
+    """Whether what the reference says of the phases differs by more than a tenth."""
+    for kind in ("power_W", "energy_Wh", "I"):
+        given = [abs(s.values[c]) for p in PHASES if (c := f"{kind}_{p}") in s.values and p not in s.missing]
+        if len(given) > 1 and min(given) < _EVEN * max(given):
+            return True
+    return False
 
 
 def _lag(s: Statement, energy: str, total: float | None, other: float | None) -> float | None:
@@ -279,8 +293,10 @@ def point_of(m: Measured, n: Nominal, energy: str, rating: Rating) -> tuple[Poin
     if unknown:
         columns = {"current": "I", "factor": "factor" if energy == "active" else "factor_reactive"}
         return point, f"neither row nor reference says its {' and '.join(unknown)} (column {', '.join(columns[w] for w in unknown)})"
+    if n.uneven:
+        return replace(point, test="uneven"), "its phases are loaded differently: neither balanced load nor that of one phase"
     if n.several:
-        return point, f"away from reference conditions in {' and '.join(n.several)} at once"
+        return replace(point, test="+".join(n.several)), f"away from reference conditions in {' and '.join(n.several)} at once"
     quantity = quantity_of(n, rating)
     if quantity is None:
         return point, f"{n.U:g} V is outside {_WIDE[0]:g} to {_WIDE[1]:g} of the reference voltage"

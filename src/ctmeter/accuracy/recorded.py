@@ -19,6 +19,8 @@ _WS_PER_KWH = 3.6e6
 #: References of one energy that differ by more, %, contradict each other; the stated uncertainty comes on top.
 _AGREE = 0.05
 _PULSES = "pulse_times"
+#: Part of a cycle at the end of a recording that is left out of mean powers.
+_PART = 0.01
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Measured:
     statement : Statement
     whole : Window
         The whole recording.
+    cycles : Window
+        Its whole cycles, over which mean powers are those of a steady load; the same where it ends with one.
     pulsed : Window or None
         What lies between the first and the last pulse of the reference.
     rms : mapping of role to float
@@ -62,6 +66,7 @@ class Measured:
 
     statement: Statement
     whole: Window
+    cycles: Window
     pulsed: Window | None
     rms: Mapping[str, float]
     f: float
@@ -124,7 +129,7 @@ class Measured:
             power = (len(times) - 1) * _WS_PER_KWH / value / (times[-1] - times[0])
             return (-power if self.statement.text["direction"] == "export" else power), self.pulsed or self.whole
         is_power = next(p for n, (_, p) in QUANTITIES.items() if name.startswith(n))
-        return (value if is_power else 3600 * value / self.whole.seconds), self.whole
+        return (value, self.cycles) if is_power else (3600 * value / self.whole.seconds, self.whole)
 
 
 def _error(energy: str, true: float, window: Window) -> float:
@@ -133,7 +138,7 @@ def _error(energy: str, true: float, window: Window) -> float:
 
 
 def measured(statement: Statement, settings: Any, more: Mapping[str, Any]) -> Measured:
-    """Measure the recording of a row; where there are pulses, the time between the first and the last one, too.
+    """Measure the recording of a row, its whole cycles, and where there are pulses the time between the first and the last one.
 
     Raises
     ------
@@ -159,8 +164,13 @@ def measured(statement: Statement, settings: Any, more: Mapping[str, Any]) -> Me
                 path=statement.recording,
             )
         pulsed = _window(of((first, last)), statement)
-    f = result.mean.get("f")
-    return Measured(statement, whole, pulsed, rms, math.nan if f is None else float(f))
+    f = math.nan if (mean := result.mean.get("f")) is None else float(mean)
+    cycles = whole
+    count = whole.seconds * f
+    # of one phase alone the power pulsates: a quarter of a cycle too many is a large error
+    if math.isfinite(count) and count > 1 and not whole.lost and abs(count - round(count)) > _PART:
+        cycles = _window(of((0.0, math.floor(count) / f)), statement)
+    return Measured(statement, whole, cycles, pulsed, rms, f)
 
 
 def _window(result: Result, statement: Statement) -> Window:

@@ -142,8 +142,20 @@ def read_reference(path: str | os.PathLike[str], recordings: str | os.PathLike[s
             found.append(statement)
     if not count:
         faults.append(f"{path}: no rows below the head")
+    faults += _twice(found, path)
     faults += [f"{name}: no row of the reference names it" for name in _unnamed(place, named)] if place.is_dir() else []
     return tuple(found), faults
+
+
+def _twice(statements: Sequence[Statement], path: str | os.PathLike[str]) -> list[str]:
+    """Recordings whose energy two rows speak of: the same samples are no repeat."""
+    seen: dict[tuple[Path, str], int] = {}
+    faults = []
+    for s in statements:
+        for energy in DIRECTION:
+            if s.sources(energy) and (first := seen.setdefault((s.recording.resolve(), energy), s.line)) != s.line:
+                faults.append(f"{path}, line {s.line}: {s.recording.name} has a reference of {energy} energy in line {first} already")
+    return faults
 
 
 def _unnamed(place: Path, named: set[Path]) -> list[str]:

@@ -15,6 +15,7 @@ from .evaluate import Judged, verdict_of
 from .plan import REPEATABLE
 from .points import Point
 from .rating import CLOSE, Rating
+from .reference import TESTS
 from .rig import Reading
 
 __all__ = ["Group", "expanded", "results"]
@@ -92,30 +93,32 @@ def _place(point: Point, load: str = "") -> tuple[str, ...]:
 
 def _result(group: Group, loads: Mapping[tuple[str, ...], Group]) -> Judged:
     reading, point, errors = group.reading, group.point, tuple(group.errors)
-    if group.reason:
+    if point.test == "load" or not (point.factor and math.isfinite(point.I)):
+        return Judged(reading, reading.error, verdict_of(reading.error, point.limit), errors, group.reason)
+    if point.test not in TESTS:
         return Judged(reading, reading.error, None, errors, group.reason)
-    if point.test == "load":
-        return Judged(reading, reading.error, verdict_of(reading.error, point.limit), errors)
     if point.test == "repeatability":
         limited = replace(point, limit=None if point.limit is None else REPEATABLE * point.limit)
-        if len(errors) < _REPEATS:
-            return Judged(reading, reading.error, None, errors, f"{len(errors)} results, a spread needs {_REPEATS}")
+        if group.reason or len(errors) < _REPEATS:
+            why = group.reason or f"{len(errors)} results, a spread needs {_REPEATS}"
+            return Judged(replace(reading, point=replace(point, limit=None)), reading.error, None, errors, why)
         spread = max(errors) - min(errors)
         return Judged(replace(reading, point=limited), spread, verdict_of(spread, limited.limit), errors)
     reference = loads.get(_place(point))
     if reference is None:
-        why = f"no recording at reference conditions with {point.I:g} A, {point.factor}, {point.direction}, to count the change from"
+        why = group.reason or f"no recording at reference conditions with {point.I:g} A, {point.factor}, {point.direction}, to count the change from"
         return Judged(replace(reading, point=replace(point, limit=None)), reading.error, None, errors, why)
-    return _change(reading, reference, point, errors)
+    # a change without a limit of its own is part of a composite error all the same
+    return _change(reading, reference, point, errors, group.reason)
 
 
-def _change(reading: Reading, reference: Group, point: Point, errors: tuple[float, ...]) -> Judged:
+def _change(reading: Reading, reference: Group, point: Point, errors: tuple[float, ...], reason: str = "") -> Judged:
     base = reference.reading
     change = reading.error - base.error
     known = [u for u in (reading.uncertainty, base.uncertainty) if u is not None]
     # the same standard both times: what it errs alike cancels, and is not counted on
     made = replace(reading, point=replace(point, reference=reference.point.id), uncertainty=math.hypot(*known) if known else None)
-    return Judged(made, change, verdict_of(change, point.limit), errors)
+    return Judged(made, change, verdict_of(change, point.limit), errors, reason)
 
 
 def _difference(rating: Rating, group: Group, loads: Mapping[tuple[str, ...], Group]) -> list[Judged]:
