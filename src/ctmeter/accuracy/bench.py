@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import InputError, SettingsError
 from ..settings import Settings
-from .evaluate import Judged, composites
+from .evaluate import composites
 from .frontend import FrontEnd
 from .nominal import KELVIN, Nominal, nominal, point_of
 from .plan import bands_of
@@ -23,6 +23,10 @@ from .variation import Group, results
 
 __all__ = ["bench"]
 
+#: Rows that are not judged, by energy and reason.
+Unjudged = dict[tuple[str, str], list[Statement]]
+#: So many rows are named one by one.
+_FEW = 3
 _ENERGIES = ("active", "reactive")
 #: Tests whose recordings corrections can be found from.
 _PLAIN = ("load", "repeatability", "voltage", "frequency")
@@ -86,7 +90,7 @@ def bench(
         if progress is not None:
             progress(number / len(statements))
     groups: dict[str, Group] = {}
-    notes: list[str] = []
+    notes: Unjudged = {}
     plain: list[Measured] = []
     for m in found:
         faults += m.faults()
@@ -112,22 +116,22 @@ def _check_current(statement: Statement, n: Nominal, rating: Rating, faults: lis
         faults.append(f"{statement.name}: its current of {n.I:.4g} A is outside the range of {low:g} to {high:g} A")
 
 
-def _gather(m: Measured, n: Nominal, energy: str, rating: Rating, groups: dict[str, Group], faults: list[str], notes: list[str]) -> None:
+def _gather(m: Measured, n: Nominal, energy: str, rating: Rating, groups: dict[str, Group], faults: list[str], notes: Unjudged) -> None:
     """Put an energy of a recording to the others of its point; what gives no error to the notes."""
     name = m.statement.name
     point, reason = point_of(m, n, energy, rating)
     error = m.error(energy)
     if point is None or error is None or not math.isfinite(error):
-        notes.append(f"{name}, {energy}: {reason or 'no error can be formed'}")
+        notes.setdefault((energy, reason or "no error can be formed"), []).append(m.statement)
         return
     label = m.statement.text["point"]
     group = groups.setdefault(f"{energy} {label}" if label else point.id, Group(point, reason))
     if _conditions(group.point) != _conditions(point):
-        faults.append(f"{name}: point {label} is {point.id} here and {group.point.id} in {group.names[0]}")
+        faults.append(f"{name}: point {label} is {point.id} here and {group.point.id} in {group.rows[0].name}")
     group.errors.append(error)
     group.true.append(m.true_power(energy) or 0.0)
     group.stated = max(group.stated, m.statement.values.get("uncertainty_pct", 0.0))
-    group.names.append(name)
+    group.rows.append(m.statement)
 
 
 def _conditions(point: Point) -> Point:
@@ -135,18 +139,23 @@ def _conditions(point: Point) -> Point:
     return replace(point, limit=None, standard="", tag="")
 
 
-def _report(rating: Rating, groups: Sequence[Group], notes: list[str], bands: Sequence[str]) -> Report:
+def _report(rating: Rating, groups: Sequence[Group], notes: Unjudged, bands: Sequence[str]) -> Report:
     points = results(rating, groups)
     composite, missing = composites(rating, bands, points, kelvin=KELVIN)
     if missing and not any(p.reading.point.reference and p.reading.point.test != "difference" for p in points):
         missing = ("composite errors: no recordings away from reference conditions",)
-    unjudged = [f"{_named(p, groups)}: {p.reason}" for p in points if p.reason]
+    rows = {g.point.id: g.rows for g in groups}
+    for p in points:
+        if p.reason:
+            notes.setdefault((p.reading.point.energy, p.reason), []).extend(rows[p.id])
+    lines = (f"{_named(statements)}, {energy}: {reason}" for (energy, reason), statements in notes.items())
     end = FrontEnd(name="bench", title="recordings of a test bench")
     untested: dict[str, Any] = {"verdict": None}
-    return Report(rating, end, points, composite, untested, untested, untested, not_judged=(*notes, *unjudged, *missing))
+    return Report(rating, end, points, composite, untested, untested, untested, not_judged=(*lines, *missing))
 
 
-def _named(judged: Judged, groups: Sequence[Group]) -> str:
-    """The rows of a point."""
-    names = [n for g in groups if g.point.id == judged.id for n in g.names]
-    return f"{', '.join(names)}, {judged.reading.point.energy}"
+def _named(rows: Sequence[Statement]) -> str:
+    """Rows in a message: by name, many by their lines."""
+    if len(rows) <= _FEW:
+        return ", ".join(s.name for s in rows)
+    return f"{len(rows)} recordings (lines {', '.join(str(s.line) for s in rows)})"

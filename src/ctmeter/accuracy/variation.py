@@ -15,7 +15,7 @@ from .evaluate import Judged, verdict_of
 from .plan import REPEATABLE
 from .points import Point
 from .rating import CLOSE, Rating
-from .reference import TESTS
+from .reference import TESTS, Statement
 from .rig import Reading
 
 __all__ = ["Group", "expanded", "results"]
@@ -37,8 +37,7 @@ class Group:
         %, and W or var of the reference.
     stated : float
         %, the largest uncertainty of the reference, k = 2.
-    names : list of str
-        Of the rows.
+    rows : list of Statement
     """
 
     point: Point
@@ -46,7 +45,7 @@ class Group:
     errors: list[float] = field(default_factory=list)
     true: list[float] = field(default_factory=list)
     stated: float = 0.0
-    names: list[str] = field(default_factory=list)
+    rows: list[Statement] = field(default_factory=list)
 
     @property
     def reading(self) -> Reading:

@@ -173,7 +173,8 @@ def run_bench(
     if correct:
         made = estimate(found, rated_.i_n)
         after, _ = bench(recordings, reference, rated_, settings=settings, bands=bands, progress=progress, **{**more, "corrections": made})
-        points = [{"id": a.id, "before_pct": a.reading.error, "after_pct": b.reading.error} for a, b in zip(report.points, after.points, strict=True)]
+        pairs = [(a, b) for a, b in zip(report.points, after.points, strict=True) if a.reading.point.test != "difference"]
+        points = [{"id": a.id, "before_pct": a.reading.error, "after_pct": b.reading.error} for a, b in pairs]
         report = replace(report, correction={"settings": made, "points": points})
     return replace(report, seconds=time.monotonic() - began)
 
