@@ -33,7 +33,9 @@ OPTIONS = (
     "rate", "from", "to", "output", "force", "hash", "json", "quiet", "verbose",
     "start", "events", "list", "which", "stream", "csv", "telegram", "parquet",
     "table", "edition", "level", "limits", "island", "only", "sliding", "step", "stamp", "fail_on_violation",
-    "jobs", "scheduler", "shard", "tables", "retry_failed", "dry_run", "json_lines", "max_unpacked",
+    "class", "in", "imax", "direct", "reactive_class", "front_end", "band", "on_request", "seconds", "jobs",
+    "bench_recordings", "bench_reference", "correct",
+    "scheduler", "shard", "tables", "retry_failed", "dry_run", "json_lines", "max_unpacked",
 )  # fmt: skip
 #: Tables of a settings file that belong to other parts.
 _OTHERS = ("meter", "batch")

@@ -6,12 +6,15 @@ import math
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from accuracy.rigs import bench_of, point_of, record, rig_of, write_reference
 from ctmeter import accuracy, measure
-from ctmeter.accuracy.bench import expanded
 from ctmeter.accuracy.correct import settings_text
-from ctmeter.errors import InputError, SettingsError
+from ctmeter.accuracy.variation import expanded
+from ctmeter.cli.meter_feed import feed
+from ctmeter.errors import InputError
+from ctmeter.meter import Meter
 from ctmeter.settings import Settings
 
 CURVE = [[1.0, -0.3, 12.0], [5.0, -0.2, 8.0], [20.0, -0.1, 4.0], [100.0, 0.05, 1.5], [120.0, 0.06, 1.2]]
@@ -50,7 +53,7 @@ def test_what_a_reference_may_say(tmp_path, kind):
     rig = rig_of({"current": {"gain": 0.2}})
     record(rig, point_of(factor="0.5 ind"), tmp_path / "a.npz", 4.0)
     power = 3 * 230 * 5 * 0.5
-    row = {"recording": "a.npz"}
+    row = {"recording": "a.npz", "I": 5, "factor": "0.5 ind"}
     if kind == "power":
         row["power_W"] = power
     elif kind == "energy":
@@ -67,7 +70,7 @@ def test_what_a_reference_may_say(tmp_path, kind):
 
 def test_export(tmp_path):
     record(rig_of(), point_of(direction="export"), tmp_path / "a.npz")
-    path = write_reference(tmp_path / "ref.txt", [{"recording": "a.npz", "power_W": -3450.0}])
+    path = write_reference(tmp_path / "ref.txt", [{"recording": "a.npz", "power_W": -3450.0, "I": 5}])
     (point,) = accuracy.run_bench(tmp_path, path).to_dict()["points"]
     assert point["direction"] == "export" and point["PF"] == -1.0 and abs(point["error_pct"]) < 1e-4
 
@@ -131,34 +134,38 @@ def test_corrections_of_the_settings(tmp_path):
     assert accuracy.run_bench(tmp_path, path, settings=settings).points[0].value == pytest.approx(0.0, abs=1e-4)
 
 
-def test_everything_wrong_is_named_at_once(tmp_path):
-    for name, current in (("a", 5.0), ("b", 5.0), ("c", 7.0), ("lonely", 5.0)):
-        record(rig_of(), point_of(I=current), tmp_path / f"{name}.npz", 1.0)
-    rows = [
-        {"recording": "a.npz", "power_W": 0},
-        {"recording": "b.npz", "power_W": "much"},
-        {"recording": "c.npz", "power_W": 4830},
-        {"recording": "gone.npz", "power_W": 3450},
-        {"recording": "b.npz", "load": "L4"},
-    ]
-    path = write_reference(tmp_path / "ref.txt", rows)
-    with pytest.raises(InputError) as caught:
-        accuracy.run_bench(tmp_path, path)
-    text = str(caught.value)
-    for words in ("line 2: power_W is zero", "line 3: power_W: 'much'", "c.npz: its current of 7 A", "line 5: recording gone.npz",
-                  "line 6: load: 'L4'",
-                  "line 6: no reference", "lonely.npz: no row"):  # fmt: skip
-        assert words in text, words
-    with pytest.raises(SettingsError) as caught_too:
-        accuracy.run_bench(tmp_path, path, "D")
-    assert "'D'" in str(caught_too.value) and "is zero" in str(caught_too.value) and "lonely.npz" in str(caught_too.value)
-
-
-def test_files_that_are_none(tmp_path):
-    with pytest.raises(InputError, match="is no directory"):
-        accuracy.run_bench(tmp_path / "none", tmp_path / "ref.txt")
-    with pytest.raises(InputError, match="cannot be read"):
-        accuracy.run_bench(tmp_path, tmp_path / "ref.txt")
-    (tmp_path / "ref.txt").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="no column recording"):
-        accuracy.run_bench(tmp_path, tmp_path / "ref.txt")
+@pytest.mark.parametrize("way", ["keyword", "sidecar", "command"])
+def test_corrections_reach_the_registers_of_a_meter(tmp_path, way):
+    """A meter that is fed a recording with known errors of gain and phase, and the corrections: its registers are U I cos phi t by hand."""
+    bench, fed = tmp_path / "bench", tmp_path / "fed"
+    bench.mkdir()
+    fed.mkdir()
+    rig = rig_of({"voltage": {"L1": {"gain": 0.3}}, "current": {"gain": -0.4, "curve": CURVE, "L2": {"gain": 0.2, "phase": 15.0}}})
+    points = [point_of(I=i, factor=f) for i in LEVELS for f in ("1", "0.5 ind")]
+    found = accuracy.run_bench(bench, bench_of(rig, points, bench, reactive=True), correct=True).correction["settings"]
+    point = point_of(I=2.0, factor="0.5 ind")
+    record(rig, point, fed / "load.npz", 8.0)
+    true = {"A+": 230 * 2 * 0.5 * 8, "R+": 230 * 2 * math.sqrt(0.75) * 8}
+    (tmp_path / "found.toml").write_text(settings_text(found))
+    errors = {}
+    for corrected in (False, True):
+        store = tmp_path / f"{corrected}.store"
+        with Meter.create(store, {}) as meter:
+            if not corrected:
+                meter.feed(fed / "load.npz")
+            elif way == "keyword":
+                meter.feed(fed / "load.npz", corrections=found)
+            elif way == "sidecar":
+                (fed / "load.ctmeter.toml").write_text(settings_text(found))
+                meter.feed(fed / "load.npz")
+        if corrected and way == "command":
+            assert CliRunner().invoke(feed, [str(store), str(fed / "load.npz"), "--config", str(tmp_path / "found.toml")]).exit_code == 0
+        with Meter.open(store) as meter:
+            held = meter.machine.registers
+            for name, joules in true.items():
+                for suffix, phases in (("", 3), ("_L1", 1), ("_L2", 1), ("_L3", 1)):
+                    value = (held.value(name + suffix) + held.remainder(name + suffix)) / 1000
+                    errors[corrected, name + suffix] = 100 * abs(value / (phases * joules) - 1)
+    assert min(errors[False, k] for k in ("A+", "A+_L2", "R+_L2")) > 0.1
+    assert max(errors[True, k] for k in ("A+", "R+")) < 0.003
+    assert max(v for (corrected, _), v in errors.items() if corrected) < 0.003

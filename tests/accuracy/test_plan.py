@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from accuracy.rigs import rig_of
+from accuracy.rigs import point_of, rig_of
 from ctmeter import accuracy
 from ctmeter.accuracy.charts import figures, limit_steps, plot_composite, plot_load
 from ctmeter.accuracy.evaluate import composite_error
@@ -106,6 +106,18 @@ def test_a_meter_that_fails(report):
     assert not any("/0.05A" in v and v.startswith("load/active") for v in bad.violations)
 
 
+def test_the_worst_may_be_a_composite_error(report):
+    """0.38 % stands at every point, and the change by temperature of 0.03 %/K is at its limit: alone they keep theirs, together they do not."""
+    ends = {"current": {"gain": 0.38}, "voltage": {"temperature": 0.0298}}
+    bad = accuracy.run("C", 5.0, ends, seconds=1.0, bands=["-40..+70"], reactive_class="")
+    # the product of both gains at -40 degrees
+    change = 100 * 1.0038 * 0.000298 * 63
+    assert bad.worst in bad.composite and bad.worst.id.startswith("composite/-40..+70/")
+    assert bad.worst.share == pytest.approx(math.hypot(0.38, change) / 1.5, rel=1e-6)
+    assert bad.to_dict()["worst"] == bad.worst.id and any(v.startswith(bad.worst.id) for v in bad.violations)
+    assert all(p.verdict != "fail" for p in bad.points if p.reading.point.test in ("load", "temperature"))
+
+
 def test_plain_values_keep_the_interface(report):
     values = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert next(iter(values)) == "schema_version"
@@ -192,7 +204,29 @@ def test_the_whole_plan_with_24_bits(name):
     assert all(abs(p.reading.error) < 0.005 for p in report.points)
 
 
+def test_the_class_b_preset_by_hand():
+    """Of each phase the gains of voltage and current and the ratio error at In; then the reference of both inputs and the clock."""
+    phases = [(0.10, 0.15), (-0.05, 0.25), (0.08, 0.05)]
+    gain = sum((1 + u / 100) * (1 + i / 100) for u, i in phases) / 3 * 1.003 * 1.0001**2 * 1.00002
+    rig = rig_of("class-b-like", seconds=2.0)
+    assert rig.measure(point_of()).error == pytest.approx(100 * (gain - 1), abs=2e-3)
+    assert 0.5 < 100 * (gain - 1) < 1.0
+    # voltage and current 0.01 + 0.014 %/K, the reference twice 0.004 %/K, over 47 K: more than 0.03 %/K, less than 0.05 %/K
+    change = rig.measure(point_of(temperature=70.0)).error - rig.measure(point_of()).error
+    assert change == pytest.approx(100 * gain * (1.0047 * 1.00658 * (1.00198 / 1.0001) ** 2 * 1.000047 - 1), abs=5e-3) and 0.03 < change / 47 < 0.05
+
+
 @pytest.mark.long
-@pytest.mark.parametrize(("name", "preset", "verdict"), [("B", "class-b-like", "pass"), ("C", "class-c-like", "pass"), ("C", "class-b-like", "fail")])
+def test_the_class_b_preset_fails_single_limits_of_class_c():
+    """And not composite errors alone."""
+    bad = {p.reading.point.test for p in accuracy.run("C", 5.0, "class-b-like").points if p.verdict == "fail"}
+    assert bad == {"load", "temperature"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "preset", "verdict"),
+    [("1", "class-b-like", "pass"), ("B", "class-b-like", "pass"), ("C", "class-c-like", "pass"), ("C", "class-b-like", "fail")],
+)
 def test_presets_behave_like_their_class(name, preset, verdict):
     assert accuracy.run(name, 5.0, preset).verdict == verdict

@@ -168,6 +168,23 @@ def test_constant_waits_for_pulses(constant, pulses, verdict):
     assert trial["pulses"] in (pulses, pulses + 1) and trial["verdict"] == verdict
 
 
+@pytest.mark.parametrize(("marked", "verdict"), [(5000, "pass"), (5002, "pass"), (5003, "fail"), (4990, "fail"), (5500, "fail")])
+def test_constant_against_the_nameplate(marked, verdict):
+    """The output makes 5000 imp/kWh; a tenth of the limit of 0.5 % is 2.5 imp/kWh."""
+    trial = trials.constant(rig_of({"meter": {"constant": 5000, "marked": marked}}))
+    assert trial["verdict"] == verdict and trial["marked"] == marked and trial["found"] == pytest.approx(5000, rel=1e-6)
+    assert trial["error_pct"] == pytest.approx(100 * (5000 / marked - 1), abs=1e-4)
+    assert trial["difference_pulses"] == pytest.approx(3 * 230 * 5 * 8 * marked / 3.6e6 - 38, abs=1e-3)
+
+
+@pytest.mark.parametrize("inputs", [{}, {"current": {"gain": 0.1}}, {"voltage": {"L2": {"gain": 0.0}}}])
+def test_an_error_of_the_reference_voltage_reaches_every_input(inputs):
+    """A converter with 300 ppm too much in every channel reads 600 ppm too much power."""
+    gain = 1.001 if "current" in inputs else 1.0
+    assert found({"reference": {"ppm": 300}, **inputs}) == pytest.approx(100 * (1.0003**2 * gain - 1), abs=1e-6)
+    assert found(FrontEnd(reference_ppm=300.0, inputs=FrontEnd.load(inputs).inputs)) == pytest.approx(100 * (1.0003**2 * gain - 1), abs=1e-6)
+
+
 def test_presets_and_faults():
     assert presets() == ("adc-24bit", "class-b-like", "class-c-like", "ideal")
     with pytest.raises(SettingsError) as caught:

@@ -1,117 +1,36 @@
-"""Bench data: recordings of a test bench against what its reference standard said.
-
-Uncertainties follow the Guide to the expression of uncertainty in measurement: type A from repeats, type B from
-what is stated of the reference, expanded with k = 2.
-"""
+"""Bench data: recordings of a test bench against what its reference standard said."""
 
 from __future__ import annotations
 
-import cmath
 import math
 import os
-import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from ..errors import InputError, SettingsError
 from ..settings import Settings
-from .evaluate import Judged, verdict_of
+from .evaluate import composites
 from .frontend import FrontEnd
-from .points import DEFAULT_TEMPERATURE, Point, angle_of
+from .nominal import KELVIN, Nominal, nominal, point_of
+from .plan import bands_of
+from .points import Point
 from .rating import Rating
-from .reference import PHASES, Statement, read_reference
+from .recorded import Measured, measured
+from .reference import Statement, read_reference
 from .report import Report
-from .rig import Reading
+from .variation import Group, results
 
-if TYPE_CHECKING:
-    from ..pipeline import Result
+__all__ = ["bench"]
 
-__all__ = ["Measured", "bench", "expanded"]
-
-#: Power factors that a measured one is taken for, within so many rad.
-_FACTORS = {"active": ("1", "0.5 ind", "0.8 cap", "0.25 ind", "0.5 cap"), "reactive": ("1", "0.5 ind", "0.5 cap", "0.25 ind", "0.25 cap")}
-_NEAR = 0.03
-_KILO = 1000.0
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A recording of the bench, measured.
-
-    Parameters
-    ----------
-    statement : Statement
-    power : mapping of phase to complex
-        P + jQ, W and var, "" for the total.
-    rms : mapping of role to float
-        V and A.
-    f : float
-        Hz.
-    seconds : float
-        Of the recording that were integrated.
-    """
-
-    statement: Statement
-    power: Mapping[str, complex]
-    rms: Mapping[str, float]
-    f: float
-    seconds: float
-
-    @property
-    def load(self) -> str:
-        """ "balanced", or the only phase that carries current."""
-        if self.statement.text["load"]:
-            return self.statement.text["load"]
-        top = max(self.rms.get(f"I_{p}", 0.0) for p in PHASES)
-        carrying = [p for p in PHASES if self.rms.get(f"I_{p}", 0.0) > 0.05 * top]
-        return carrying[0] if len(carrying) == 1 else "balanced"
-
-    @property
-    def current(self) -> float:
-        """The current of the loaded phases, A."""
-        phases = PHASES if self.load == "balanced" else (self.load,)
-        return statistics.fmean(self.rms[f"I_{p}"] for p in phases if f"I_{p}" in self.rms)
-
-    def true_power(self, energy: str, suffix: str = "") -> float | None:
-        """The reference's mean power with its sign, W or var; None where it said none."""
-        found = self.statement.reference(energy, suffix)
-        if found is None:
-            return None
-        value, power = found
-        times = self.statement.pulses
-        if times and energy == "active" and not suffix and "power_W" not in self.statement.values and "energy_Wh" not in self.statement.values:
-            # whole pulses between the first and the last
-            value = (len(times) - 1) * _KILO * 3600 / self.statement.values["constant"] / (times[-1] - times[0])
-        elif not power:
-            value *= 3600 / self.seconds
-        return -abs(value) if self.statement.text["direction"] == "export" else value
-
-    def error(self, energy: str) -> float | None:
-        """The error, %; None without a reference."""
-        true = self.true_power(energy)
-        found = self.power[""]
-        return None if not true else 100 * ((found.real if energy == "active" else found.imag) / true - 1)
-
-
-def expanded(errors: Sequence[float], stated: float) -> float | None:
-    """Expanded uncertainty (k = 2) of a mean, %, from its scatter (type A) and the reference's stated one (type B, k = 2).
-
-    Parameters
-    ----------
-    errors : sequence of float
-        %; a single one has no scatter, and none is claimed.
-    stated : float
-        %, expanded with k = 2.
-
-    Examples
-    --------
-    >>> round(expanded([0.1, 0.3], 0.04), 6)
-    0.203961
-    """
-    type_a = statistics.stdev(errors) / math.sqrt(len(errors)) if len(errors) > 1 else 0.0
-    total = 2 * math.hypot(type_a, stated / 2)
-    return total if len(errors) > 1 or stated else None
+#: Rows that are not judged, by energy and reason.
+Unjudged = dict[tuple[str, str], list[Statement]]
+#: So many rows are named one by one.
+_FEW = 3
+_ENERGIES = ("active", "reactive")
+#: Tests whose recordings corrections can be found from.
+_PLAIN = ("load", "repeatability", "voltage", "frequency")
+_EXPECTED = "a reference for every recording, and what its point of the test is"
 
 
 def bench(
@@ -120,8 +39,9 @@ def bench(
     rating: Rating,
     *,
     settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
-    corrections: Mapping[str, Any] | None = None,
+    bands: Sequence[str] | None = None,
     progress: Callable[[float], None] | None = None,
+    **more: Any,
 ) -> tuple[Report, tuple[Measured, ...]]:
     """Errors of the recordings of a bench.
 
@@ -134,131 +54,108 @@ def bench(
     rating : Rating
     settings : Settings, mapping or path, optional
         How to measure.
-    corrections : mapping, optional
-        Replace those of the settings.
+    bands : sequence of str, optional
+        Temperature bands of composite errors; all where not given.
     progress : callable, optional
         Gets the share that is done.
+    **more
+        Further keywords of `ctmeter.measure`, such as `corrections`, which replace those of the settings.
 
     Returns
     -------
     report : Report
         One point for each condition, its error the mean.
     measured : tuple of Measured
+        Those that corrections can be found from: sines at the reference temperature, with all voltages.
 
     Raises
     ------
     InputError
-        It names every fault: rows and recordings without each other, references of zero, currents out of range.
+        It names every fault: rows and recordings without each other, references of zero, currents out of range,
+        statements that contradict each other or the recording.
+    SettingsError
+        Bands that there are not; settings that cannot be used.
     """
-    from ..pipeline import measure
-
+    names = bands_of(rating, bands)
     statements, faults = read_reference(reference, recordings)
-    more: dict[str, Any] = {} if corrections is None else {"corrections": corrections}
     found: list[Measured] = []
+    unusable: list[str] = []
     for number, statement in enumerate(statements, 1):
-        limits = (statement.pulses[0], statement.pulses[-1]) if statement.pulses else None
         try:
-            result = measure(statement.recording, settings, time_range=limits, spectra="none", snippets=False, **more)
-            found.append(_measured(statement, result))
+            found.append(measured(statement, settings, more))
         except InputError as error:
-            faults.append(str(error))
+            faults.append(f"line {statement.line}: {error}")
+        except SettingsError as error:
+            unusable += error.faults
         if progress is not None:
             progress(number / len(statements))
-    low, high = rating.amperes("Ist"), rating.i_max
+    groups: dict[str, Group] = {}
+    notes: Unjudged = {}
+    plain: list[Measured] = []
     for m in found:
-        current = m.statement.values.get("I", m.current)
-        if not 0.99 * low <= current <= 1.01 * high:
-            name = m.statement.recording.name
-            faults.append(f"{name}: its current of {current:.4g} A is outside the range of {low:g} to {high:g} A")
-        faults += [f"{m.statement.recording.name}: the reference power is zero" for e in ("active", "reactive") if m.true_power(e) == 0]
+        faults += m.faults()
+        point = nominal(m, rating, faults)
+        _check_current(m.statement, point, rating, faults)
+        if point.test in _PLAIN and "temperature" not in point.several:
+            plain.append(m)
+        for energy in _ENERGIES:
+            if m.reference(energy) is not None:
+                _gather(m, point, energy, rating, groups, faults, notes)
+    if unusable and not faults:
+        raise SettingsError(dict.fromkeys(unusable))
     if faults:
-        raise InputError("; ".join(dict.fromkeys(faults)), expected="a reference for every recording, and currents of the meter's range")
-    return _report(rating, found), tuple(found)
+        raise InputError("; ".join(dict.fromkeys([*unusable, *faults])), expected=_EXPECTED)
+    return _report(rating, list(groups.values()), notes, names), tuple(plain)
 
 
-def _measured(statement: Statement, result: Result) -> Measured:
-    """Powers from the energies of the registers."""
-    quality = result.summary["quality"]
-    seconds = quality["integrated"] / result.summary["recording"]["sample_rate_hz"]
-    power: dict[str, complex] = {}
-    for suffix in ("", *(f"_{p}" for p in PHASES)):
-        parts = [result.energy.get(k + suffix) for k in ("A+", "A-", "R+", "R-")]
-        if all(p is not None for p in parts):
-            a, b, c, d = (3600 / seconds * (p or 0.0) for p in parts)
-            power[suffix.lstrip("_")] = complex(a - b, c - d)
-    if "" not in power or not seconds:
-        raise InputError("has no power: voltages or currents are missing", path=statement.recording)
-    rms = {f"{q}_{p}": float(v) for q in "UI" for p in PHASES if (v := result.mean.get(f"{q}_{p}")) is not None}
-    if not any(k[0] == "I" for k in rms):
-        raise InputError("has no current", path=statement.recording)
-    return Measured(statement, power, rms, float(result.mean.get("f") or math.nan), seconds)
+def _check_current(statement: Statement, n: Nominal, rating: Rating, faults: list[str]) -> None:
+    low, high = rating.amperes("Ist"), rating.i_max
+    if n.I is None and n.test == "load" and n.least > 1.01 * high:
+        faults.append(f"{statement.name}: its current of at least {n.least:.4g} A is outside the range of {low:g} to {high:g} A")
+    elif n.I is not None and not 0.99 * low <= n.I <= 1.01 * high:
+        faults.append(f"{statement.name}: its current of {n.I:.4g} A is outside the range of {low:g} to {high:g} A")
 
 
-def _point(m: Measured, energy: str, rating: Rating) -> Point:
-    """The nominal point of a recording: what the reference file says, else what is near."""
-    text, values = m.statement.text, m.statement.values
-    total = m.power[""]
-    direction = text["direction"] or ("import" if (total.real if energy == "active" else total.imag) >= 0 else "export")
-    factor = text["factor"] or _nearest(total if direction == "import" else -total, energy)
-    current = values.get("I", m.current)
-    load = m.load
-    found = rating.limit("error", current, factor, "balanced" if load == "balanced" else "single", energy=energy)
-    voltages = [m.rms[k] for k in (f"U_{p}" for p in PHASES) if k in m.rms] or [rating.u_n]
-    return Point(
-        test="bench",
-        I=current,
-        U=values.get("U", _nominal(statistics.fmean(voltages), rating.u_n, 0.01)),
-        f=values.get("f", _nominal(m.f, rating.f_n, 0.003)),
-        factor=factor,
-        load=load,
-        direction=direction,
-        energy=energy,
-        temperature=values.get("temperature", DEFAULT_TEMPERATURE),
-        limit=None if found is None else found.percent,
-        standard="" if found is None else found.standard,
-        tag="" if found is None else found.tag,
-        extra=text["point"] or (m.statement.recording.stem if "I" not in values else ""),
-    )
+def _gather(m: Measured, n: Nominal, energy: str, rating: Rating, groups: dict[str, Group], faults: list[str], notes: Unjudged) -> None:
+    """Put an energy of a recording to the others of its point; what gives no error to the notes."""
+    name = m.statement.name
+    point, reason = point_of(m, n, energy, rating)
+    error = m.error(energy)
+    if point is None or error is None or not math.isfinite(error):
+        notes.setdefault((energy, reason or "no error can be formed"), []).append(m.statement)
+        return
+    label = m.statement.text["point"]
+    group = groups.setdefault(f"{energy} {label}" if label else point.id, Group(point, reason))
+    if _conditions(group.point) != _conditions(point):
+        faults.append(f"{name}: point {label} is {point.id} here and {group.point.id} in {group.rows[0].name}")
+    group.errors.append(error)
+    group.true.append(m.true_power(energy) or 0.0)
+    group.stated = max(group.stated, m.statement.values.get("uncertainty_pct", 0.0))
+    group.rows.append(m.statement)
 
 
-def _nominal(value: float, reference: float, tolerance: float) -> float:
-    """The reference value where it is met within the tolerance of reference conditions, else the nearest percent of it."""
-    share = value / reference
-    return reference if abs(share - 1) <= tolerance else float(f"{round(share, 2) * reference:.12g}")
+def _conditions(point: Point) -> Point:
+    """A point without what does not tell it from repeats."""
+    return replace(point, limit=None, standard="", tag="")
 
 
-def _nearest(power: complex, energy: str) -> str:
-    """The factor that a power stands for; its own number where none is near."""
-    for factor in _FACTORS[energy]:
-        if abs(cmath.phase(power * cmath.exp(-1j * angle_of(factor, energy)))) < _NEAR:
-            return factor
-    value = (power.real if energy == "active" else power.imag) / abs(power)
-    kind = "ind" if (power.imag if energy == "active" else power.real) >= 0 else "cap"
-    return f"{min(max(value, 0.0), 1.0):.3f} {kind}"
+def _report(rating: Rating, groups: Sequence[Group], notes: Unjudged, bands: Sequence[str]) -> Report:
+    points = results(rating, groups)
+    composite, missing = composites(rating, bands, points, kelvin=KELVIN)
+    if missing and not any(p.reading.point.reference and p.reading.point.test != "difference" for p in points):
+        missing = ("composite errors: no recordings away from reference conditions",)
+    rows = {g.point.id: g.rows for g in groups}
+    for p in points:
+        if p.reason:
+            notes.setdefault((p.reading.point.energy, p.reason), []).extend(rows[p.id])
+    lines = (f"{_named(statements)}, {energy}: {reason}" for (energy, reason), statements in notes.items())
+    end = FrontEnd(name="bench", title="recordings of a test bench")
+    untested: dict[str, Any] = {"verdict": None}
+    return Report(rating, end, points, composite, untested, untested, untested, not_judged=(*lines, *missing))
 
 
-def _groups(rating: Rating, measured: Iterable[Measured]) -> dict[str, list[tuple[Measured, Point]]]:
-    groups: dict[str, list[tuple[Measured, Point]]] = {}
-    for m in measured:
-        for energy in ("active", "reactive"):
-            if m.true_power(energy):
-                point = _point(m, energy, rating)
-                name = m.statement.text["point"]
-                groups.setdefault(f"{energy} {name}" if name else point.id, []).append((m, point))
-    return groups
-
-
-def _report(rating: Rating, measured: Sequence[Measured]) -> Report:
-    judged = []
-    for members in _groups(rating, measured).values():
-        first = members[0][1]
-        errors = [e for m, p in members if (e := m.error(p.energy)) is not None]
-        mean = statistics.fmean(errors)
-        stated = max(m.statement.values.get("uncertainty_pct", 0.0) for m, _ in members)
-        true = statistics.fmean(m.true_power(first.energy) or 0.0 for m, _ in members)
-        reading = Reading(first, mean, expanded(errors, stated), true, true * (1 + mean / 100))
-        judged.append(Judged(reading, mean, verdict_of(mean, first.limit), tuple(errors)))
-    untested = {"verdict": None}
-    if not judged:
-        raise SettingsError("reference: no row has a power or an energy")
-    return Report(rating, FrontEnd(name="bench", title="recordings of a test bench"), tuple(judged), (), untested, untested, untested)
+def _named(rows: Sequence[Statement]) -> str:
+    """Rows in a message: by name, many by their lines."""
+    if len(rows) <= _FEW:
+        return ", ".join(s.name for s in rows)
+    return f"{len(rows)} recordings (lines {', '.join(str(s.line) for s in rows)})"

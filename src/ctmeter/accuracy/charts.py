@@ -80,7 +80,7 @@ def plot_load(report: Outcome, ax: Axes | None = None, *, energy: str = "active"
     points = [
         p
         for p in report.points
-        if p.reading.point.test in ("load", "bench")
+        if p.reading.point.test == "load"
         and p.reading.point.energy == energy
         and p.reading.point.direction == direction
         and (p.reading.point.load == "balanced") == (load == "balanced")
@@ -243,7 +243,7 @@ def figures(report: Outcome) -> dict[str, Figure]:
         axes.set_title(f"{title}\n{head}", fontsize="medium")
         drawn[name] = axes.figure
 
-    there = {(p.reading.point.energy, p.reading.point.load == "balanced") for p in report.points}
+    there = {(p.reading.point.energy, p.reading.point.load == "balanced") for p in report.points if p.reading.point.test == "load" and p.limit}
     if ("active", True) in there:
         draw("load", "Active energy: error against current, balanced load", plot_load)
     if ("active", False) in there:
@@ -253,7 +253,7 @@ def figures(report: Outcome) -> dict[str, Figure]:
     for band in dict.fromkeys(c.band for c in report.composite):
         name = f"composite{band.replace('..', 'to').replace('+', '')}"
         draw(name, f"Composite error, {band} °C: load, voltage, frequency, temperature", plot_composite, band=band)
-    if any(p.reading.point.test in _NAMES for p in report.points):
+    if any(p.reading.point.test in _NAMES and p.limit and p.reading.point.energy == "active" for p in report.points):
         draw("influences", "Influences and disturbances", plot_influences)
     if report.map:
         draw("map", f"Error at {rating.i_n:g} A, PF 1, over voltage and frequency", plot_map)

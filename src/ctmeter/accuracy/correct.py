@@ -21,7 +21,7 @@ from ..errors import InputError
 from .reference import PHASES
 
 if TYPE_CHECKING:
-    from .bench import Measured
+    from .recorded import Measured, Window
 
 __all__ = ["estimate", "settings_text"]
 
@@ -56,7 +56,7 @@ def estimate(measured: Sequence[Measured], i_n: float) -> dict[str, dict[str, An
     found: dict[str, dict[str, Any]] = {}
     faults: list[str] = []
     for phase in PHASES:
-        levels = _levels([m for m in measured if m.load in ("balanced", phase) and phase in m.power and m.rms.get(f"I_{phase}")], phase)
+        levels = _levels([m for m in measured if m.load in ("balanced", phase) and phase in m.whole.power and m.rms.get(f"I_{phase}")], phase)
         if not levels:
             continue
         gain_u = _voltage_gain(measured, phase)
@@ -111,14 +111,17 @@ def _fit(members: Sequence[Measured], phase: str) -> complex | None:
     """The factor from measured to true powers; None where the data do not determine it."""
     rows, truths = [], []
     for m in members:
-        power, suffix = m.power[phase], f"_{phase}"
-        own = [m.true_power(e, suffix) for e in ("active", "reactive")]
+        own: list[tuple[float, Window] | None] = [m.reference(e, f"_{phase}") for e in ("active", "reactive")]
+        name = phase
         if own == [None, None]:
             # the total is that of this phase alone, or of three that share their correction
-            power, own = m.power[""], [m.true_power(e) for e in ("active", "reactive")]
+            name, own = "", [m.reference(e) for e in ("active", "reactive")]
         # true P = a P - b Q, true Q = a Q + b P; every recording has the same weight
-        for true, row in ((own[0], (power.real, -power.imag)), (own[1], (power.imag, power.real))):
-            if true is not None:
+        for energy, found in zip(("active", "reactive"), own, strict=True):
+            if found is not None:
+                true, window = found
+                power = window.power[name]
+                row = (power.real, -power.imag) if energy == "active" else (power.imag, power.real)
                 rows.append([x / abs(power) for x in row])
                 truths.append(true / abs(power))
     if not rows:

@@ -76,6 +76,10 @@ class Input:
         return cmath.rect(gain, (self.phase + minutes + self.phase_temperature * kelvin) * MINUTE)
 
 
+#: An input without errors of its own.
+_PLAIN = Input()
+
+
 def along(curve: Sequence[Sequence[float]], x: float) -> tuple[float, float]:
     """Ratio and phase error of a curve at x: straight over log x, level beyond its ends; 0 without a curve."""
     if not curve:
@@ -109,7 +113,9 @@ class FrontEnd:
     clock_ppm, clock_temperature : float
         By how much its clock is fast, ppm, and ppm/K.
     constant : float
-        imp/kWh of the output tested.
+        imp/kWh of the output tested, as it is.
+    marked : float or None
+        imp/kWh on the nameplate; None for the same.
     p_start, p_creep : float
         W at which registers start, and below which they stop.
     t_ref : float
@@ -131,6 +137,7 @@ class FrontEnd:
     clock_ppm: float = 0.0
     clock_temperature: float = 0.0
     constant: float = 5000.0
+    marked: float | None = None
     p_start: float = 0.0
     p_creep: float = 0.0
     t_ref: float = DEFAULT_TEMPERATURE
@@ -159,12 +166,11 @@ class FrontEnd:
         reference = 1 + 1e-6 * (self.reference_ppm + self.reference_temperature * kelvin)
         f0 = float(plan.law.pieces[0].f)
         bases: dict[str, Lines] = dict(plan.bases)
-        for role, signal in self.inputs.items():
+        for role in plan.bases if reference != 1 else self.inputs:
+            signal = self.inputs.get(role, _PLAIN)
             nominal = rating.u_n if role[0] == "U" else rating.i_n
-            response = reference * signal.response(rms[role] / nominal, kelvin)
+            response = reference * signal.response(rms.get(role, nominal) / nominal, kelvin)
             bases[role] = _passed(plan.bases[role], response, 1e-6 * signal.skew, f0, signal.offset)
-        if not self.inputs and reference != 1:
-            bases = {role: _passed(lines, complex(reference), 0.0, f0, 0.0) for role, lines in bases.items()}
         peaks = {"U": self.range_u * math.sqrt(2) * rating.u_n, "I": self.range_i * math.sqrt(2) * rating.i_max}
         noise = {"U": 1e-6 * self.noise_u * peaks["U"], "I": 1e-6 * self.noise_i * peaks["I"]}
         made = replace(plan, bases=bases, noise=noise, seed=zlib.crc32(seed.encode()))
@@ -227,6 +233,7 @@ _TABLES: dict[str, dict[str, tuple[str, float, float]]] = {
     "clock": {"ppm": ("clock_ppm", -1e4, 1e4), "temperature": ("clock_temperature", -1e3, 1e3)},
     "meter": {
         "constant": ("constant", 1e-3, 1e9),
+        "marked": ("marked", 1e-3, 1e9),
         "p_start": ("p_start", 0, 1e9),
         "p_creep": ("p_creep", 0, 1e9),
         "temperature": ("t_ref", -100, 200),

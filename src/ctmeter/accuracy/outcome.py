@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..pipeline.describe import SCHEMA_VERSION, program
-from .evaluate import FAIL, PASS, Composite, Judged, worst_of
+from .evaluate import FAIL, INSUFFICIENT, PASS, Composite, Judged, worst_of
 from .frontend import FrontEnd
 from .rating import Rating
 
@@ -17,7 +17,7 @@ __all__ = ["Outcome", "table"]
 
 _COLUMNS = (
     "id", "test", "I", "U", "f", "PF", "factor", "load", "direction", "energy", "temperature", "error_pct", "judged", "value_pct", "limit_pct",
-    "margin_pct", "uncertainty_pct", "standard", "provenance", "verdict",
+    "margin_pct", "uncertainty_pct", "standard", "provenance", "verdict", "reason",
 )  # fmt: skip
 
 
@@ -39,6 +39,8 @@ class Outcome:
         How long it took.
     correction : mapping
         Of bench data: `settings`, the corrections found, and `points`, with errors before and after; empty where none were asked for.
+    not_judged : tuple of str
+        What could not be judged, and why, one line each.
     """
 
     rating: Rating
@@ -51,28 +53,27 @@ class Outcome:
     map: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     correction: Mapping[str, Any] = field(default_factory=dict)
+    not_judged: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
-        """Whether every limit that there is was kept."""
+        """Whether every limit that there is was kept; "insufficient-data" where nothing was judged."""
         trials = (self.starting, self.no_load, self.constant)
         verdicts = [p.verdict for p in self.points] + [c.verdict for c in self.composite] + [t["verdict"] for t in trials]
-        return FAIL if FAIL in verdicts else PASS
+        return FAIL if FAIL in verdicts else PASS if PASS in verdicts else INSUFFICIENT
 
     @property
     def violations(self) -> tuple[str, ...]:
         """What did not keep its limit, one line each."""
-        found = [f"{p.reading.point.id}: {p.value:+.4f} %, limit {p.reading.point.limit:g} %" for p in self.points if p.verdict == FAIL]
-        found += [
-            f"composite {c.band}/{c.load}/{c.factor}/{c.I:g}A: {c.error:.4f} %, permissible {c.mpe:g} %" for c in self.composite if c.verdict == FAIL
-        ]
+        found = [f"{p.id}: {p.value:+.4f} %, limit {p.limit:g} %" for p in self.points if p.verdict == FAIL]
+        found += [f"{c.id}: {c.error:.4f} %, permissible {c.mpe:g} %" for c in self.composite if c.verdict == FAIL]
         trials = {"starting": self.starting, "no-load": self.no_load, "constant": self.constant}
         return (*found, *(name for name, t in trials.items() if t["verdict"] == FAIL))
 
     @property
-    def worst(self) -> Judged | None:
-        """The point that uses most of its limit."""
-        return worst_of(self.points)
+    def worst(self) -> Judged | Composite | None:
+        """The point or composite error that uses most of its limit."""
+        return worst_of((*self.points, *self.composite))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: what `--json` prints."""
@@ -90,8 +91,9 @@ class Outcome:
             "no_load": dict(self.no_load),
             "constant": dict(self.constant),
             "map": dict(self.map),
-            "worst": None if worst is None else worst.reading.point.id,
+            "worst": None if worst is None else worst.id,
             "violations": list(self.violations),
+            "not_judged": list(self.not_judged),
             "seconds": self.seconds,
             **({"correction": dict(self.correction)} if self.correction else {}),
         }

@@ -24,6 +24,8 @@ th{border-bottom:1px solid #8795a1;font-weight:600}svg{max-width:100%;height:aut
 .fail{color:#8b1a1a;font-weight:600}figure{margin:1rem 0}details{margin:.6rem 0}
 @media print{body{margin:0;max-width:none;font-size:11px}}
 """
+#: What is said where nothing failed.
+_KEPT = {"pass": "Every limit that was judged is kept.", "insufficient-data": "Nothing could be judged."}
 
 
 def picture(figure: Figure, name: str) -> str:
@@ -66,13 +68,15 @@ def page(report: Outcome, drawn: Mapping[str, Figure]) -> str:
     rating = values["rating"]
     amperes = ", ".join(f"{k} {v:g} A" for k, v in rating["currents"].items())
     violations = "".join(f'<li class="fail">{html.escape(v)}</li>' for v in values["violations"])
+    not_judged = "".join(f"<li>{html.escape(v)}</li>" for v in values["not_judged"])
     columns = ("id", "error_pct", "judged", "value_pct", "limit_pct", "margin_pct", "uncertainty_pct", "provenance", "verdict")
     composite = ("band", "load", "factor", "I", "error_pct", "mpe_pct", "verdict")
     trials = [(name.replace("_", "-"), *_told(values[name])) for name in ("starting", "no_load", "constant")]
     body = f"""<h1>Accuracy, class {html.escape(values["class"])}: {html.escape(values["verdict"])}</h1>
 <p class="sub">{html.escape(rating["standard"])} · {html.escape(rating["connection"])} · {html.escape(amperes)} · {rating["u_n"]:g} V ·
 {rating["f_n"]:g} Hz<br>front end {html.escape(values["front_end"]["name"])}: {html.escape(values["front_end"]["title"])}</p>
-{f"<ul>{violations}</ul>" if violations else "<p>Every limit is kept.</p>"}
+{f"<ul>{violations}</ul>" if violations else f"<p>{_KEPT[values['verdict']]}</p>"}
+{f"<h2>Not judged</h2><ul>{not_judged}</ul>" if not_judged else ""}
 <h2>Charts</h2>{"".join(picture(figure, name) for name, figure in drawn.items())}
 <h2>Starting, no-load, constant</h2>{rows(("test", "found", "verdict"), trials)}
 {"<h2>Composite errors</h2>" + rows(composite, ([c[k] for k in composite] for c in values["composite"])) if values["composite"] else ""}

@@ -39,13 +39,13 @@ class Point:
         "load", "voltage", "frequency", "temperature", "sequence", "unbalance", "harmonic", "odd-harmonics", "sub-harmonics", "dc",
         "repeatability", "map".
     I : float
-        A, rms; over whole bursts where the current comes in bursts.
+        A, rms; over whole bursts where the current comes in bursts. NaN where it is not known, as it may be of bench data.
     U : float
         V.
     f : float
         Hz.
     factor : str
-        cos phi, of reactive energy sin phi, such as "0.5 ind".
+        cos phi, of reactive energy sin phi, such as "0.5 ind"; "" where it is not known.
     load : {"balanced", "L1", "L2", "L3"}
     direction : {"import", "export"}
     energy : {"active", "reactive"}
@@ -85,8 +85,8 @@ class Point:
             self.energy,
             self.direction,
             self.load,
-            self.factor.replace(" ", ""),
-            f"{self.I:.6g}A",
+            self.factor.replace(" ", "") or "no-factor",
+            f"{self.I:.6g}A" if math.isfinite(self.I) else "no-current",
             f"{self.U:.6g}V",
             f"{self.f:.6g}Hz",
         ]
@@ -98,7 +98,7 @@ class Point:
     @property
     def phi(self) -> float:
         """By how much the current lags the voltage, rad."""
-        return angle_of(self.factor, self.energy) + (math.pi if self.direction == "export" else 0.0)
+        return angle_of(self.factor, self.energy) + (math.pi if self.direction == "export" else 0.0) if self.factor else math.nan
 
     @property
     def pf(self) -> float:
@@ -116,11 +116,11 @@ class Point:
         return {
             "id": self.id,
             "test": self.test,
-            "I": self.I,
+            "I": self.I if math.isfinite(self.I) else None,
             "U": self.U,
             "f": self.f,
-            "PF": round(self.pf, 12),
-            "factor": self.factor,
+            "PF": round(self.pf, 12) if self.factor else None,
+            "factor": self.factor or None,
             "load": self.load,
             "direction": self.direction,
             "energy": self.energy,

@@ -29,14 +29,15 @@ class Report(Outcome):
             worst = worst_of(those)
             if worst is not None:
                 name = test[1] if test[0] == "active" else f"{test[1]} (var)"
-                lines.append(f"{name:<16}{len(those):>7}{worst.value:>+12.5f}{worst.reading.point.limit:>10.3g}  {worst.reading.point.id}")
+                lines.append(f"{name:<16}{len(those):>7}{worst.value:>+12.5f}{worst.limit:>10.3g}  {worst.id}")
         for band in dict.fromkeys(c.band for c in self.composite):
-            top = max((c for c in self.composite if c.band == band), key=lambda c: c.error / c.mpe)
+            top = max((c for c in self.composite if c.band == band), key=lambda c: c.share)
             number = sum(c.band == band for c in self.composite)
             lines.append(f"{'MPE ' + band:<16}{number:>7}{top.error:>12.5f}{top.mpe:>10.3g}  {top.load}/{top.factor}/{top.I:g}A")
         for name, trial in (("starting", self.starting), ("no-load", self.no_load), ("constant", self.constant)):
             lines.append(f"{name:<16}{'':>7}{trial['verdict'] or 'not tested':>12}")
         lines += [f"corrected: {p['id']}: {p['before_pct']:+.5f} % before, {p['after_pct']:+.5f} % after" for p in self.correction.get("points", ())]
+        lines += [f"not judged: {line}" for line in self.not_judged]
         lines += [f"not kept: {v}" for v in self.violations]
         return "\n".join([*lines, f"verdict: {self.verdict}"])
 

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..meter.pulses import quantum
+from ..meter.registers import KEYS
 from ..synth.truth import truth
 from .evaluate import FAIL, PASS
+from .plan import REPEATABLE
 from .points import Point
 from .rig import Rig
 
@@ -96,26 +100,38 @@ def no_load(rig: Rig) -> dict[str, Any]:
 
 
 def constant(rig: Rig) -> dict[str, Any]:
-    """Whether pulses and registers agree: the relation of the test output to the display is the marked constant.
+    """Whether pulses and registers agree as the nameplate says: the relation of the test output to the display is the marked constant.
 
     Returns
     -------
     dict
-        `marked`, imp/kWh, `pulses`, `energy_Wh` of the register, `difference_pulses`, `verdict`: less than one pulse,
-        None where a pulse takes too long to wait for.
+        `marked`, imp/kWh, `found`, the same from the energy that the register grew between the first and the last pulse
+        (None with less than two), `error_pct` of it, `pulses`, `energy_Wh` of the register, `difference_pulses`
+        between what the marking makes of that energy and the pulses, `verdict`: less than one pulse of difference, and the found
+        constant within a tenth of the limit of error; None where a pulse takes too long to wait for.
     """
     rating = rig.rating
     point = Point(test="constant", I=rating.i_n, U=rating.u_n, f=rating.f_n)
     size = quantum(rig.front_end.constant)
+    marked = rig.front_end.constant if rig.front_end.marked is None else rig.front_end.marked
     period = size / (_PHASES * rating.u_n * rating.i_n)
     waveform = rig.waveform(point, min(max(rig.seconds, _PULSES * period), _CONSTANT_S))
     run = rig.run(waveform, truth(waveform), point, pulses=[("A+", size, 0.0)])
-    pulses, energy = len(run.pulses[0]), run.energy["A+"]
-    difference = energy / size - pulses
+    times, energy = run.pulses[0], run.energy["A+"]
+    difference = energy / quantum(marked) - len(times)
+    found = None
+    if len(times) > 1:
+        grown = np.interp(times[[0, -1]], [0.0, *run.seconds], [0.0, *run.rows[:, KEYS.index("A+")]])
+        found = float((len(times) - 1) * quantum(1.0) / (grown[1] - grown[0]))
+    error = None if found is None else 100 * (found / marked - 1)
+    limit = rating.limit("error", rating.i_n)
+    exact = error is None or limit is None or abs(error) <= REPEATABLE * limit.percent
     return {
-        "marked": rig.front_end.constant,
-        "pulses": pulses,
+        "marked": marked,
+        "found": found,
+        "error_pct": error,
+        "pulses": len(times),
         "energy_Wh": energy / 3600,
         "difference_pulses": difference,
-        "verdict": None if period > _CONSTANT_S / 2 else PASS if pulses and abs(difference) < 1 else FAIL,
+        "verdict": None if period > _CONSTANT_S / 2 else PASS if len(times) and abs(difference) < 1 and exact else FAIL,
     }

@@ -15,7 +15,7 @@ from .correct import estimate
 from .evaluate import composites, judged
 from .frontend import FrontEnd
 from .limits import Limits
-from .plan import MAP_F, MAP_U, Plan, type_test
+from .plan import MAP_F, MAP_U, Plan, bands_of, type_test
 from .rating import rated
 from .reference import read_reference
 from .report import Report
@@ -100,16 +100,19 @@ def run(
     plan = type_test(rating, on_request=on_request, bands=bands)
     rig = Rig(rating, end, seconds)
     readings, grid = measured(rig, plan, jobs, progress)
+    points = judged(readings)
+    composite, missing = composites(rating, plan.bands, points, plan.composite)
     return Report(
         rating,
         end,
-        judged(readings),
-        composites(rating, plan, readings),
+        points,
+        composite,
         trials.starting(rig),
         trials.no_load(rig),
         trials.constant(rig),
         {"U": [u * rating.u_n for u in MAP_U], "f": [f * rating.f_n for f in MAP_F], "error_pct": grid},
         time.monotonic() - began,
+        not_judged=missing,
     )
 
 
@@ -122,6 +125,8 @@ def run_bench(
     settings: Any = None,
     correct: bool = False,
     limits: Limits | str | os.PathLike[str] | None = None,
+    bands: Sequence[str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
     progress: Callable[[float], None] | None = None,
     **rating: Any,
 ) -> Report:
@@ -139,6 +144,10 @@ def run_bench(
         How to measure the recordings.
     correct : bool
         Estimate corrections too, without those of the settings, and measure again with them.
+    bands : sequence of str, optional
+        Temperature bands of composite errors; all where not given.
+    overrides : mapping, optional
+        Further keywords of `ctmeter.measure`.
 
     Raises
     ------
@@ -149,21 +158,23 @@ def run_bench(
     faults: list[str] = []
     tables = _gather(faults, lambda: limits if isinstance(limits, Limits) else Limits.load(limits)) or Limits.load()
     rated_ = _gather(faults, lambda: rated(meter_class, i_n, limits=tables, **rating))
-    if rated_ is None:
+    if rated_ is not None:
+        _gather(faults, lambda: bands_of(rated_, bands))
+    if faults or rated_ is None:
         # what else is wrong is said at once
         try:
             faults += read_reference(reference, recordings)[1]
         except InputError as error:
             faults.append(str(error))
         raise SettingsError(faults)
-    report, found = bench(recordings, reference, rated_, settings=settings, corrections={} if correct else None, progress=progress)
+    more = dict(overrides or {})
+    plain: dict[str, Any] = {"corrections": {}} if correct else {}
+    report, found = bench(recordings, reference, rated_, settings=settings, bands=bands, progress=progress, **more | plain)
     if correct:
         made = estimate(found, rated_.i_n)
-        after, _ = bench(recordings, reference, rated_, settings=settings, corrections=made, progress=progress)
-        points = [
-            {"id": a.reading.point.id, "before_pct": a.reading.error, "after_pct": b.reading.error}
-            for a, b in zip(report.points, after.points, strict=True)
-        ]
+        after, _ = bench(recordings, reference, rated_, settings=settings, bands=bands, progress=progress, **{**more, "corrections": made})
+        pairs = [(a, b) for a, b in zip(report.points, after.points, strict=True) if a.reading.point.test != "difference"]
+        points = [{"id": a.id, "before_pct": a.reading.error, "after_pct": b.reading.error} for a, b in pairs]
         report = replace(report, correction={"settings": made, "points": points})
     return replace(report, seconds=time.monotonic() - began)
 

@@ -3,57 +3,78 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..settings import read_toml
 from .main import OK, VIOLATED
 from .options import Common, echo_json, output_options, progress_bar
 
 if TYPE_CHECKING:
     from ..accuracy import Report
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _option(*names: str, env: str, **kw: Any) -> Callable[[F], F]:
+    return click.option(*names, envvar=f"CTMETER_{env}", **kw)
+
 
 @click.command(short_help="Test a meter against the limits of its accuracy class.")
-@click.option("--class", "meter_class", default="C", show_default=True, metavar="CLASS", help="A, B, C, 1, 2, 0.2S, 0.5S, or one of --limits.")
-@click.option("--in", "i_n", type=float, default=5.0, show_default=True, metavar="A", help="Rated current; of a direct meter its reference current.")
-@click.option("--imax", "i_max", type=float, metavar="A", help="Maximum current; the least that the class allows where not given.")
-@click.option("--direct", is_flag=True, help="A direct-connected meter; else one on transformers.")
-@click.option("--reactive-class", metavar="CLASS", help="2, 3, 0.5S, 1S, or none; goes with the class where not given.")
-@click.option("--un", type=float, default=230.0, show_default=True, metavar="V", envvar="CTMETER_UN", help="Reference voltage, phase to neutral.")
-@click.option("--fn", type=float, default=50.0, show_default=True, metavar="HZ", envvar="CTMETER_FN", help="Reference frequency.")
-@click.option("--front-end", metavar="PRESET|TOML", help="ideal, adc-24bit, class-b-like, class-c-like, or a file; ideal where not given.")
-@click.option("--limits", metavar="TOML", help="Tables that replace and extend the limits that come with ctmeter.")
-@click.option("--band", "bands", multiple=True, metavar="BAND", help="Temperature band such as -10..+40; all where not given.")
-@click.option("--on-request", is_flag=True, help="With the power factors 0.25 inductive and 0.5 capacitive.")
-@click.option("--seconds", type=float, metavar="S", help="Shortest length of a measurement, 8 s where not given.")
-@click.option("-j", "--jobs", type=int, metavar="N", help="Threads; as many as processors where not given.")
-@click.option("--recordings", metavar="DIR", help="Judge recordings of a test bench in place of a simulated meter.")
-@click.option("--reference", metavar="CSV", help="What the reference standard said of each recording.")
-@click.option("--config", metavar="TOML", envvar="CTMETER_CONFIG", help="Settings by which the recordings are measured.")
-@click.option("--correct", metavar="TOML", help="Estimate corrections from the recordings, and write them there as a settings file.")
-@click.option("-o", "--output", envvar="CTMETER_OUTPUT", metavar="DIR", help="Write JSON, CSV, charts and a page there.")
-@click.option("--fail-on-violation", is_flag=True, help="Exit with 5 where a limit is not kept.")
+@_option("--class", "meter_class", env="CLASS", default="C", metavar="CLASS", help="A, B, C (default), 1, 2, 0.2S, 0.5S, or one of --limits.")
+@_option(
+    "--in", "i_n", env="IN", type=float, default=5.0, metavar="A", help="Rated current, by default 5 A; of a direct meter its reference current."
+)
+@_option("--imax", "i_max", env="IMAX", type=float, metavar="A", help="Maximum current; the least that the class allows where not given.")
+@_option("--direct", env="DIRECT", is_flag=True, help="A direct-connected meter; else one on transformers.")
+@_option("--reactive-class", env="REACTIVE_CLASS", metavar="CLASS", help="2, 3, 0.5S, 1S, or none; goes with the class where not given.")
+@_option("--un", env="UN", type=float, metavar="V", help="Reference voltage, phase to neutral; 230 V where not given.")
+@_option("--fn", env="FN", type=float, metavar="HZ", help="Reference frequency; 50 Hz where not given.")
+@_option("--front-end", env="FRONT_END", metavar="PRESET|TOML", help="ideal (default), adc-24bit, class-b-like, class-c-like, or a file.")
+@_option("--limits", env="LIMITS", metavar="TOML", help="Tables that replace and extend the limits that come with ctmeter.")
+@_option("--band", "bands", env="BAND", multiple=True, metavar="BAND", help="Temperature band such as -10..+40; all where not given.")
+@_option("--on-request", env="ON_REQUEST", is_flag=True, help="With the power factors 0.25 inductive and 0.5 capacitive.")
+@_option("--seconds", env="SECONDS", type=float, metavar="S", help="Shortest length of a measurement, 8 s where not given.")
+@_option("-j", "--jobs", env="JOBS", type=int, metavar="N", help="Threads; as many as processors where not given.")
+@_option("--recordings", env="BENCH_RECORDINGS", metavar="DIR", help="Judge recordings of a test bench in place of a simulated meter.")
+@_option("--reference", env="BENCH_REFERENCE", metavar="CSV", help="What the reference standard said of each recording.")
+@_option("--config", env="CONFIG", metavar="TOML", help="Options, and settings by which the recordings are measured.")
+@_option("--correct", env="CORRECT", metavar="TOML", help="Estimate corrections from the recordings, and write them there as a settings file.")
+@_option("-o", "--output", env="OUTPUT", metavar="DIR", help="Write JSON, CSV, charts and a page there.")
+@_option("--fail-on-violation", env="FAIL_ON_VIOLATION", is_flag=True, help="Exit with 5 where a limit is not kept.")
 @output_options
 @click.pass_context
-def accuracy(ctx: click.Context, /, **given: Any) -> int:
+def accuracy(ctx: click.Context, /, **_: Any) -> int:
     """Test a meter against the limits of its accuracy class.
 
     A simulated meter: waveforms of known energy go through a front end, the engine and the registers. With
     --recordings and --reference: a meter whose samples were recorded on a test bench.
     """
     common = Common.of(ctx)
+    given = common.options
     _check(ctx, given)
     more = {name: given[name] for name in ("i_max", "limits") if given[name] is not None}
     more |= {
-        "u_n": given["un"],
-        "f_n": given["fn"],
+        **_references(common),
         "connection": "direct" if given["direct"] else "transformer",
         "reactive_class": "" if given["reactive_class"] == "none" else given["reactive_class"],
+        "bands": given["bands"] or None,
     }
     report = _benched(given, common, more) if given["recordings"] else _simulated(given, common, more)
     _finish(report, common)
     return VIOLATED if given["fail_on_violation"] and report.violations else OK
+
+
+def _references(common: Common) -> dict[str, Any]:
+    """Reference voltage, phase to neutral, and frequency: of the options, else as the settings have them."""
+    settings: Mapping[str, Any] = {**(read_toml(common.config)[0] if common.config else {}), **common.environment, **common.overrides}
+    voltage, frequency = settings.get("nominal_voltage"), settings.get("nominal_frequency")
+    if voltage is not None and common.options["un"] is None and settings.get("wiring") == "3P3W" and isinstance(voltage, (int, float)):
+        voltage /= math.sqrt(3)
+    return {"u_n": 230.0 if voltage is None else voltage, "f_n": 50.0 if frequency is None else frequency}
 
 
 def _check(ctx: click.Context, given: dict[str, Any]) -> None:
@@ -71,6 +92,8 @@ def _benched(given: dict[str, Any], common: Common, more: dict[str, Any]) -> Rep
     from ..accuracy.correct import settings_text
     from ..store.results import write_text
 
+    # the reference voltage of the meter is no setting of the measurement
+    environment, overrides = ({k: v for k, v in d.items() if k != "nominal_voltage"} for d in (common.environment, common.overrides))
     with progress_bar("accuracy", common.quiet) as progress:
         report = run_bench(
             given["recordings"],
@@ -79,6 +102,7 @@ def _benched(given: dict[str, Any], common: Common, more: dict[str, Any]) -> Rep
             given["i_n"],
             settings=given["config"],
             correct=bool(given["correct"]),
+            overrides={**overrides, "environment": environment},
             progress=progress,
             **more,
         )
@@ -96,7 +120,6 @@ def _simulated(given: dict[str, Any], common: Common, more: dict[str, Any]) -> R
             given["meter_class"],
             given["i_n"],
             given["front_end"],
-            bands=given["bands"] or None,
             on_request=given["on_request"],
             progress=progress,
             **more,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..meter import Fed
 
 #: Settings of a recording; all others are the meter's own.
-_OF_RECORDING = ("map", "ct_ratio", "vt_ratio", "nominal_frequency")
+_OF_RECORDING = ("map", "ct_ratio", "vt_ratio", "nominal_frequency", "corrections")
 
 
 @click.command(short_help="Measure recordings into the registers.")

@@ -58,7 +58,7 @@ _TOML: dict[str, tuple[str, tuple[type, ...], str]] = {
     "pdf": ("pdf", (str,), "a path"),
     "timezone": ("timezone", (str,), "the name of a time zone"),
     "fail_on_violation": ("fail_on_violation", (bool,), "true or false"),
-    "jobs": ("jobs", (int,), "a number of processes"),
+    "jobs": ("jobs", (int,), "a number of processes or threads"),
     "scheduler": ("scheduler", (str,), "the address of a Dask scheduler"),
     "shard": ("shard", (str,), "k/n"),
     "tables": ("tables", (list, str), "a list of names of tables"),
@@ -66,11 +66,24 @@ _TOML: dict[str, tuple[str, tuple[type, ...], str]] = {
     "dry_run": ("dry_run", (bool,), "true or false"),
     "json_lines": ("json_lines", (bool,), "true or false"),
     "max_unpacked": ("max_unpacked", (int, float), "a number of GB"),
+    "class": ("meter_class", (str,), 'a text such as "C"'),
+    "in": ("i_n", (int, float), "a number of A"),
+    "imax": ("i_max", (int, float), "a number of A"),
+    "direct": ("direct", (bool,), "true or false"),
+    "reactive_class": ("reactive_class", (str,), 'a text such as "2"'),
+    "front_end": ("front_end", (str,), "a preset or a path"),
+    "band": ("bands", (list,), "a list of texts such as -10..+40"),
+    "on_request": ("on_request", (bool,), "true or false"),
+    "seconds": ("seconds", (int, float), "a number of s"),
+    # `recordings` is where tests look, and `reference` is a setting
+    "bench_recordings": ("recordings", (str,), "a path"),
+    "bench_reference": ("reference", (str,), "a path"),
+    "correct": ("correct", (str,), "a path"),
 }
 #: Variables that are no settings: the other options, and what tests, builds and completion use.
 _VARIABLES = {
     *(name.upper() for name in (*_SETTINGS, *_TOML)), "CONFIG", "MAP", "RECORDINGS", "SCRATCH", "DEBUG", "COMPLETE",
-    "METER_CONFIG", "TYPE", "CODES", "AT", "REASON", "ARCHIVE_OLD", "EVERY", "ALL", "PAGE", "SECONDS", "VALUES",
+    "METER_CONFIG", "TYPE", "CODES", "AT", "REASON", "ARCHIVE_OLD", "EVERY", "ALL", "PAGE", "VALUES",
 }  # fmt: skip
 
 

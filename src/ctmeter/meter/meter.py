@@ -179,7 +179,7 @@ class Meter:
         keep_going : bool
             Go on with the next one where a recording cannot be fed; its `Fed` has the error.
         **overrides
-            Settings of the recording: `map`, `ct_ratio`, `vt_ratio`, `nominal_frequency`.
+            Settings of the recording: `map`, `ct_ratio`, `vt_ratio`, `nominal_frequency`, `corrections`.
 
         Returns
         -------
