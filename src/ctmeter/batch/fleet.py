@@ -277,7 +277,7 @@ class _Flight:
         while future.status == "finished" and self._client.status == "running":
             try:
                 return future.result(timeout=_LOOK)
-            except (OSError, CancelledError, asyncio.CancelledError):
+            except (OSError, CancelledError):
                 continue  # as long as it is said to be there
         if self._client.status != "running" or future.status == "cancelled":
             raise WorkerError(errno.ENOTCONN, f"the scheduler has lost a task ({future.status})", self._client.scheduler.address)
