@@ -9,6 +9,7 @@ import pytest
 import ctmeter
 from accuracy.rigs import bench_of, point_of, record, rig_of, write_reference
 from ctmeter import accuracy
+from ctmeter.accuracy.charts import plot_load
 
 
 def judged(place, rows, **more):
@@ -208,6 +209,16 @@ def test_between_two_factors_the_limit_is_that_of_the_smaller(tmp_path):
     record(rig_of(), point_of(I=0.3, factor="0.866 ind"), tmp_path / "a.npz", 2.0)
     (point,) = judged(tmp_path, [{"recording": "a.npz", "I": 0.3, "factor": "0.866 ind", "power_W": 207 * 0.866}], meter_class="1")["points"]
     assert (point["limit_pct"], point["provenance"], point["verdict"]) == (1.5, "C, as 0.5 ind: S:GOST21", "pass")
+
+
+def test_the_drawn_limits_of_such_factors(tmp_path):
+    """Reactive energy at a cos phi of 0.5: the staircase of sin phi 0.5, from 0.25 A on, 2.5 % and from 0.5 A on 2 %."""
+    record(rig_of(), point_of(I=0.5, factor="0.5 ind"), tmp_path / "a.npz", 2.0)
+    path = write_reference(tmp_path / "ref.txt", [{"recording": "a.npz", "power_W": 172.5, "power_var": 345 * math.sqrt(0.75)}])
+    axes = plot_load(accuracy.run_bench(tmp_path, path), energy="reactive")
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert list(lines["limit, sin φ 0.5 ind"].get_xdata()) == [0.25, 0.5, 0.5, 6.0]
+    assert list(lines["limit, sin φ 0.5 ind"].get_ydata()) == [2.5, 2.5, 2.0, 2.0]
 
 
 # --- influences -------------------------------------------------------------------------------------------------------

@@ -114,7 +114,9 @@ def _curve(axes: Axes, points: list[Judged], factor: str, phase: str, energy: st
 def _draw_limits(axes: Axes, rating: Rating, factors: list[str], load: str, energy: str) -> None:
     """The staircases of the limits, those of equal ones once; the space between the first is shaded."""
     drawn: list[bytes] = []
-    for number, factor in enumerate(factors):
+    # the limits at a factor that the tables do not name are those of a smaller one
+    names = dict.fromkeys(rating.named("error", f, load, energy=energy) for f in factors)
+    for number, factor in enumerate(n for n in names if n):
         current, percent = limit_steps(rating, "error", factor, load, energy=energy)
         key = current.tobytes() + percent.tobytes()
         if key in drawn or not len(current):
@@ -184,6 +186,8 @@ def plot_influences(report: Outcome, ax: Axes | None = None) -> Axes:
     axes.set_yticks(places, [f"{_NAMES[n]} ({_condition(groups[n])})" for n in names], fontsize="small")
     axes.set_xlabel("|change of error|, %")
     axes.set_xlim(left=0)
+    # room for the legend below the bars
+    axes.set_ylim(-0.6 - 0.11 * max(len(names), 4), len(names) - 0.4)
     axes.grid(axis="x", alpha=0.3)
     if names:
         axes.legend(fontsize="small", loc="lower right")

@@ -319,27 +319,17 @@ def quantity_of(n: Nominal, rating: Rating) -> str | None:
 
 def limit_at(rating: Rating, quantity: str, point: Point) -> Limit | None:
     """The limit at a point; between two named factors that of the smaller one."""
-    load = "balanced" if point.load == "balanced" or quantity == "difference" else "single"
-    found = rating.limit(quantity, point.I, point.factor, load, energy=point.energy)
-    number, kind = _split(point.factor)
-    if found is not None or number == 1:
+    load = "balanced" if point.load == "balanced" else "single"
+    named = rating.named(quantity, point.factor, load, energy=point.energy)
+    found = rating.limit(quantity, point.I, named, load, energy=point.energy) if named else None
+    if found is None or named == point.factor:
         return found
-    for value, factor in _smaller(rating, quantity, load, point.energy, kind):
-        if value < number:
-            found = rating.limit(quantity, point.I, factor, load, energy=point.energy)
-            return None if found is None else Limit(found.percent, found.standard, f"C, as {factor}: {found.tag}")
-    return None
+    return Limit(found.percent, found.standard, f"C, as {named}: {found.tag}")
 
 
 def _split(factor: str) -> tuple[float, str]:
     number, _, kind = factor.partition(" ")
     return float(number), kind
-
-
-def _smaller(rating: Rating, quantity: str, load: str, energy: str, kind: str) -> list[tuple[float, str]]:
-    """The named factors of a kind that a limit is there for, the largest first."""
-    named = {f for row in rating.rows(quantity, energy) if row.load == load for f in row.factors}
-    return sorted(((_split(f)[0], f) for f in named if _split(f)[1] == kind), reverse=True)
 
 
 def _too_small(rating: Rating, energy: str, share: float) -> str:

@@ -79,6 +79,15 @@ class Rating:
         low, high = self.amperes(row.low), self.amperes(row.high)
         return low * (1 - CLOSE) <= current and (current <= high * (1 + CLOSE) if row.closed else current < high * (1 - CLOSE))
 
+    def named(self, quantity: str, factor: str, load: str = "balanced", *, energy: str = "active") -> str:
+        """The factor whose limits hold at a factor: itself where the tables name it, else the next smaller one of its kind; "" for none."""
+        named = {f for row in self.rows(quantity, energy) if row.load == load for f in row.factors}
+        if factor in named or not named:
+            return factor
+        number, _, kind = factor.partition(" ")
+        smaller = [f for f in named if f.partition(" ")[2] == kind and float(f.partition(" ")[0]) < float(number)]
+        return max(smaller, key=lambda f: float(f.partition(" ")[0]), default="")
+
     def limit(
         self, quantity: str, current: float, factor: str = "1", load: str = "balanced", *, energy: str = "active", band: str = ""
     ) -> Limit | None:
