@@ -37,6 +37,8 @@ MEASURED = ("10min", "2h", "frequency", "3s", "basic")
 OWNERS = ("recording_id", "device", "point")
 #: What Hive writes where there is no value.
 _NULL = "__HIVE_DEFAULT_PARTITION__"
+#: A site without a name: where all are null, Arrow could not tell the type.
+_NAMELESS = "unknown"
 _ESCAPED = {*map(chr, range(32)), *"\"#%'*/:=?\\{[]^\x7f"}
 #: Bytes of a value in the name of a directory, which file systems bound at 255.
 _LONGEST = 180
@@ -51,24 +53,22 @@ def clean(text: str) -> str:
 
 
 def hive(value: str) -> str:
-    """A value as a part of the name of a directory.
+    """A value as a part of the name of a directory; what is too long, or means nothing, ends with a digest.
 
     Examples
     --------
     >>> hive("a/b = 50 %"), hive(""), hive("Nørre Å")
-    ('a%2Fb %3D 50 %25', '__HIVE_DEFAULT_PARTITION__', 'Nørre Å')
+    ('a%2Fb %3D 50 %25', 'unknown', 'Nørre Å')
     """
     value = clean(value)
     pieces = [f"%{ord(c):02X}" if c in _ESCAPED else c for c in value]
-    if value == _NULL:
-        pieces[0] = "%5F"
     escaped = "".join(pieces)
-    if len(escaped.encode()) > _LONGEST:
+    if len(escaped.encode()) > _LONGEST or value in (_NULL, _NAMELESS):
         room, kept = _LONGEST - 17, 0
-        while (room := room - len(pieces[kept].encode())) >= 0:
+        while kept < len(pieces) and (room := room - len(pieces[kept].encode())) >= 0:
             kept += 1
         escaped = f"{''.join(pieces[:kept])}~{hashlib.sha256(value.encode()).hexdigest()[:16]}"
-    return escaped or _NULL
+    return escaped or _NAMELESS
 
 
 def month_of(ns: int) -> str:
@@ -175,7 +175,7 @@ class Partition:
 
         rest = {name: values for name, values in rows.items() if name not in OWNERS}
         n = len(rows["t"])
-        form = {"spectra": self._form.spectra, "extras": self._form.extras, "sides": self._sides}
+        form: dict[str, Any] = {"spectra": self._form.spectra, "extras": self._form.extras, "sides": self._sides}
         batches: list[pa.RecordBatch] = []
         for start in range(0, n, _STEP):
             part = {name: values[start : start + _STEP] for name, values in rest.items()}

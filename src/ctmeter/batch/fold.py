@@ -46,7 +46,6 @@ class Folded:
         Files made, left as they were, and removed because nothing stands for them any more.
     missing : tuple of str
         Keys of pieces without a valid partial.
-    warnings : tuple of str
     """
 
     dataset: str
@@ -55,7 +54,6 @@ class Folded:
     kept: int = 0
     removed: int = 0
     missing: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,6 @@ def fold(
         sum(s.kept for s in done),
         removed + sum(s.removed for s in done),
         tuple(dict.fromkeys(key for s in done for key in s.missing)),
-        tuple(w for s in done for w in s.warnings),
     )
 
 
@@ -172,7 +169,7 @@ def _told(piece: Piece) -> list[Any]:
     scans = [
         [s.source.name, s.source.member, s.source.size, s.start_ns, s.duration, s.sample_rate, s.recording.get("format")] for s in piece.recordings
     ]
-    return [piece.key, piece.device, piece.point, piece.span, scans]
+    return [piece.key, clean(piece.device), clean(piece.point), piece.span, scans]
 
 
 def _digest(*told: Any) -> str:
@@ -227,24 +224,24 @@ class _Site:
         self.digests = self._all_digests()
         self._points: dict[tuple[str, str], _Point] = {}
         self._rows: dict[str | None, list[dict[str, Any]]] = {}
-        self._warnings: list[str] = []
 
     def _all_digests(self) -> dict[str, str]:
         site, form = self.work.site, self.work.form.told()
+        name = clean(site)
         told = {month: [_told(p) for p in pieces] for month, pieces in self._months.items()}
         found = {}
         for month, lines in told.items():
             for table in (*MEASURED, "events"):
                 names = schema(table, spectra=self.work.form.spectra, extras=self.work.form.extras).names
-                found[path_of(table, site, month)] = _digest(table, form, names, site, lines)
+                found[path_of(table, site, month)] = _digest(table, form, names, name, lines)
         whole = list(told.values())
         for month in self._starts:
-            found[path_of("recordings", site, month)] = _digest("recordings", site, whole)
+            found[path_of("recordings", site, month)] = _digest("recordings", name, whole)
         if self._months:
-            found[path_of("registers", site, monthly=False)] = _digest("registers", site, whole)
+            found[path_of("registers", site, monthly=False)] = _digest("registers", name, whole)
             if self.work.assessment is not None:
                 options = {k: str(v) for k, v in self.work.assessment.items()}
-                found[path_of("en50160", site, monthly=False)] = _digest("en50160", site, options, whole)
+                found[path_of("en50160", site, monthly=False)] = _digest("en50160", name, options, whole)
         return found
 
     def _partition(self, table: str, path: str, made: Any, *, whole: bool = True) -> Partition:
@@ -297,10 +294,6 @@ class _Site:
         partition = self._partition("registers", path_of("registers", site, monthly=False), register_schema(sides))
         partition.add_dicts(registers)
         partition.finish()
-        for row in registers:
-            if row["left_out"]:
-                whose = ", ".join(filter(None, (site, row["device"], row["point"]))) or "site without a name"
-                self._warnings.append(f"{clean(whose)}: {row['left_out']} recordings overlap with others and are left out of registers and verdicts")
         if self.work.assessment is not None:
             self._judge()
 
@@ -328,7 +321,7 @@ class _Site:
             marks[partition.path] = partition.mark(digest)
         there = [p for p in self.partitions if not marks[p.path].endswith(" -")]
         kept = sum(p.kept for p in there)
-        return Folded(str(self.root), marks, len(there) - kept, kept, 0, tuple(self.missing), tuple(self._warnings))
+        return Folded(str(self.root), marks, len(there) - kept, kept, 0, tuple(self.missing))
 
 
 class _Point:
@@ -356,7 +349,7 @@ class _Point:
         if piece.key not in self._taken:
             self._taken.add(piece.key)
             self._add_up(content, shares)
-            if shares and not any(p.get("overlaps") for _, p, _ in shares):
+            if shares and not any(part.get("overlaps") for _, part, _ in shares):
                 self.judged.begin(content, piece.span)
         return [(identity, part) for identity, part, _ in shares]
 

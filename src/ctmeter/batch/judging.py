@@ -221,7 +221,7 @@ def _told(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """What an assessment found, as rows."""
     share = found["coverage"]["share"]
     notes = [*found["notes"], *(f"{left['what']} not measured: {left['why']}" for left in found["not_measured"])]
-    ends = {"start": None, "end": None}
+    ends: dict[str, int | None] = {"start": None, "end": None}
     yield {"period": "whole", **ends, "verdict": found["verdict"], "coverage": share, "reason": _joined(notes)}
     for period, windows in (("week", found["weeks"]), ("year", found["years"])):
         for window in windows:

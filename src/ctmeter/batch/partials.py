@@ -78,7 +78,11 @@ def write_partial(place: str | os.PathLike[str], key: str, content: Mapping[str,
     path = partial_path(place, key)
     tables = {table: _stacked(columns) for table, columns in content.get("tables", {}).items()}
     parts = [{**part, "statistics": _summed(part.get("statistics"))} for part in content.get("parts", ())]
-    body = msgspec.msgpack.encode(pack({**content, "tables": tables, "parts": parts, "version": VERSION, "key": key}))
+    packed = pack({**content, "tables": tables, "parts": parts, "version": VERSION, "key": key})
+    try:
+        body = msgspec.msgpack.encode(packed)
+    except UnicodeEncodeError:
+        body = msgspec.msgpack.encode({"halved": _halved(packed)})
     # several workers may make the same one at a time
     temporary = path.with_name(f".{key[:100]}.{secrets.token_hex(4)}.tmp")
     with writing(path):
@@ -138,9 +142,26 @@ def _decoded(data: bytes, path: Path) -> Any:
     if version > VERSION:
         raise StoreError(errno.EPROTO, f"a partial of version {version}, made by a newer ctmeter; this one knows {VERSION}", str(path))
     try:
-        return msgspec.msgpack.decode(body)
+        decoded = msgspec.msgpack.decode(body)
     except msgspec.DecodeError:
         return None
+    return _joined(decoded["halved"]) if isinstance(decoded, dict) and decoded.keys() == {"halved"} else decoded
+
+
+def _halved(value: Any) -> Any:
+    """Plain values whose texts may have halves of characters, as names of files in no known encoding do."""
+    if isinstance(value, str):
+        return value if value.isascii() else {"halves": value.encode("utf-8", "surrogatepass")}
+    if isinstance(value, dict):
+        return {"pairs": [[_halved(k), _halved(v)] for k, v in value.items()]}
+    return [_halved(v) for v in value] if isinstance(value, list) else value
+
+
+def _joined(value: Any) -> Any:
+    """The inverse of `_halved`."""
+    if isinstance(value, dict):
+        return value["halves"].decode("utf-8", "surrogatepass") if "halves" in value else {_joined(k): _joined(v) for k, v in value["pairs"]}
+    return [_joined(v) for v in value] if isinstance(value, list) else value
 
 
 def _summed(state: Mapping[str, Any] | None) -> dict[str, Any] | None:

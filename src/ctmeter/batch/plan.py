@@ -129,9 +129,7 @@ def _cut(key: tuple[str, str, str], chain: list[_Entry], tables: tuple[str, ...]
         yield _piece(key, tuple(used), (low, high), tables, overlaps)
 
 
-def _piece(
-    key: tuple[str, str, str], used: tuple[Scan, ...], span: tuple[int, int] | None, tables: tuple[str, ...], overlaps: bool = False
-) -> Piece:
+def _piece(key: tuple[str, str, str], used: tuple[Scan, ...], span: tuple[int, int] | None, tables: tuple[str, ...], overlaps: bool = False) -> Piece:
     site, device, point = key
     what: list[Any] = [VERSION, program()["version"], key, span, tables, overlaps]
     for scan in used:

@@ -303,7 +303,9 @@ class _Batch:
 
     def _summed_up(self, made: Plan, folded: Folded | None) -> dict[str, Any]:
         failures = [{"path": name, "reason": why} for name, why in self._found.failures]
-        failures += [{"path": name_of(self._scans[k]), "reason": why} for k, (state, why) in self._ended.items() if state in ("failed", "quarantined")]
+        failures += [
+            {"path": name_of(self._scans[k]), "reason": why} for k, (state, why) in self._ended.items() if state in ("failed", "quarantined")
+        ]
         skipped = [{"path": name, "reason": why} for name, why in self._found.skipped]
         skipped += [{"path": name_of(self._scans[k]), "reason": why} for k, (state, why) in self._ended.items() if state == "skipped"]
         seconds = time.perf_counter() - self._begun

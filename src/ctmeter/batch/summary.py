@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from ..quantity import energy_keys
 from ..reports.page import available
 from ..store.results import write_text, writing
 from .dataset import DATASET, hive
+from .fold import Folded
 from .judging import NOT_ASSESSED
 from .tally import event_types
 
@@ -35,36 +37,18 @@ _MONDAY = -3 * _DAY
 _WORST = 50
 
 
-def summarise(
-    place: str | Path,
-    *,
-    done: int,
-    failures: Iterable[tuple[str, str]] = (),
-    skipped: int = 0,
-    quarantined: Iterable[tuple[str, str]] = (),
-    warnings: Iterable[str] = (),
-    seconds: float = 0.0,
-    recorded_s: float | None = None,
-) -> dict[str, Any]:
+def summarise(place: str | Path, facts: Mapping[str, Any], folded: Folded | None) -> dict[str, Any]:
     """The summary of a batch, `schema_version` first.
 
     Parameters
     ----------
     place : path
-        Folder of the batch, whose data set is folded.
-    done : int
-        Recordings measured.
-    failures : iterable of (str, str)
-        Paths of recordings that could not be measured, with reasons; those set aside are not among them.
-    skipped : int
-        Files that are no recordings.
-    quarantined : iterable of (str, str)
-        Paths of recordings set aside, because measuring them ended a worker, with reasons; they count as failed.
-    warnings : iterable of str
-    seconds : float
-        Time taken.
-    recorded_s : float, optional
-        Time that was measured, s, for the speed; that of the registers where not given.
+        Folder of the batch.
+    facts : mapping
+        Of the run: `done` (number of recordings measured), `failures` and `skipped` (lists of `path` and `reason`), `quarantined` (paths,
+        which are among the failures), `seconds`, `x_real_time`.
+    folded : Folded or None
+        None where nothing was folded: there is then nothing to say of sites.
 
     Raises
     ------
@@ -72,51 +56,69 @@ def summarise(
         The data set cannot be read.
     """
     root = Path(place) / DATASET
-    points = _points(root)
-    failed, aside = [{"path": p, "reason": r} for p, r in sorted(failures)], [{"path": p, "reason": r} for p, r in sorted(quarantined)]
-    covered = sum(p["covered_s"] for p in points) if recorded_s is None else recorded_s
+    points = [] if folded is None else _points(root)
+    failures, skipped = list(facts.get("failures", ())), list(facts.get("skipped", ()))
     summary = {
         "schema_version": SCHEMA_VERSION,
         "program": program(),
-        "done": done,
-        "failed": len(failed) + len(aside),
-        "skipped": skipped,
-        "failures": [*failed, *aside],
-        "quarantined": aside,
+        "done": facts["done"],
+        "failed": len(failures),
+        "skipped": len(skipped),
+        "failures": failures,
+        "quarantined": list(facts.get("quarantined", ())),
         "dataset": str(root),
-        "seconds": round(seconds, 3),
-        "x_real_time": covered / seconds if seconds > 0 else None,
+        "seconds": round(facts.get("seconds", 0.0), 3),
+        "x_real_time": facts.get("x_real_time"),
         "sites": points,
-        "worst_events": _worst(root, points),
-        "warnings": list(dict.fromkeys(warnings)),
+        "worst_events": _worst(root, points) if points else [],
+        "warnings": _warnings(points),
+        "skipped_files": skipped,
     }
     cleaned: dict[str, Any] = plain(summary)
     return cleaned
 
 
-def write_summary(place: str | Path, summary: Mapping[str, Any]) -> list[Path]:
-    """Write `summary.json`, and `summary.html` where the extra `report` is installed.
+def _warnings(points: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is said of the registers, also of those that this run did not make."""
+    return [
+        f"{', '.join(filter(None, (p['site'], p['device'], p['point']))) or 'site without a name'}: "
+        f"{p['left_out']} {'recording overlaps' if p['left_out'] == 1 else 'recordings overlap'} with others, left out of registers and verdicts"
+        for p in points
+        if p["left_out"]
+    ]
+
+
+def write_summary(place: str | Path, facts: Mapping[str, Any], folded: Folded | None) -> dict[str, Any]:
+    """Write `summary.json`, and `summary.html` where the extra `report` is installed; nothing where nothing was folded.
+
+    Parameters
+    ----------
+    place, facts, folded
+        As for `summarise`.
 
     Returns
     -------
-    list of Path
-        What was written.
+    dict
+        The summary.
 
     Raises
     ------
     StoreError
-        It cannot be written.
+        The data set cannot be read, or a file not be written.
     """
-    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    summary = summarise(place, facts, folded)
+    # names of files may hold halves of characters
+    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace").decode() + "\n"
+    if folded is None:
+        return summary
     with writing(place):
         Path(place).mkdir(parents=True, exist_ok=True)
-    # names of files may hold halves of characters
-    written = [write_text(Path(place) / JSON, text.encode("utf-8", "replace").decode())]
+    write_text(Path(place) / JSON, text)
     if available():
         from ..reports.fleet import fleet_page
 
-        written.append(write_text(Path(place) / HTML, fleet_page(summary)))
-    return written
+        write_text(Path(place) / HTML, fleet_page(summary))
+    return summary
 
 
 def _files(root: Path, table: str) -> Iterator[Path]:
@@ -124,8 +126,6 @@ def _files(root: Path, table: str) -> Iterator[Path]:
 
 
 def _read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    import errno
-
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -226,8 +226,9 @@ def _worst(root: Path, points: Sequence[Mapping[str, Any]]) -> list[dict[str, An
             if weight[k] <= 0:
                 continue
             number += 1
-            item = weight[k], -number, _event(row, names.get(folder, folder))
-            heapq.heappush(kept, item) if len(kept) < _WORST else heapq.heappushpop(kept, item)
+            heapq.heappush(kept, (float(weight[k]), -number, _event(row, names.get(folder, folder))))
+            if len(kept) > _WORST:
+                heapq.heappop(kept)
     return [event for _, _, event in sorted(kept, key=lambda x: (-x[0], -x[1]))]
 
 

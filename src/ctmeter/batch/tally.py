@@ -67,7 +67,7 @@ def recording_schema(sides: Mapping[str, str]) -> pa.Schema:
     fields = [_field("recording_id", text), _field("device", word), _field("point", word), _field("site_name", word)]
     fields += [_field("path", text), _field("member", text), _field("start", stamp), _field("end", stamp), _field("duration", number, "s")]
     fields += [_field("sample_rate", number, "Hz"), _field("format", word), _field("bytes", count), _field("samples", count)]
-    fields += [_field("integrated", count), _field("wiring", word), _field("nominal_voltage", number, "V", sides.get("U", "as-recorded"))]
+    fields += [_field("wiring", word), _field("nominal_voltage", number, "V", sides.get("U", "as-recorded"))]
     fields += [_field(f"side_{kind}", word) for kind in "UIP"]
     fields += _energy_fields(sides)
     for c in (*main_columns(), *_factors()):
@@ -94,15 +94,11 @@ def register_schema(sides: Mapping[str, str]) -> pa.Schema:
 
 
 def covered(part: Mapping[str, Any], scan: Scan) -> float:
-    """Integrated time of a share of a recording, s: as it says, else from its samples, else from its ends."""
+    """Time of a share of a recording, s: as it says, else between its ends."""
     if part.get("seconds") is not None:
         return float(part["seconds"])
     start, stop = part.get("start_ns"), part.get("stop_ns")
-    span = (stop - start) * 1e-9 if start is not None and stop is not None else scan.duration
-    if part.get("integrated") is None or scan.sample_rate <= 0:
-        return float(span)
-    # of several sample rates the first alone is known
-    return float(min(part["integrated"] / scan.sample_rate, span)) if span else part["integrated"] / scan.sample_rate
+    return (stop - start) * 1e-9 if start is not None and stop is not None else scan.duration
 
 
 class _Energies:
@@ -141,8 +137,7 @@ class RecordingTally:
         self._measured |= {f"side_{kind}": sides.get(kind) for kind in "UIP"}
         self._energies = _Energies()
         self._statistics = Statistics()
-        self._samples = 0
-        self._integrated: int | None = 0
+        self._samples: int | None = 0
         self._events: Counter[str] = Counter()
         self._warnings: dict[str, None] = {}
         self._overlaps = False
@@ -163,9 +158,8 @@ class RecordingTally:
         self._energies.add(part["energy"])
         if part.get("statistics"):
             self._statistics.join(part["statistics"])
-        self._samples += int(part.get("samples") or 0)
-        integrated = part.get("integrated")
-        self._integrated = None if self._integrated is None or integrated is None else self._integrated + int(integrated)
+        samples = part.get("samples")
+        self._samples = None if self._samples is None or samples is None else self._samples + int(samples)
         self._events.update(events)
         self._warnings |= dict.fromkeys(map(clean, (*part.get("warnings", ()), *warnings)))
         self._overlaps |= bool(part.get("overlaps"))
@@ -176,9 +170,9 @@ class RecordingTally:
         warnings = list(self._warnings)
         if len(warnings) > _WARNINGS:
             warnings = [*warnings[:_WARNINGS], f"and {len(warnings) - _WARNINGS} more"]
-        row = {"recording_id": self.id, **self._owner, "path": clean(scan.source.name), "member": clean(scan.source.member)}
+        row: dict[str, Any] = {"recording_id": self.id, **self._owner, "path": clean(scan.source.name), "member": clean(scan.source.member)}
         row |= {"start": scan.start_ns, "end": self.end_ns, "duration": scan.duration, "sample_rate": scan.sample_rate or None}
-        row |= {"format": scan.recording.get("format"), "bytes": scan.source.size, "samples": self._samples, "integrated": self._integrated}
+        row |= {"format": scan.recording.get("format"), "bytes": scan.source.size, "samples": self._samples}
         row |= {**self._measured, **self._energies.total(), "windows": found.rows, "overlaps": self._overlaps, "warnings": warnings}
         shown = (*main_columns(), *_factors())
         mean, extremes = found.mean([c.name for c in shown]), found.extremes()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .blocks import Block, Facts, Row, Section, Sign, Table, Words, charted
+from .blocks import Block, Facts, Row, Section, Sign, Table, Words, drawn
 from .charts.heat import Heat, clipped
 from .page import render
 from .units import duration, number, si
@@ -141,7 +141,7 @@ def _weeks(sites: Sequence[Mapping[str, Any]]) -> Section | None:
     alt = f"{_count(len(shown), 'measuring point')} by week: how much of each week was recorded, and the verdict by EN 50160"
     chart = Heat(alt, [_name(s) for s in shown], weeks, shares, verdicts)
     caption = "Weeks of the calendar, UTC. Shade: how much was recorded; sign: EN 50160, of the week that lies mostly in it."
-    blocks: list[Block] = [charted(chart, caption, table), *_rest(_MAPPED, len(timed), "measuring points")]
+    blocks: list[Block] = [drawn(chart.draw, caption, table), *_rest(_MAPPED, len(timed), "measuring points")]
     return Section("weeks", "Sites by week", blocks)
 
 
@@ -174,7 +174,7 @@ def _events(summary: Mapping[str, Any]) -> Section:
 
 
 def _failures(summary: Mapping[str, Any]) -> Section | None:
-    failures = [*summary["failures"], *summary["quarantined"]]
+    failures = summary["failures"]
     if not failures:
         return None
     by_reason: dict[str, list[str]] = {}

@@ -65,8 +65,9 @@ class Heat:
     def draw(self, width: float) -> str:
         """The chart as an SVG element; of more columns than there is room for the last ones."""
         narrow = width < 500
-        names = [clipped(r, 16 if narrow else 30) for r in self.rows]
-        left = min(max([text_width(n) for n in names] + [40.0]) + 8, 0.45 * width)
+        most = int((0.42 if narrow else 0.36) * width / text_width("m"))
+        names = [clipped(r, most) for r in self.rows]
+        left = min(max([text_width(n) for n in names] + [40.0]) + 8, 0.5 * width)
         count = min(len(self.columns), int((width - left - 4) // 15))
         first = len(self.columns) - count
         cell = min((width - left - 4) / max(count, 1), 34.0)
@@ -79,7 +80,7 @@ class Heat:
             for j in range(count):
                 parts.append(self._cell(i, first + j, left + cell * j, y, cell))
         every = next(n for n in (1, 2, 4, 8, 13, 26, 52, 1000) if n * cell >= text_width("2026-W53") + 6)
-        for j in range(0, count, every):
+        for j in (j for j in range(0, count, every) if left + cell * j + text_width("2026-W53") <= width):
             words.append(text(left + cell * j, 14, self.columns[first + j]))
         parts.append(tag("g", "".join(words), fill=MUTED, class_="ticks"))
         legend, height = self._legend(bottom + 14, width)
