@@ -16,8 +16,7 @@ from .. import roles
 from ..errors import CtmeterError
 from ..events.columns import concatenate
 from ..measurements import Columns
-from ..pipeline import Analyzer
-from ..pipeline.analyzer import BLIND
+from ..pipeline.analyzer import BLIND, Analyzer
 from ..pipeline.drive import Course, drive
 from ..pipeline.rows import Statistics
 from ..quantity import ENERGIES, EXTRAS, PHASES
@@ -170,6 +169,8 @@ class _Run:
             self._one(scan, (low, high), course)
             if scan in self._inside:
                 self._fresh[self._inside.index(scan)] = self._counter.fresh
+        if course.stretch is None and self._piece.span is None:
+            raise _FailureError(self._piece.recordings[0], "nothing to measure")
 
     def _one(self, scan: Scan, limits: tuple[float | None, float | None], course: Course) -> None:
         try:

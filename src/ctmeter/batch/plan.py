@@ -33,7 +33,7 @@ BEFORE_NS = CUT_NS
 #: What is measured after a piece, for the windows and intervals that run on over its end.
 AFTER_NS = 12 * 1_000_000_000
 #: Of the partial results; a change of what they hold, or of how it is measured, is a new one.
-VERSION = 1
+VERSION = 2
 #: By so much recordings that follow each other may overlap, ns: clocks of files are rounded.
 _SEAM_NS = 1_000_000_000
 
@@ -82,9 +82,9 @@ def plan(scans: Iterable[Scan], tables: tuple[str, ...] = ()) -> Plan:
             if scan.start_ns is None:
                 pieces.append(_piece(key, (single,), None, tables))
                 continue
-            start = scan.start_ns
             manner = json.dumps([point.settings, point.channels, scan.sample_rate], sort_keys=True)
-            lines[key].append(_Entry(start, start + round(scan.duration * 1e9), single, manner))
+            start, stop = scan.start_ns, scan.start_ns + round(scan.duration * 1e9)
+            lines[key].append(_Entry(start, max(stop, start + 1), single, manner))
     overlapping: dict[str, str] = {}
     for key, entries in lines.items():
         entries.sort(key=lambda e: (e.start, e.stop, e.scan.source.name, e.scan.source.member))
@@ -116,7 +116,7 @@ def _chains(entries: list[_Entry], overlapping: dict[str, str]) -> list[list[_En
 def _cut(key: tuple[str, str, str], chain: list[_Entry], tables: tuple[str, ...], overlaps: bool) -> Iterable[Piece]:
     """The pieces of a chain."""
     first = 0
-    cells = sorted({cell for e in chain for cell in range(e.start // CUT_NS, max(e.stop - 1, e.start) // CUT_NS + 1)})
+    cells = sorted({cell for e in chain for a, b in e.scan.stretches for cell in range(a // CUT_NS, max(b - 1, a) // CUT_NS + 1)})
     for cell in cells:
         low, high = cell * CUT_NS, (cell + 1) * CUT_NS
         while first < len(chain) and chain[first].stop <= low - BEFORE_NS:
@@ -137,4 +137,11 @@ def _piece(key: tuple[str, str, str], used: tuple[Scan, ...], span: tuple[int, i
         manner = [scan.points[0].settings, scan.points[0].channels, scan.rate]
         what.append([scan.source.name, scan.source.member, parts, scan.start_ns, scan.duration, manner])
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
-    return Piece(digest, site, device, point, used, span, overlaps)
+    return Piece(digest, site, device, point, used, span, overlaps, _recorded(used, span))
+
+
+def _recorded(used: tuple[Scan, ...], span: tuple[int, int] | None) -> float:
+    """Seconds of recording in a span."""
+    if span is None:
+        return sum(s.duration for s in used)
+    return sum(max(min(b, span[1]) - max(a, span[0]), 0) for s in used for a, b in s.stretches) * 1e-9

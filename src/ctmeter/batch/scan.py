@@ -22,6 +22,8 @@ from .work import Point, Scan, Source
 
 __all__ = ["channel_of", "plain_channel", "reason", "scan"]
 
+#: Holes in the time of a recording that are not worth a word, ns.
+_HOLE_NS = 600 * 1_000_000_000
 #: Longest text of a failure.
 _LONGEST = 600
 
@@ -104,12 +106,36 @@ def _look(source: Source, recording: Recording, rules: Rules, below: list[tuple[
         start_ns=recording.start_ns,
         duration=recording.duration,
         sample_rate=recording.sample_rate,
+        stretches=_stretches(recording),
         samples=recording.samples,
         uniform=len(recording.segments) == 1 and not recording.gaps,
         points=made,
         recording=described,
         rate=rate,
     )
+
+
+def _stretches(recording: Recording) -> tuple[tuple[int, int], ...]:
+    """When there are samples to measure; holes of less than `_HOLE_NS` are passed over."""
+    if recording.start_ns is None:
+        return ()
+    runs: list[tuple[int, int]] = []
+    for s in recording.segments:
+        if s.excluded or s.start_ns is None:
+            continue
+        lost, first = 0, s.start
+        for row, gap in recording.gaps:
+            if s.start < row < s.stop:
+                runs.append((s.timebase.ns(first - s.start + lost), s.timebase.ns(row - s.start + lost)))
+                lost, first = lost + gap.samples, row
+        runs.append((s.timebase.ns(first - s.start + lost), s.timebase.ns(s.stop - s.start + lost)))
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted(runs):
+        if joined and start - joined[-1][1] < _HOLE_NS:
+            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
+        else:
+            joined.append((start, stop))
+    return tuple(joined)
 
 
 def _point(recording: Recording, name: str, settings: Settings, notes: list[str]) -> Point:

@@ -73,6 +73,8 @@ class Scan:
         s, gaps included.
     sample_rate : float
         Hz, of the first segment.
+    stretches : tuple of (int, int)
+        When it was taken, ns: start and end of what lies close together, in the order of time; empty without a clock.
     samples : int
         Frames.
     uniform : bool
@@ -94,6 +96,7 @@ class Scan:
     start_ns: int | None = None
     duration: float = 0.0
     sample_rate: float = 0.0
+    stretches: tuple[tuple[int, int], ...] = ()
     samples: int = 0
     uniform: bool = True
     points: tuple[Point, ...] = ()
@@ -118,6 +121,8 @@ class Piece:
         From (included) and to (excluded), ns UTC: whose rows it gives. None: all of a recording without a clock.
     overlaps : bool
         It lies in the time of other recordings of its point.
+    seconds : float
+        Of recording in the span.
     """
 
     key: str
@@ -127,11 +132,7 @@ class Piece:
     recordings: tuple[Scan, ...]
     span: tuple[int, int] | None
     overlaps: bool = False
-
-    @property
-    def seconds(self) -> float:
-        """Time that it covers, s."""
-        return sum(r.duration for r in self.recordings) if self.span is None else (self.span[1] - self.span[0]) * 1e-9
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def drive(
     progress : callable, optional
         Gets the share that is done.
     course : Course, optional
-        Where the recordings before this one have led; the recording goes on there if it joins.
+        Where the recordings before this one have led; the recording goes on there if it joins, and need not have anything to measure.
 
     Returns
     -------
@@ -67,14 +67,18 @@ def drive(
     Raises
     ------
     InputError
-        Nothing was fed yet.
+        Nothing was fed.
 
     Notes
     -----
     Segments of one rate that follow each other in time, or after a whole number of missing samples,
     are measured as one stretch, the latter with a gap; any other change of rate or of time begins anew.
     """
-    return _Driver(recording, analyzer, limits, progress, course or Course()).run()
+    carried = course or Course()
+    outside = _Driver(recording, analyzer, limits, progress, carried).run()
+    if course is None and carried.stretch is None:
+        raise InputError("nothing to measure", path=recording.path, expected="samples inside the time range and in a measured segment")
+    return outside
 
 
 class _Driver:
@@ -95,8 +99,6 @@ class _Driver:
             if self._clock and segment.start_ns is not None:
                 at = segment.start_ns
             at = self._segment(segment, at)
-        if self._course.stretch is None:
-            raise InputError("nothing to measure", path=self._recording.path, expected="samples inside the time range and in a measured segment")
         return self._outside
 
     def _segment(self, segment: Segment, at: int) -> int:
