@@ -30,5 +30,5 @@ def main(out: str) -> None:
             manifest.mark([source(number)], "done")
             if number % 20 == 0:
                 manifest.set_folds({f"basic/{k}": str(number) for k in range(number % 3 + 1)})
-                manifest.commit()
+                manifest.flush()
                 print(number + 1, flush=True)

@@ -147,7 +147,7 @@ def test_writes_are_gathered(tmp_path, monkeypatch):
     with Manifest(tmp_path) as manifest, Manifest(tmp_path, readonly=True) as reader:
         manifest.remember(scan(1), "1")
         assert manifest.scan(source(1), "1") == scan(1) and reader.scan(source(1), "1") is None
-        manifest.commit()
+        manifest.flush()
         assert reader.scan(source(1), "1") == scan(1)
         monkeypatch.setattr(module, "GATHERED", 0.0)
         manifest.mark([source(1)], "done")
@@ -265,12 +265,12 @@ from fault_shim import compile_shim, run_child
 manifest = Manifest(sys.argv[1])
 for k in range(50):
     manifest.remember(scan(k), f"identity {k}")
-manifest.commit()
+manifest.flush()
 ctypes.CDLL(None).faults_arm(b"manifest.db", ctypes.c_long(3), 28, 1)
 try:
     for k in range(50, 5000):
         manifest.remember(scan(k), f"identity {k}")
-    manifest.commit()
+    manifest.flush()
 except StoreError as error:
     print(error.errno, error.writing, error)
 """

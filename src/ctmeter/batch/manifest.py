@@ -134,11 +134,11 @@ class Manifest:
     def close(self) -> None:
         """Commit, close the file, give up the lock."""
         try:
-            self.commit()
+            self.flush()
         finally:
             self._file.close()
 
-    def commit(self) -> None:
+    def flush(self) -> None:
         """Bring what was written to the medium now."""
         if not self._file.closed and not self._file.readonly:
             with self._writing() as db:
