@@ -29,7 +29,7 @@ def source(name: str, size: int) -> Source:
 
 
 def piece(seconds: int) -> Piece:
-    return Piece("k" * 64, "north", "logger", "feeder", (), (0, seconds * 10**9))
+    return Piece("k" * 64, "north", "logger", "feeder", (), (0, seconds * 10**9), seconds=float(seconds))
 
 
 def a_batch(view, clock: Clock) -> Progress:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ __all__ = ["TABLES", "Folded", "SiteWork", "fold", "fold_site", "works"]
 TABLES = ("recordings", *MEASURED, "events", "registers", "en50160")
 #: Changes when the same partials give other files.
 _VERSION = 1
+#: By so much the start of an event may differ from piece to piece, ns.
+_SAME_NS = 1_000_000
 _DEFAULTS: Mapping[str, Any] = {}
 
 
@@ -154,6 +157,13 @@ def _order(piece: Piece) -> tuple[Any, ...]:
     return piece.device, piece.point, piece.span is None, piece.span or (0, 0), names, piece.key
 
 
+def _goes_on(a: Piece, b: Piece) -> bool:
+    """Whether a piece of the same point begins where one ends."""
+    if a.span is None or b.span is None or a.overlaps or b.overlaps:
+        return False
+    return (a.device, a.point, a.span[1]) == (b.device, b.point, b.span[0])
+
+
 def _months(piece: Piece) -> list[str | None]:
     """The months of the rows of a piece."""
     if piece.span is None:
@@ -212,6 +222,8 @@ class _Site:
                 pieces.append(piece)
             else:
                 self.missing[piece.key] = None
+        #: By the key of a piece the one that goes on where it ends.
+        self._next = {a.key: b for a, b in pairwise(pieces) if _goes_on(a, b)}
         self._torn: set[str | None] = set()
         self._months: dict[str | None, list[Piece]] = {}
         for piece in pieces:
@@ -230,8 +242,12 @@ class _Site:
         name = clean(site)
         told = {month: [_told(p) for p in pieces] for month, pieces in self._months.items()}
         found = {}
-        for month, lines in told.items():
+        for month in told:
             for table in (*MEASURED, "events"):
+                # how an event ends the piece after it may know
+                lines = (
+                    told[month] if table != "events" else [told[month], [self._next[p.key].key for p in self._months[month] if p.key in self._next]]
+                )
                 names = schema(table, spectra=self.work.form.spectra, extras=self.work.form.extras).names
                 found[path_of(table, site, month)] = _digest(table, form, names, name, lines)
         whole = list(told.values())
@@ -271,9 +287,22 @@ class _Site:
             self.missing[piece.key] = None
             self._torn.add(files.month)
             return
+        content = {**content, "events": [self._ended(event, piece) for event in content["events"]]}
         self._keep(point.close(piece.span))
         taken = point.take(piece, content)
         files.add(piece, content, taken, point)
+
+    def _ended(self, event: Mapping[str, Any], piece: Piece) -> Mapping[str, Any]:
+        """An event that runs over the end of its piece, with the end that the pieces after it know."""
+        following = self._next.get(piece.key)
+        while event["duration"] is None and following is not None:
+            content = read_partial(self.work.place, following.key) or {}
+            same = [e for e in content.get("continuing", ()) if e["type"] == event["type"] and abs(e["t"] - event["t"]) < _SAME_NS]
+            if not same:
+                break
+            event = {**same[0], "t": event["t"]}
+            following = self._next.get(following.key)
+        return event
 
     def _keep(self, rows: Iterable[tuple[str | None, dict[str, Any]]]) -> None:
         for month, row in rows:

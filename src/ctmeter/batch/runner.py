@@ -145,7 +145,7 @@ class _Batch:
             waiting = self._waiting(made, shard)
         self._note_done(made, shard)
         self._manifest.set_meta(**program())
-        self._manifest.commit()
+        self._manifest.flush()
         folded = None if shard is not None else self._fold(made)
         self._progress.finished()
         return self._summed_up(made, folded)
@@ -180,7 +180,7 @@ class _Batch:
             elif found.failure or found.skipped:
                 self._end(found, "skipped" if found.skipped else "failed", found.failure, write=False)
         self._manifest.forget([key for key in before if key not in self._scans])
-        self._manifest.commit()
+        self._manifest.flush()
 
     def _end(self, seen: Scan, state: State, reason: str = "", *, write: bool = True) -> None:
         """Nothing is left to be done with a source."""
@@ -224,7 +224,7 @@ class _Batch:
                     self._fail(seen, "quarantined", f"measuring it{alone} {outcome.reason}")
                 continue
             self._outcome(piece, outcome)
-        self._manifest.commit()
+        self._manifest.flush()
 
     def _outcome(self, piece: Piece, outcome: Outcome) -> None:
         by_name = {name_of(s): s for s in piece.recordings}
@@ -274,7 +274,7 @@ class _Batch:
             self._measure(again)
             folded = self._folded(self._planned())
         self._manifest.set_folds(folded.partitions)
-        self._manifest.commit()
+        self._manifest.flush()
         self._tidy({p.key for p in made.pieces})
         return folded
 
