@@ -18,7 +18,7 @@ import pytest
 from batch import fold_job
 from fault_shim import compile_shim
 
-NUMBER = 12
+NUMBER = 6
 
 
 def files(place: Path) -> dict[str, bytes]:
@@ -56,7 +56,7 @@ def copied(uninterrupted, place: Path, *, old: bool = False) -> Path:
 
 def test_kill_at_random_moments(uninterrupted, tmp_path):
     choice, cut = random.Random(7), 0
-    for k in range(6):
+    for k in range(4):
         place = copied(uninterrupted, tmp_path / str(k))
         with child(place) as job:
             assert job.stdout is not None and job.stdout.readline() == "begin\n"
@@ -79,7 +79,7 @@ def test_a_full_or_failing_disk(uninterrupted, tmp_path, error, mode):
         assert job.stdout is not None
         total = int(job.stdout.read().split()[-1])
     assert total > 10
-    for k in sorted({1, 2, total // 3, total // 2, total - 1, total}):
+    for k in sorted({1, total // 2, total}):
         shutil.rmtree(place / "dataset")
         fold_job.run(place, NUMBER // 2)
         with child(place, k, error, mode, shim=shim) as job:

@@ -55,10 +55,9 @@ def _name(site: Mapping[str, Any]) -> str:
     return " · ".join(p for p in parts if p)
 
 
-def _rest(shown: int, all_: int, what: str) -> list[Block]:
-    if all_ <= shown:
-        return []
-    return [Words([f"{all_ - shown} more {what} are not shown here; they stand in summary.json and in the data set."], note=True)]
+def _rest(shown: int, all_: int, what: str, where: str = "summary.json") -> list[Block]:
+    """How many more there are, and where they stand."""
+    return [Words([f"{all_ - shown} more {what} are not shown here; they stand in {where}."], note=True)] if all_ > shown else []
 
 
 def _share(value: float | None) -> str:
@@ -96,7 +95,7 @@ def _fleet(sites: Sequence[Mapping[str, Any]]) -> Section:
     head = ("site", "device", "verdict", "recordings", "coverage", "import", "export", "U min", "U max", "events")
     rows: list[Row] = [
         (
-            clipped(s["site"] or "(no name)", 60),
+            clipped(s["site"] or "(no name)", 48),
             clipped(" · ".join(p for p in (s["device"], s["point"]) if p) or "–", 40),
             Sign(s["verdict"] if s["verdict"] != "not-assessed" else None, _VERDICTS.get(s["verdict"], "–")),
             str(s["recordings"]),
@@ -170,7 +169,11 @@ def _events(summary: Mapping[str, Any]) -> Section:
     head = ("site", "time, UTC", "event", "phases", "duration", "voltage", "of reference")
     caption = "By how much voltage was lost or too much, times how long"
     total = sum(sum(s["events"].get(k, 0) for k in ("dip", "swell", "interruption")) for s in summary["sites"])
-    return Section("events", "Worst events", [Table(head, rows, caption, named=4), *_rest(len(rows), total, "dips, swells and interruptions")])
+    return Section(
+        "events",
+        "Worst events",
+        [Table(head, rows, caption, named=4), *_rest(len(rows), total, "dips, swells and interruptions", "the table events of the data set")],
+    )
 
 
 def _failures(summary: Mapping[str, Any]) -> Section | None:
