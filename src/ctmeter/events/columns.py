@@ -21,6 +21,8 @@ def concatenate(parts: Sequence[Columns]) -> Columns:
     parts = [p for p in parts if rows_of(p)]
     if len(parts) < 2:
         return dict(parts[0]) if parts else {}
+    if all(p.keys() == parts[0].keys() for p in parts):
+        return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     names = list(dict.fromkeys(name for p in parts for name in p))
     like = {name: next(p[name] for p in parts if name in p) for name in names}
 
