@@ -83,11 +83,10 @@ def files_of(recording: Recording) -> list[Path]:
         return []
     if path.suffix.lower() != ".cfg":
         return [path]
-    try:
-        beside = [p for p in path.parent.iterdir() if p.stem == path.stem and p.suffix.lower() == ".dat"]
-    except OSError:
-        beside = []
-    return [path, *sorted(beside)]
+    from ..readers.comtrade import partners
+
+    beside = next(partners(path, ".dat"), None)
+    return [path] if beside is None else [path, beside]
 
 
 def digest_of(files: Sequence[Path]) -> str:

@@ -71,7 +71,7 @@ class ComtradeReader:
         """Whether a file is part of a COMTRADE record, by its ending and its first bytes."""
         ending = path.suffix.lower()
         if ending in (".dat", ".hdr", ".inf"):
-            return any(True for _ in _partners(path, ".cfg"))
+            return any(True for _ in partners(path, ".cfg"))
         return ending in (".cfg", ".cff") or _COUNTS.match(head) is not None or _SEPARATOR.match(head) is not None
 
     def by_ranges(self, path: Path, head: bytes) -> bool:
@@ -109,8 +109,15 @@ class ComtradeReader:
 READER = ComtradeReader()
 
 
-def _partners(path: Path, ending: str) -> Iterator[Path]:
+def partners(path: Path, ending: str) -> Iterator[Path]:
     """Files beside `path` with the same stem and another ending, in any case; the likeliest first."""
+    for place in _usual(path, ending):
+        # a folder of ten thousand records would be listed ten thousand times
+        if place.is_file():
+            yield place
+            return
+    if ending not in (".cfg", ".dat"):
+        return
     try:
         names = os.listdir(path.parent)
     except OSError:
@@ -119,6 +126,13 @@ def _partners(path: Path, ending: str) -> Iterator[Path]:
     found = [name for name in names if name.lower() == wanted]
     like = ending.upper() if path.suffix.isupper() else ending
     yield from (path.parent / name for name in sorted(found, key=lambda n: (Path(n).stem != path.stem, Path(n).suffix != like, n)))
+
+
+def _usual(path: Path, ending: str) -> list[Path]:
+    """How a file beside `path` is called nearly always."""
+    endings = (ending.upper(), ending) if path.suffix.isupper() else (ending, ending.upper())
+    stem = path.stem
+    return [path.parent / f"{s}{e}" for s in dict.fromkeys((stem, stem.lower(), stem.upper())) for e in (*endings, ending.title())]
 
 
 def _regular(path: Path) -> os.stat_result:
@@ -144,18 +158,18 @@ def _pair_parts(path: Path) -> _Parts:
     status = _regular(path)
     cfg_path = path
     if path.suffix.lower() in (".dat", ".hdr", ".inf"):
-        found = next(_partners(path, ".cfg"), None)
+        found = next(partners(path, ".cfg"), None)
         if found is None:
             raise InputError("no configuration beside it", path=path, expected=path.stem + ".cfg")
         cfg_path, status = found, _regular(found)
     if status.st_size > _CFG_LIMIT:
         raise InputError(f"a configuration of {status.st_size} bytes", path=cfg_path, expected=f"at most {_CFG_LIMIT}")
-    dat_path = path if path.suffix.lower() == ".dat" else next(_partners(cfg_path, ".dat"), None)
+    dat_path = path if path.suffix.lower() == ".dat" else next(partners(cfg_path, ".dat"), None)
     cfg = _read_text(cfg_path, _CFG_LIMIT)
     if dat_path is None:
         parse_cfg(cfg, cfg_path)  # a file that is no configuration at all is the greater fault
         raise InputError("no data file beside the configuration", path=cfg_path, expected=cfg_path.stem + ".dat")
-    hdr, inf = (next(_partners(cfg_path, ending), None) for ending in (".hdr", ".inf"))
+    hdr, inf = (next(partners(cfg_path, ending), None) for ending in (".hdr", ".inf"))
     texts = [_read_text(p, _TEXT_LIMIT) if p is not None and p.is_file() else b"" for p in (hdr, inf)]
     return _Parts(cfg, cfg_path, 1, dat_path, 0, _regular(dat_path).st_size, "", texts[0], texts[1])
 
