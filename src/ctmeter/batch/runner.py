@@ -110,15 +110,15 @@ def run(
     with stop_signals(), Progress(view) as progress, open_engine(jobs, scheduler) as engine:
         found = find(given, out=out, limits=limits)
         with Manifest(out, shard) as manifest:
-            batch = _Batch(Path(out).absolute(), chosen, engine, manifest, progress, found)
+            batch = _Batch(Path(out).absolute(), chosen, engine, manifest, progress, found, limits)
             return batch.run(shard, retry_failed=retry_failed, dry_run=dry_run)
 
 
 class _Batch:
     """One run over the sources."""
 
-    def __init__(self, out: Path, rules: Rules, engine: Engine, manifest: Manifest, progress: Progress, found: Found) -> None:
-        self._out, self._rules, self._engine = out, rules, engine
+    def __init__(self, out: Path, rules: Rules, engine: Engine, manifest: Manifest, progress: Progress, found: Found, limits: Limits | None) -> None:
+        self._out, self._rules, self._engine, self._limits = out, rules, engine, limits
         self._manifest, self._progress, self._found = manifest, progress, found
         self._begun = time.perf_counter()
         self._scans: dict[Key, Scan] = {}
@@ -171,7 +171,7 @@ class _Batch:
             state, reason = before[key].state, before[key].reason
             if state in ("failed", "quarantined", "skipped"):
                 self._end(remembered, state, reason, write=False)
-        for source, seen in self._engine.map(scan, new, self._rules):
+        for source, seen in self._engine.map(scan, new, self._rules, self._limits):
             found = Scan(source, failure=f"reading it {seen.reason}") if isinstance(seen, Died) else seen
             self._scans[source.name, source.member] = found
             self._manifest.remember(found, self._identity(source))
@@ -217,7 +217,7 @@ class _Batch:
         """Measure pieces; what fails is noted."""
         # workers have no use for what a recording says of itself
         light = {p.key: replace(p, recordings=tuple(replace(s, recording={}) for s in p.recordings)) for p in pieces}
-        for piece, outcome in self._engine.map(measure_piece, light.values(), str(self._out), self._rules.tables):
+        for piece, outcome in self._engine.map(measure_piece, light.values(), str(self._out), self._rules.tables, self._limits):
             if isinstance(outcome, Died):
                 for seen in self._inside(piece):
                     alone = "" if len(piece.recordings) == 1 else f", together with {len(piece.recordings) - 1} others"

@@ -13,6 +13,7 @@ from ..pipeline.describe import describe
 from ..pipeline.run import prepare
 from ..pipeline.summary import MAINS, nearest_mains
 from ..readers import is_url, remote
+from ..readers.archives import Limits
 from ..recording import Channel, Recording
 from ..settings import Settings, parse_toml, read_toml
 from ._folders import SIDECAR
@@ -39,13 +40,15 @@ def channel_of(values: Mapping[str, Any]) -> Channel:
     return Channel(**{**values, "range": None if limits is None else (limits[0], limits[1])})
 
 
-def scan(source: Source, rules: Rules) -> Scan:
+def scan(source: Source, rules: Rules, limits: Limits | None = None) -> Scan:
     """Look at a source.
 
     Parameters
     ----------
     source : Source
     rules : Rules
+    limits : Limits, optional
+        Of archives.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def scan(source: Source, rules: Rules) -> Scan:
     try:
         rate = rules.rate_of(source.name)
         below, said = _beside(source)
-        with open_source(source, rate=rate if rate is not None else said) as recording:
+        with open_source(source, rate=rate if rate is not None else said, limits=limits) as recording:
             return _look(source, recording, rules, below, rate if rate is not None else said)
     except (CtmeterError, OSError) as error:
         return Scan(source, failure=reason(error, source))
