@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,30 +13,19 @@ from ..pipeline.describe import describe
 from ..pipeline.run import prepare
 from ..pipeline.summary import MAINS, nearest_mains
 from ..readers import is_url, remote
-from ..recording import Channel, Recording
+from ..recording import Recording
 from ..settings import Settings, parse_toml, read_toml
 from ._folders import SIDECAR
 from .rules import Rules
-from .sources import open_source
-from .work import Point, Scan, Source
+from .sources import open_source, reason
+from .work import Point, Scan, Source, plain_channel
 
-__all__ = ["channel_of", "plain_channel", "reason", "scan"]
+__all__ = ["scan"]
 
 #: Holes in the time of a recording that are not worth a word, ns.
 _HOLE_NS = 600 * 1_000_000_000
 #: Longest text of a failure.
 _LONGEST = 600
-
-
-def plain_channel(channel: Channel) -> dict[str, Any]:
-    """A channel as plain values."""
-    return asdict(channel)
-
-
-def channel_of(values: Mapping[str, Any]) -> Channel:
-    """The inverse of `plain_channel`."""
-    limits = values["range"]
-    return Channel(**{**values, "range": None if limits is None else (limits[0], limits[1])})
 
 
 def scan(source: Source, rules: Rules) -> Scan:
@@ -63,14 +52,6 @@ def scan(source: Source, rules: Rules) -> Scan:
         return Scan(source, failure="not enough memory to open it")
     except Exception as error:  # a fault of ours in one file is no reason to lose the others
         return Scan(source, failure=f"internal error: {type(error).__name__}: {error}"[:_LONGEST])
-
-
-def reason(error: BaseException, source: Source) -> str:
-    """Why a source failed, on one line and without its own path, which stands beside it."""
-    text = " ".join((str(error) or type(error).__name__).split())
-    for place in (source.uri, *(uri for uri, _, _ in source.parts)):
-        text = text.removeprefix(f"{place}: ").replace(place, PurePosixPath(source.name).name)
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:_LONGEST]
 
 
 def _beside(source: Source) -> tuple[list[tuple[str, Mapping[str, Any]]], float | None]:

@@ -6,10 +6,12 @@ Everything here is plain, frozen and picklable, so it goes to threads, processes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Outcome", "Piece", "Point", "Scan", "Source"]
+from ..recording import Channel
+
+__all__ = ["Outcome", "Piece", "Point", "Scan", "Source", "channel_of", "plain_channel"]
 
 
 @dataclass(frozen=True)
@@ -154,3 +156,14 @@ class Outcome:
     seconds: float = 0.0
     samples: int = 0
     failed: tuple[tuple[str, str], ...] = ()
+
+
+def plain_channel(channel: Channel) -> dict[str, Any]:
+    """A channel as plain values."""
+    return asdict(channel)
+
+
+def channel_of(values: Mapping[str, Any]) -> Channel:
+    """The inverse of `plain_channel`."""
+    limits = values["range"]
+    return Channel(**{**values, "range": None if limits is None else (limits[0], limits[1])})
