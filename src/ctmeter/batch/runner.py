@@ -27,7 +27,6 @@ from .progress import Progress, View
 from .rules import Rules
 from .scan import scan
 from .sources import Found, find
-from .summary import write_summary
 from .work import Outcome, Piece, Scan, Source
 
 __all__ = ["run"]
@@ -317,6 +316,8 @@ class _Batch:
             "seconds": seconds,
             "x_real_time": self._measured_s / seconds if seconds > 0 else None,
         }
+        from .summary import write_summary  # pages and their charts are wanted once, at the end
+
         return write_summary(self._out, facts, folded)
 
     def _told_dry(self, made: Plan, waiting: Sequence[Piece]) -> dict[str, Any]:
