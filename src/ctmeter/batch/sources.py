@@ -125,7 +125,7 @@ def reason(error: BaseException, source: Source) -> str:
     """Why a source failed, on one line and without its own path, which stands beside it."""
     text = " ".join((str(error) or type(error).__name__).split())
     for place in (source.uri, *(uri for uri, _, _ in source.parts)):
-        text = text.removeprefix(f"{place}: ").replace(place, PurePosixPath(source.name).name)
+        text = text.removeprefix(f"{place}: ").removeprefix(f"{place}, ").replace(place, PurePosixPath(source.name).name)
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:_LONGEST]
 
 
