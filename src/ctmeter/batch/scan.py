@@ -9,7 +9,6 @@ from typing import Any
 
 from .. import roles
 from ..errors import CtmeterError
-from ..pipeline.describe import describe
 from ..pipeline.run import prepare
 from ..pipeline.summary import MAINS, nearest_mains
 from ..readers import is_url, remote
@@ -17,7 +16,7 @@ from ..recording import Recording
 from ..settings import Settings, parse_toml, read_toml
 from ._folders import SIDECAR
 from .rules import Rules
-from .sources import open_source, reason
+from .sources import one_line, open_source, reason
 from .work import Point, Scan, Source, plain_channel
 
 __all__ = ["scan"]
@@ -77,9 +76,6 @@ def _look(source: Source, recording: Recording, rules: Rules, below: list[tuple[
     notes: list[str] = []
     made = tuple(_point(recording, name, chosen, notes) for name, chosen in points)
     site = rules.site_of(**facts) or facts["station"] or PurePosixPath(source.name).parent.name
-    described = describe(recording)
-    described["source"] = source.name
-    described["warnings"] = [*described["warnings"], *notes]
     return Scan(
         source,
         site=site,
@@ -91,7 +87,8 @@ def _look(source: Source, recording: Recording, rules: Rules, below: list[tuple[
         samples=recording.samples,
         uniform=len(recording.segments) == 1 and not recording.gaps,
         points=made,
-        recording=described,
+        format=recording.format,
+        warnings=(*(one_line(w, source) for w in recording.warnings), *notes),
         rate=rate,
     )
 

@@ -6,7 +6,7 @@ Everything here is plain, frozen and picklable, so it goes to threads, processes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..recording import Channel
@@ -82,8 +82,10 @@ class Scan:
     uniform : bool
         It has one segment and no gaps.
     points : tuple of Point
-    recording : mapping
-        As `info` describes it.
+    format : str
+        Of the file.
+    warnings : tuple of str
+        Every oddity met.
     rate : float or None
         The sample rate that settings give for it.
     failure : str
@@ -102,7 +104,8 @@ class Scan:
     samples: int = 0
     uniform: bool = True
     points: tuple[Point, ...] = ()
-    recording: Mapping[str, Any] = field(default_factory=dict)
+    format: str = ""
+    warnings: tuple[str, ...] = ()
     rate: float | None = None
     failure: str = ""
     skipped: bool = False
