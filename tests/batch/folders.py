@@ -19,7 +19,7 @@ STATIONS = 8
 #: 2026-03-02T00:00:00Z.
 START = np.datetime64("2026-03-02T00:00:00", "us")
 #: Kinds of bad files, in the order in which they come, and a word of the reason that is given for each.
-KINDS = {"garbage": "", "empty": "empty", "cut": "", "folder": "", "alone": ""}
+KINDS = {"garbage": "names no", "empty": "0 bytes", "cut": "only 4 lines", "folder": "not a regular file", "alone": "no data file"}
 PATH = os.pathsep.join(p for p in sys.path if p)
 
 

@@ -243,7 +243,7 @@ class Log:
         if kind == "recording" and facts["state"] in ("failed", "quarantined"):
             log.info("%s: %s: %s", facts["name"], facts["state"], facts["reason"])
         now = self._clock()
-        if now - self._last >= self._every or kind == "finished":
+        if now - self._last >= self._every or (kind == "finished" and progress.count.sources):
             self._last = now
             print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} ctmeter: {_line(progress)}", file=sys.stderr, flush=True)
 

@@ -138,11 +138,7 @@ class _Batch:
         self._progress.plan(len(waiting), sum(p.seconds for p in waiting), len(made.pieces) - len(waiting))
         if dry_run:
             return self._told_dry(made, waiting)
-        while waiting:
-            self._measure(waiting)
-            # without what failed there are other pieces in its place
-            made = self._planned()
-            waiting = self._waiting(made, shard)
+        made = self._measured(made, shard)
         self._note_done(made, shard)
         self._manifest.set_meta(**program())
         self._manifest.flush()
@@ -169,7 +165,8 @@ class _Batch:
                 continue
             self._scans[key] = self._shared(remembered)
             state, reason = before[key].state, before[key].reason
-            if state in ("failed", "quarantined", "skipped"):
+            # one that was passed over beside another may stand alone now
+            if state in ("failed", "quarantined") or remembered.skipped:
                 self._end(remembered, state, reason, write=False)
         for source, seen in self._engine.map(scan, new, self._rules, self._limits):
             found = Scan(source, failure=f"reading it {seen.reason}") if isinstance(seen, Died) else seen
@@ -201,7 +198,7 @@ class _Batch:
     def _planned(self) -> Plan:
         """The plan for what has not failed; of recordings that are there twice one is passed over."""
         while True:
-            left = [s for key, s in self._scans.items() if self._ended.get(key, ("done", ""))[0] == "done"]
+            left = [s for s in self._scans.values() if not self._has_ended(s)]
             made = plan(sorted(left, key=name_of), self._rules.tables)
             by_name = {name_of(s): s for s in left}
             twice = [(by_name[a], b) for a, b in made.overlapping.items() if _same(by_name[a], by_name[b])]
@@ -217,16 +214,40 @@ class _Batch:
 
     # ---- measuring
 
+    def _measured(self, made: Plan, shard: tuple[int, int] | None) -> Plan:
+        """Measure what has no result yet; gives the plan of what has not failed."""
+        while waiting := self._waiting(made, shard):
+            self._measure(waiting)
+            # without what failed there are other pieces in its place
+            made = self._planned()
+        return made
+
     def _measure(self, pieces: Sequence[Piece]) -> None:
         """Measure pieces; what fails is noted."""
-        for piece, outcome in self._engine.map(measure_piece, pieces, str(self._out), self._rules.tables, self._limits):
+        died = []
+        for piece, outcome in self._on_engine(pieces):
             if isinstance(outcome, Died):
-                for seen in self._inside(piece):
-                    alone = "" if len(piece.recordings) == 1 else f", together with {len(piece.recordings) - 1} others"
-                    self._fail(seen, "quarantined", f"measuring it{alone} {outcome.reason}")
-                continue
-            self._outcome(piece, outcome)
+                died.append((piece, outcome))
+            else:
+                self._outcome(piece, outcome)
+        for piece, end in died:
+            self._blame(piece, end)
         self._manifest.flush()
+
+    def _on_engine(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Outcome | Died]]:
+        return self._engine.map(measure_piece, pieces, str(self._out), self._rules.tables, self._limits)
+
+    def _blame(self, piece: Piece, end: Died) -> None:
+        """Quarantine the recording of a piece that ends its worker on its own too; where none does, all of them."""
+        if any(self._has_ended(seen) for seen in piece.recordings):
+            return  # the next plan goes without it
+        culprits = list(self._inside(piece))
+        if len(piece.recordings) > 1:
+            alone = {p.key: (p, seen) for seen in piece.recordings for p in plan([seen], self._rules.tables).pieces}
+            ends = {p.key for p, outcome in self._on_engine([p for p, _ in alone.values()]) if isinstance(outcome, Died)}
+            culprits = [seen for p, seen in alone.values() if p.key in ends] or culprits
+        for seen in culprits:
+            self._fail(seen, "quarantined", f"measuring it {end.reason}")
 
     def _outcome(self, piece: Piece, outcome: Outcome) -> None:
         by_name = {name_of(s): s for s in piece.recordings}
@@ -237,9 +258,12 @@ class _Batch:
             self._progress.piece(piece, outcome.samples, outcome.seconds)
 
     def _fail(self, seen: Scan, state: State, reason: str) -> None:
-        key = (seen.source.name, seen.source.member)
-        if self._ended.get(key, ("done", ""))[0] == "done":
+        if not self._has_ended(seen):
             self._end(seen, state, reason)
+
+    def _has_ended(self, seen: Scan) -> bool:
+        """Whether a recording failed or is passed over."""
+        return self._ended.get((seen.source.name, seen.source.member), ("done", ""))[0] != "done"
 
     @staticmethod
     def _inside(piece: Piece) -> Iterator[Scan]:
@@ -253,7 +277,7 @@ class _Batch:
         """Recordings all of whose pieces have a result are done."""
         short = {name_of(s) for p in self._absent(made, shard) for s in self._inside(p)}
         for key, seen in self._scans.items():
-            if self._ended.get(key, ("done", ""))[0] == "done" and name_of(seen) not in short:
+            if not self._has_ended(seen) and name_of(seen) not in short:
                 self._end(seen, "done", write=self._state(key) != "done")
 
     def _state(self, key: Key) -> State | None:
@@ -270,11 +294,10 @@ class _Batch:
         """Make the data set; pieces whose partial was torn are measured again."""
         folded = self._folded(made)
         if folded.missing:
-            again = [p for p in made.pieces if p.key in set(folded.missing)]
-            for piece in again:
-                partial_path(self._out, piece.key).unlink(missing_ok=True)
-            self._measure(again)
-            folded = self._folded(self._planned())
+            for key in folded.missing:
+                partial_path(self._out, key).unlink(missing_ok=True)
+            made = self._measured(made, None)
+            folded = self._folded(made)
         self._manifest.set_folds(folded.partitions)
         self._manifest.flush()
         self._tidy({p.key for p in made.pieces})
