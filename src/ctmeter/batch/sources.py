@@ -76,7 +76,7 @@ def find(
     found = finder.found()
     if not found.sources:
         why = "; ".join(f"{name}: {reason}" for name, reason in (found.failures + found.skipped)[:5])
-        what = ", ".join(remote.shown(a) for a in given[:5]) or "nothing given"
+        what = ", ".join(remote.shown(a) if is_url(a) else a for a in given[:5]) or "nothing given"
         raise InputError(f"no recordings in {what}{f' ({why})' if why else ''}", expected="recordings, folders, patterns or URLs of them")
     return found
 
