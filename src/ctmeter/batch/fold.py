@@ -176,9 +176,7 @@ def _months(piece: Piece) -> list[str | None]:
 
 def _told(piece: Piece) -> list[Any]:
     """Everything of a piece that its rows depend on."""
-    scans = [
-        [s.source.name, s.source.member, s.source.size, s.start_ns, s.duration, s.sample_rate, s.recording.get("format")] for s in piece.recordings
-    ]
+    scans = [[s.source.name, s.source.member, s.source.size, s.start_ns, s.duration, s.sample_rate, s.format, s.warnings] for s in piece.recordings]
     return [piece.key, clean(piece.device), clean(piece.point), piece.span, scans]
 
 

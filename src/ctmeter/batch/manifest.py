@@ -185,7 +185,10 @@ class Manifest:
         found = self._read("SELECT scan FROM sources WHERE name = ? AND member = ? AND identity = ?", (source.name, source.member, identity))
         if not found or found[0][0] is None:
             return None
-        return replace(_unpacked(found[0][0], self.path), source=source)
+        try:
+            return replace(_unpacked(found[0][0], self.path), source=source)
+        except TypeError:  # a scan of other fields, by another state of the program: it is looked at again
+            return None
 
     def remember(self, scan: Scan, identity: str) -> None:
         """Keep a scan; its source is waiting then, or failed, or skipped, as the scan says. Attempts count on while the identity is the same."""

@@ -24,9 +24,8 @@ from ..recording import Block, Gap, Recording, Timebase
 from ..settings import Settings
 from .partials import read_partial, write_partial
 from .plan import AFTER_NS, WARM_UP_NS, name_of
-from .scan import channel_of, reason
-from .sources import open_source
-from .work import Outcome, Piece, Scan
+from .sources import open_source, reason
+from .work import Outcome, Piece, Scan, channel_of
 
 __all__ = ["KEPT", "measure_piece"]
 

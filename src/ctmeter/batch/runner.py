@@ -27,8 +27,7 @@ from .progress import Progress, View
 from .rules import Rules
 from .scan import scan
 from .sources import Found, find
-from .summary import write_summary
-from .work import Outcome, Piece, Scan, Source
+from .work import Outcome, Piece, Point, Scan, Source
 
 __all__ = ["run"]
 
@@ -126,6 +125,7 @@ class _Batch:
         self._ended: dict[Key, tuple[State, str]] = {}
         self._measured_s = 0.0
         self._told: set[Key] = set()
+        self._points: dict[str, Point] = {}
 
     def run(self, shard: tuple[int, int] | None, *, retry_failed: bool, dry_run: bool) -> dict[str, Any]:
         sources = self._found.sources
@@ -167,13 +167,13 @@ class _Batch:
             if remembered is None:
                 new.append(source)
                 continue
-            self._scans[key] = remembered
+            self._scans[key] = self._shared(remembered)
             state, reason = before[key].state, before[key].reason
             if state in ("failed", "quarantined", "skipped"):
                 self._end(remembered, state, reason, write=False)
         for source, seen in self._engine.map(scan, new, self._rules):
             found = Scan(source, failure=f"reading it {seen.reason}") if isinstance(seen, Died) else seen
-            self._scans[source.name, source.member] = found
+            self._scans[source.name, source.member] = self._shared(found)
             self._manifest.remember(found, self._identity(source))
             if isinstance(seen, Died):
                 self._end(found, "quarantined", found.failure)
@@ -181,6 +181,10 @@ class _Batch:
                 self._end(found, "skipped" if found.skipped else "failed", found.failure, write=False)
         self._manifest.forget([key for key in before if key not in self._scans])
         self._manifest.flush()
+
+    def _shared(self, seen: Scan) -> Scan:
+        """A scan that shares its points with those that are measured alike: a fleet's hundred thousand recordings have a few kinds of them."""
+        return replace(seen, points=tuple(self._points.setdefault(repr(point), point) for point in seen.points))
 
     def _end(self, seen: Scan, state: State, reason: str = "", *, write: bool = True) -> None:
         """Nothing is left to be done with a source."""
@@ -215,9 +219,7 @@ class _Batch:
 
     def _measure(self, pieces: Sequence[Piece]) -> None:
         """Measure pieces; what fails is noted."""
-        # workers have no use for what a recording says of itself
-        light = {p.key: replace(p, recordings=tuple(replace(s, recording={}) for s in p.recordings)) for p in pieces}
-        for piece, outcome in self._engine.map(measure_piece, light.values(), str(self._out), self._rules.tables):
+        for piece, outcome in self._engine.map(measure_piece, pieces, str(self._out), self._rules.tables):
             if isinstance(outcome, Died):
                 for seen in self._inside(piece):
                     alone = "" if len(piece.recordings) == 1 else f", together with {len(piece.recordings) - 1} others"
@@ -317,6 +319,8 @@ class _Batch:
             "seconds": seconds,
             "x_real_time": self._measured_s / seconds if seconds > 0 else None,
         }
+        from .summary import write_summary  # pages and their charts are wanted once, at the end
+
         return write_summary(self._out, facts, folded)
 
     def _told_dry(self, made: Plan, waiting: Sequence[Piece]) -> dict[str, Any]:
