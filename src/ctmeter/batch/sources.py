@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ def find(
     found = finder.found()
     if not found.sources:
         why = "; ".join(f"{name}: {reason}" for name, reason in (found.failures + found.skipped)[:5])
-        what = ", ".join(remote.shown(a) for a in given[:5]) or "nothing given"
+        what = ", ".join(remote.shown(a) if is_url(a) else a for a in given[:5]) or "nothing given"
         raise InputError(f"no recordings in {what}{f' ({why})' if why else ''}", expected="recordings, folders, patterns or URLs of them")
     return found
 
@@ -89,8 +90,6 @@ def open_source(
     source: Source,
     map: Mapping[str, str] | None = None,  # as in `ctmeter.read`
     rate: float | None = None,
-    *,
-    limits: archives.Limits | None = None,
 ) -> Iterator[Recording]:
     """The recording of a source, closed afterwards.
 
@@ -99,7 +98,6 @@ def open_source(
     source : Source
     map, rate
         As in `ctmeter.read`.
-    limits : archives.Limits, optional
 
     Raises
     ------
@@ -109,6 +107,7 @@ def open_source(
         A map or rate that cannot be used.
     """
     if source.member:
+        limits = None if source.limits is None else archives.Limits(**dict(zip(("ratio", "size", "members"), source.limits, strict=True)))
         with archives.member(source.uri, source.member, map=map, rate=rate, limits=limits) as recording:
             yield recording
         return
@@ -179,7 +178,7 @@ class _Finder:
                 longest = max(map(len, others))
                 n = next((n for n in range(1, longest) if len({tuple(o[-n:]) for o in others}) == len(others)), longest)
                 name = "/".join([*base.split("/")[-n:], source.name]).lstrip("/")
-                source = Source(source.uri, name, source.parts, source.member)
+                source = replace(source, name=name)
             sources.append(source)
         return Found(sorted(sources, key=lambda s: (s.name, s.member)), sorted(self._skipped.items()), sorted(self._failures.items()))
 
@@ -290,7 +289,9 @@ class _Finder:
             else:
                 # the archive as a whole is the version of each of its members
                 parts = ((path, content.size, f"{changed}-{size}"),)
-                self._note(real, base, Source(path, name, parts, content.name))
+                asked = self._limits
+                limits = None if asked is None else (asked.ratio, asked.size, asked.members)
+                self._note(real, base, Source(path, name, parts, content.name, limits))
 
     # ---- objects
 
