@@ -182,11 +182,11 @@ def test_an_error_of_the_caller_stays_his(tmp_path):
 def test_limits_hold_where_members_are_read(tmp_path):
     """Of a zip the names alone are listed: what a member unpacks to is seen when it is read."""
     zipped(tmp_path / "m.zip", {"x.csv": CSV})
-    (source,) = find([tmp_path], limits=archives.Limits(size=len(CSV) - 1)).sources
-    with pytest.raises(InputError, match=f"more than {len(CSV) - 1}"), open_source(source, rate=1000.0):
+    tight, enough = archives.Limits(size=len(CSV) - 1), archives.Limits(size=len(CSV))
+    (source,) = find([tmp_path], limits=tight).sources
+    with pytest.raises(InputError, match=f"more than {len(CSV) - 1}"), open_source(source, rate=1000.0, limits=tight):
         raise AssertionError("it was opened")
-    (source,) = find([tmp_path], limits=archives.Limits(size=len(CSV))).sources
-    with open_source(source, rate=1000.0) as recording:
+    with open_source(source, rate=1000.0, limits=enough) as recording:
         assert recording.samples
 
 

@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -90,6 +89,8 @@ def open_source(
     source: Source,
     map: Mapping[str, str] | None = None,  # as in `ctmeter.read`
     rate: float | None = None,
+    *,
+    limits: archives.Limits | None = None,
 ) -> Iterator[Recording]:
     """The recording of a source, closed afterwards.
 
@@ -98,6 +99,7 @@ def open_source(
     source : Source
     map, rate
         As in `ctmeter.read`.
+    limits : archives.Limits, optional
 
     Raises
     ------
@@ -107,7 +109,6 @@ def open_source(
         A map or rate that cannot be used.
     """
     if source.member:
-        limits = None if source.limits is None else archives.Limits(**dict(zip(("ratio", "size", "members"), source.limits, strict=True)))
         with archives.member(source.uri, source.member, map=map, rate=rate, limits=limits) as recording:
             yield recording
         return
@@ -178,7 +179,7 @@ class _Finder:
                 longest = max(map(len, others))
                 n = next((n for n in range(1, longest) if len({tuple(o[-n:]) for o in others}) == len(others)), longest)
                 name = "/".join([*base.split("/")[-n:], source.name]).lstrip("/")
-                source = replace(source, name=name)
+                source = Source(source.uri, name, source.parts, source.member)
             sources.append(source)
         return Found(sorted(sources, key=lambda s: (s.name, s.member)), sorted(self._skipped.items()), sorted(self._failures.items()))
 
@@ -289,9 +290,7 @@ class _Finder:
             else:
                 # the archive as a whole is the version of each of its members
                 parts = ((path, content.size, f"{changed}-{size}"),)
-                asked = self._limits
-                limits = None if asked is None else (asked.ratio, asked.size, asked.members)
-                self._note(real, base, Source(path, name, parts, content.name, limits))
+                self._note(real, base, Source(path, name, parts, content.name))
 
     # ---- objects
 

@@ -28,15 +28,12 @@ class Source:
         Of each file that belongs to it: its URI, its bytes, and its version: time of change in ns, or ETag.
     member : str
         Name inside the archive `uri`; "" where it is none.
-    limits : (float, int, int) or None
-        Of the archive: ratio, size and members of `archives.Limits`; None for those that hold by default.
     """
 
     uri: str
     name: str
     parts: tuple[tuple[str, int, str], ...]
     member: str = ""
-    limits: tuple[float, int, int] | None = None
 
     @property
     def size(self) -> int:
