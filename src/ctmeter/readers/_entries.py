@@ -73,7 +73,7 @@ def entries(path: Path, limits: Limits, budget: Budget) -> Iterator[Entry]:
         if head.startswith(b"PK"):
             yield from _zip(path, file, limits)
         else:
-            yield from _tar(path, Unpacked(file, packing(head), budget), limits)
+            yield from _tar(path, Unpacked(file, packing(head), budget), limits, packing(head))
 
 
 def _is_tar(head: bytes) -> bool:
@@ -147,8 +147,16 @@ class _TarInfo(tarfile.TarInfo):
             raise
 
 
-def _tar(path: Path, stream: Unpacked, limits: Limits) -> Iterator[Entry]:
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_TarInfo) as archive:
+def _tar(path: Path, stream: Unpacked, limits: Limits, packed: str) -> Iterator[Entry]:
+    try:
+        opened = tarfile.open(fileobj=stream, mode="r|", tarinfo=_TarInfo)  # noqa: SIM115 - closed below
+    except tarfile.ReadError:
+        if not packed:
+            raise
+        raise InputError(
+            f"packed by {packed}, but no tar archive", path=path, expected="the recording unpacked, or in a tar or zip archive"
+        ) from None
+    with opened as archive:
         for info, refused in _infos(path, archive, limits):
 
             def unpacked(_: Budget, info: tarfile.TarInfo = info) -> Any:  # counted by the stream
