@@ -254,6 +254,37 @@ def test_a_changed_a_new_and_a_removed_file(begun, done, tmp_path):
     assert folders.sha256(tmp_path / "anew") == folders.sha256(out) != folders.sha256(done)
 
 
+def test_what_cannot_be_looked_at_stays(begun, done, tmp_path):
+    folder, out = begun
+    other = tmp_path / "other"
+    folders.write(other / "far" / "a.cfg", folders.frames(7), station="far")
+    measured([folder, other], out)
+    before = folders.sha256(out)
+    # a disk that is not mounted
+    other.rename(tmp_path / "away")
+    summary, seen = measured([folder, other], out)
+    assert summary["done"] == 39 and not seen.all("piece") and folders.sha256(out) == before
+    assert {"path": str(other), "reason": "no such file"} in summary["failures"]
+    # files that were removed are another matter
+    (tmp_path / "away").rename(other)
+    (other / "far" / "a.cfg").unlink()
+    (other / "far" / "a.dat").unlink()
+    assert measured([folder, other], out)[0]["done"] == 38
+    assert folders.sha256(out) == folders.sha256(done)
+
+
+def test_names_in_no_known_encoding(tmp_path):
+    for number, name in enumerate((b"K\xf8ge", b"K\xe5ge")):
+        path = Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/" + name + b"/\xff.cfg"))
+        folders.write(path, folders.frames(number), station="")
+    for jobs in (1, 2):
+        summary, _ = measured(tmp_path / "in", tmp_path / "out", jobs=jobs)
+        assert summary["done"] == 2 and not summary["failures"]
+    assert [p["site"] for p in json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))["sites"]] == [r"K\xe5ge", r"K\xf8ge"]
+    found = {r["path"]: r["A+"] for r in folders.rows(tmp_path / "out", "recordings")}
+    assert found == {rf"K\x{name}ge/\xff.cfg": pytest.approx(folders.active(folders.frames(n)), rel=1e-9) for n, name in enumerate(("f8", "e5"))}
+
+
 def test_changed_settings_measure_again_what_they_concern(begun, tmp_path):
     folder, out = begun
     toml = tmp_path / "rules.toml"

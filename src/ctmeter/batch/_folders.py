@@ -34,11 +34,15 @@ _ANYTHING = frozenset(("", ".txt", ".asc", ".dat", ".hdr", ".inf"))
 
 @dataclass
 class Listing:
-    """What was found: files that may be recordings, by their names and where they are, what is none, and what could not be looked at, and why."""
+    """What was found: files that may be recordings, by their names and where they are, what is none, what could not be looked at and why.
+
+    Of what could not be looked at `unseen` has the paths.
+    """
 
     files: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
 
 
 @lru_cache(maxsize=1)
@@ -137,6 +141,7 @@ def walk(top: Path, listing: Listing, apart: frozenset[str]) -> None:
                 names = sorted(entries, key=lambda e: e.name)
         except OSError as error:
             listing.failures.append((below.rstrip("/") or str(folder), f"cannot be read: {error.strerror or error}"))
+            listing.unseen.append(os.path.abspath(folder))
             continue
         waiting += reversed([(f"{below}{e.name}/", Path(e.path)) for e in _files(names, below, listing)])
 
@@ -161,3 +166,4 @@ def _files(entries: list[os.DirEntry[str]], below: str, listing: Listing) -> Ite
                 listing.skipped.append((below + entry.name, f"no regular file (type {kind:o})"))
         except OSError as error:
             listing.failures.append((below + entry.name, f"cannot be read: {error.strerror or error}"))
+            listing.unseen.append(os.path.abspath(entry.path))

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -190,6 +190,12 @@ class Manifest:
             return replace(_unpacked(found[0][0], self.path), source=source)
         except TypeError:  # a scan of other fields, by another state of the program: it is looked at again
             return None
+
+    def scans(self) -> Iterator[Scan]:
+        """The remembered scans of all sources as they were found then, of whatever identity."""
+        for (packed,) in self._read("SELECT scan FROM sources WHERE scan IS NOT NULL ORDER BY name, member"):
+            with suppress(TypeError):  # a scan of other fields, by another state of the program
+                yield _unpacked(packed, self.path)
 
     def remember(self, scan: Scan, identity: str) -> None:
         """Keep a scan; its source is waiting then, or failed, or skipped, as the scan says. Attempts count on while the identity is the same."""

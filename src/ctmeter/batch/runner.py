@@ -58,7 +58,8 @@ def run(
     sources : path, URL or pattern, or several
         Files, folders, archives, patterns such as ``site*/**/*.cfg``, URLs and what lies below them.
     out : path
-        Folder of the results. It stands for these sources: what of a former run is no longer among them leaves the data set.
+        Folder of the results. It stands for these sources: what of a former run is no longer among them leaves the data set;
+        what lies where nobody could look now, a store without an answer or a folder that is not there, stays.
     settings : Settings, mapping, path of a TOML file, optional
         See `rules.load`.
     jobs : int, optional
@@ -128,11 +129,12 @@ class _Batch:
         self._points: dict[str, Point] = {}
 
     def run(self, shard: tuple[int, int] | None, *, retry_failed: bool, dry_run: bool) -> dict[str, Any]:
-        sources = self._found.sources
+        kept = self._kept()
+        sources = [*self._found.sources, *(s.source for s in kept)]
         self._progress.start(len(sources), sum(s.size for s in sources), self._engine.jobs)
         if retry_failed:
             self._manifest.retry()
-        self._look(sources)
+        self._look(sources, {(s.source.name, s.source.member): s for s in kept})
         made = self._planned()
         waiting = self._waiting(made, shard)
         self._progress.plan(len(waiting), sum(p.seconds for p in waiting), len(made.pieces) - len(waiting))
@@ -153,13 +155,20 @@ class _Batch:
         told = [program()["version"], [[size, version] for _, size, version in source.parts], source.name, source.member, repr(self._rules)]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
-    def _look(self, sources: Sequence[Source]) -> None:
+    def _kept(self) -> list[Scan]:
+        """What was looked at before and lies where nobody could look now: a store without an answer takes nothing out of the data set."""
+        if not self._found.unseen:
+            return []
+        there = {(s.name, s.member) for s in self._found.sources}
+        return [s for s in self._manifest.scans() if (s.source.name, s.source.member) not in there and self._found.hides(s.source.uri)]
+
+    def _look(self, sources: Sequence[Source], kept: Mapping[Key, Scan]) -> None:
         """Scans of all sources, those remembered and new ones."""
         before = {(e.name, e.member): e for e in self._manifest.entries()}
         new: list[Source] = []
         for source in sources:
             key = (source.name, source.member)
-            remembered = self._manifest.scan(source, self._identity(source)) if key in before else None
+            remembered = kept.get(key) or (self._manifest.scan(source, self._identity(source)) if key in before else None)
             if remembered is None:
                 new.append(source)
                 continue

@@ -39,11 +39,18 @@ class Found(NamedTuple):
         Names of what is none, and why.
     failures : list of (str, str)
         Names of what could not be looked at, and why.
+    unseen : tuple of str
+        Files, folders and prefixes of URLs of which nobody knows what they hold now.
     """
 
     sources: list[Source]
     skipped: list[tuple[str, str]]
     failures: list[tuple[str, str]]
+    unseen: tuple[str, ...] = ()
+
+    def hides(self, uri: str) -> bool:
+        """Whether a file or object may still be there, where it could not be looked."""
+        return any(uri == place or uri.startswith(place.rstrip("/") + "/") for place in self.unseen)
 
 
 def find(
@@ -146,6 +153,7 @@ class _Finder:
         self._folders: dict[str, Folder] = {}
         self._reals: dict[str, str] = {}
         self._absolute: dict[str, str] = {}
+        self._unseen: list[str] = []
 
     def take(self, argument: str) -> None:
         """One argument."""
@@ -153,7 +161,8 @@ class _Finder:
             try:
                 self._url(argument)
             except CtmeterError as error:
-                self._failures[remote.shown(argument)] = str(error)
+                self._failures[remote.shown(argument)] = str(error).removeprefix(f"{remote.shown(argument)}: ")
+                self._unseen.append(_fixed(argument))
             return
         path = Path(argument)
         if os.path.isdir(path):
@@ -166,6 +175,7 @@ class _Finder:
             self._pattern(argument)
         else:
             self._failures[argument] = "no such file"
+            self._unseen.append(os.path.abspath(path))
 
     def found(self) -> Found:
         """Everything, by name; names that would meet get more of their paths."""
@@ -181,7 +191,8 @@ class _Finder:
                 name = "/".join([*base.split("/")[-n:], source.name]).lstrip("/")
                 source = Source(source.uri, name, source.parts, source.member)
             sources.append(source)
-        return Found(sorted(sources, key=lambda s: (s.name, s.member)), sorted(self._skipped.items()), sorted(self._failures.items()))
+        ordered = sorted(sources, key=lambda s: (s.name, s.member))
+        return Found(ordered, sorted(self._skipped.items()), sorted(self._failures.items()), tuple(sorted(self._unseen)))
 
     # ---- files
 
@@ -208,6 +219,7 @@ class _Finder:
             elif path.is_dir() and "**" not in pattern:
                 inner = Listing()
                 walk(path, inner, self._apart)
+                listing.unseen += inner.unseen
                 for ours, theirs in ((listing.skipped, inner.skipped), (listing.failures, inner.failures)):
                     ours += [(f"{name}/{n}", reason) for n, reason in theirs]
                 listing.files += [(f"{name}/{n}", p) for n, p in inner.files]
@@ -219,6 +231,7 @@ class _Finder:
         """The recordings among listed files."""
         self._skipped.update(listing.skipped)
         self._failures.update(listing.failures)
+        self._unseen += listing.unseen
         for name, path in listing.files:
             above, own = os.path.split(path)
             folder = self._absolute.get(above) or self._absolute.setdefault(above, os.path.abspath(above))
@@ -345,6 +358,13 @@ class _Finder:
             else:
                 parts = tuple((entries[n].url, entries[n].version.size, entries[n].version.tag) for n in folder.parts(name))
                 self._note(entry.url, remote.shown(base).rstrip("/"), Source(entry.url, shown, parts))
+
+
+def _fixed(url: str) -> str:
+    """What of a URL stands before a pattern."""
+    # a question mark of https:// begins the query
+    plain, *rest = re.split(r"[*\[]" if url.startswith("http") else r"[*?\[]", url, maxsplit=1)
+    return plain.rpartition("/")[0] if rest else plain
 
 
 def _sidecar(url: str) -> list[str]:
