@@ -20,8 +20,6 @@ from ctmeter.batch import run
 from ctmeter.batch.manifest import Manifest
 from ctmeter.errors import StoreError
 
-UN = {"nominal_voltage": 230.0}
-
 
 class Seen:
     """A view that keeps what happens."""
@@ -40,9 +38,11 @@ class Seen:
         return [facts for k, facts in self.happened if k == kind]
 
 
-def measured(sources: Any, out: Path, **options: Any) -> tuple[dict[str, Any], Seen]:
+def measured(sources: Any, out: Path, un: float | None = 230.0, **options: Any) -> tuple[dict[str, Any], Seen]:
+    """The summary of a batch, and what happened."""
     seen = Seen()
-    return run(sources, out=out, **{"jobs": 1, "view": seen, **UN, **options}), seen
+    given = {} if un is None else {"nominal_voltage": un}
+    return run(sources, out=out, **{"jobs": 1, "view": seen, **given, **options}), seen
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +258,7 @@ def test_changed_settings_measure_again_what_they_concern(begun, tmp_path):
     folder, out = begun
     toml = tmp_path / "rules.toml"
     toml.write_text('nominal_voltage = 230.0\n[[match]]\nstation = "station 4"\nct_ratio = "100/5"\n')
-    _, seen = measured(folder, out, settings=toml, nominal_voltage=230.0)
+    _, seen = measured(folder, out, settings=toml)
     assert names(seen) == {"station 4"}
     toml.write_text('nominal_voltage = 230.0\n[batch]\nlevel = "LV"\n')
     _, seen = measured(folder, out, settings=toml)
