@@ -95,7 +95,7 @@ def kill_at(arguments: list[str | Path], kind: str, count: int, delay: float, gr
 def five_hundred(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], Path]:
     """The folder, what is bad in it, and the batch of it."""
     root = tmp_path_factory.mktemp("many")
-    bad = folders.make(root / "in", 500, 5)
+    bad = folders.make(root / "in", 500, 5, minutes=25)
     assert set(bad.values()) == set(folders.KINDS)
     code, text, _ = folders.batch(root / "in", "-o", root / "out", "--un", "230", "--jobs", "2", "--json-lines")
     assert code == 4
@@ -139,7 +139,7 @@ def test_killed_three_times_and_gone_on(five_hundred, tmp_path):
     chance = random.Random(7)
     again = [root / "in", "-o", tmp_path / "out", "--un", "230", "--jobs", "2"]
     assert kill_at([*again], "start", 1, chance.uniform(0.3, 0.9), group=False)
-    assert kill_at([*again], "piece", chance.randint(20, 150), chance.uniform(0, 0.1), group=True)
+    assert kill_at([*again], "piece", chance.randint(5, 40), chance.uniform(0, 0.1), group=True)
     assert kill_at([*again], "fold", chance.randint(1, 6), chance.uniform(0, 0.05), group=False)
     code, text, _ = folders.batch(*again, "--json")
     summary = json.loads(text)
