@@ -154,7 +154,8 @@ def measured(statement: Statement, settings: Any, more: Mapping[str, Any]) -> Me
     whole = _window(result, statement)
     rms = {f"{q}_{p}": float(v) for q in "UI" for p in PHASES if (v := result.mean.get(f"{q}_{p}")) is not None}
     if not any(k[0] == "I" for k in rms):
-        raise InputError("has no current", path=statement.recording)
+        seconds = result.summary["recording"]["duration_s"]
+        raise InputError(f"has no current that could be measured in its {seconds:.4g} s", path=statement.recording)
     pulsed = None
     if statement.pulses:
         first, last = statement.pulses[0], statement.pulses[-1]
