@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .limits import Band, Class, Row
+from .limit_rows import Band, Class, Row
 
 __all__ = ["NO_LOAD_RULES", "QUANTITIES", "faults_of_bands", "faults_of_classes", "faults_of_rows"]
 

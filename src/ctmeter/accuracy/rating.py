@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import SettingsError
-from .limits import CONNECTIONS, EXPRESSION, Limit, Limits, Row
+from .limit_rows import Limit, Row
+from .limits import CONNECTIONS, EXPRESSION, Limits
 
 __all__ = ["CLOSE", "DEFAULTS", "Rating", "rated"]
 
