@@ -48,8 +48,17 @@ _STEP = 4096
 
 
 def clean(text: str) -> str:
-    """Text that UTF-8 can hold: halves of characters, from names of files in no known encoding, become question marks."""
-    return text.encode("utf-8", "replace").decode()
+    r"""Text that UTF-8 can hold: the bytes that names of files in no known encoding have are written out, so that two names stay two.
+
+    Examples
+    --------
+    >>> print(clean("K\udcf8ge"), clean("Køge"))
+    K\xf8ge Køge
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a half that stands for no byte
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 def hive(value: str) -> str:
