@@ -181,11 +181,11 @@ def test_ten_thousand_files_and_twenty_kills(tmp_path):
 # ---- the same bytes
 
 
-def test_two_and_three_workers(folder, done, tmp_path):
-    for jobs in (2, 3):
-        summary, seen = measured(folder, tmp_path / str(jobs), jobs=jobs)
-        assert summary["done"] == 38 and seen.all("start")[0]["jobs"] == jobs
-        assert folders.sha256(tmp_path / str(jobs)) == folders.sha256(done)
+@pytest.mark.parametrize("jobs", [pytest.param(2, marks=pytest.mark.long), 3])
+def test_several_workers(folder, done, tmp_path, jobs: int):
+    summary, seen = measured(folder, tmp_path / "out", jobs=jobs)
+    assert summary["done"] == 38 and seen.all("start")[0]["jobs"] == jobs
+    assert folders.sha256(tmp_path / "out") == folders.sha256(done)
 
 
 def test_shards_and_a_run_without(folder, done, tmp_path):
