@@ -20,8 +20,6 @@ from ctmeter.batch import run
 from ctmeter.batch.manifest import Manifest
 from ctmeter.errors import StoreError
 
-UN = {"nominal_voltage": 230.0}
-
 
 class Seen:
     """A view that keeps what happens."""
@@ -40,9 +38,11 @@ class Seen:
         return [facts for k, facts in self.happened if k == kind]
 
 
-def measured(sources: Any, out: Path, **options: Any) -> tuple[dict[str, Any], Seen]:
+def measured(sources: Any, out: Path, un: float | None = 230.0, **options: Any) -> tuple[dict[str, Any], Seen]:
+    """The summary of a batch, and what happened."""
     seen = Seen()
-    return run(sources, out=out, **{"jobs": 1, "view": seen, **UN, **options}), seen
+    given = {} if un is None else {"nominal_voltage": un}
+    return run(sources, out=out, **{"jobs": 1, "view": seen, **given, **options}), seen
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def kill_at(arguments: list[str | Path], kind: str, count: int, delay: float, gr
 def five_hundred(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], Path]:
     """The folder, what is bad in it, and the batch of it."""
     root = tmp_path_factory.mktemp("many")
-    bad = folders.make(root / "in", 500, 5)
+    bad = folders.make(root / "in", 500, 5, minutes=25)
     assert set(bad.values()) == set(folders.KINDS)
     code, text, _ = folders.batch(root / "in", "-o", root / "out", "--un", "230", "--jobs", "2", "--json-lines")
     assert code == 4
@@ -139,7 +139,7 @@ def test_killed_three_times_and_gone_on(five_hundred, tmp_path):
     chance = random.Random(7)
     again = [root / "in", "-o", tmp_path / "out", "--un", "230", "--jobs", "2"]
     assert kill_at([*again], "start", 1, chance.uniform(0.3, 0.9), group=False)
-    assert kill_at([*again], "piece", chance.randint(20, 150), chance.uniform(0, 0.1), group=True)
+    assert kill_at([*again], "piece", chance.randint(5, 40), chance.uniform(0, 0.1), group=True)
     assert kill_at([*again], "fold", chance.randint(1, 6), chance.uniform(0, 0.05), group=False)
     code, text, _ = folders.batch(*again, "--json")
     summary = json.loads(text)
@@ -258,7 +258,7 @@ def test_changed_settings_measure_again_what_they_concern(begun, tmp_path):
     folder, out = begun
     toml = tmp_path / "rules.toml"
     toml.write_text('nominal_voltage = 230.0\n[[match]]\nstation = "station 4"\nct_ratio = "100/5"\n')
-    _, seen = measured(folder, out, settings=toml, nominal_voltage=230.0)
+    _, seen = measured(folder, out, settings=toml)
     assert names(seen) == {"station 4"}
     toml.write_text('nominal_voltage = 230.0\n[batch]\nlevel = "LV"\n')
     _, seen = measured(folder, out, settings=toml)

@@ -183,7 +183,11 @@ def _told(piece: Piece) -> list[Any]:
 def _digest(*told: Any) -> str:
     import msgspec
 
-    return hashlib.blake2b(msgspec.msgpack.encode([_VERSION, *told]), digest_size=16).hexdigest()
+    try:
+        packed = msgspec.msgpack.encode([_VERSION, *told])
+    except UnicodeEncodeError:  # names of files in no known encoding
+        packed = repr([_VERSION, *told]).encode("ascii", "backslashreplace")
+    return hashlib.blake2b(packed, digest_size=16).hexdigest()
 
 
 def fold_site(work: SiteWork) -> Folded:
