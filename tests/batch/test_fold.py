@@ -339,8 +339,8 @@ def test_read_by_others(a_week):
     """DuckDB and Polars see one table."""
     place, _, _ = a_week
     duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed")
-    found = duckdb.sql(f"select count(*), avg(U_L1) from read_parquet('{place}/dataset/10min/*/*/*.parquet', hive_partitioning=true)").fetchone()
-    assert found == (1008, 230.0)
+    found = duckdb.sql(f"select count(*), avg(U_L1) from read_parquet('{place}/dataset/10min/*/*/*.parquet', hive_partitioning=true)").fetchall()
+    assert found == [(1008, 230.0)]
 
 
 def test_read_by_polars(a_week):
