@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 SUMMARY = "summary.json"
 SNIPPETS = "snippets"
+#: What a summary has at least, and of what kind.
+_WHOLE = {"recording": dict, "settings": dict, "wiring": str, "sides": dict, "events": dict, "not_measured": list}
 #: Rows of a piece of a column.
 _PIECE = 65536
 _OURS = {SUMMARY, SNIPPETS, "report.html", *(f"{t}.parquet" for t in TABLES)}
@@ -77,8 +79,8 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
     return target
 
 
-def read_summary(directory: str | os.PathLike[str]) -> dict[str, Any]:
-    """The summary of a result directory.
+def read_summary(directory: str | os.PathLike[str], *, whole: bool = True) -> dict[str, Any]:
+    """The summary of a result directory; `whole`, with everything that a result is made of.
 
     Raises
     ------
@@ -97,8 +99,12 @@ def read_summary(directory: str | os.PathLike[str]) -> dict[str, Any]:
         raise StoreError(error.errno or errno.EIO, f"cannot be read: {error.strerror or error}", str(path)) from error
     except ValueError as error:
         raise StoreError(errno.EIO, f"{SUMMARY} is damaged: {error}", str(path)) from None
-    if not isinstance(summary, dict) or summary.get("program", {}).get("name") != "ctmeter":
+    program = summary.get("program") if isinstance(summary, dict) else None
+    if not isinstance(program, dict) or program.get("name") != "ctmeter":
         raise StoreError(errno.ENOENT, f"no result of ctmeter, {SUMMARY} is of something else", str(path))
+    missing = [name for name, kind in _WHOLE.items() if not isinstance(summary.get(name), kind)] if whole else []
+    if missing:
+        raise StoreError(errno.EIO, f"{SUMMARY} is damaged: {', '.join(missing)} missing", str(path))
     return summary
 
 
@@ -120,7 +126,7 @@ def check_output(out: str | os.PathLike[str], force: bool = False) -> None:
     if not names or force:
         return
     try:
-        read_summary(path)
+        read_summary(path, whole=False)
     except StoreError:
         raise StoreError(errno.EEXIST, "exists and was not made by ctmeter; choose another place or force it", str(path)) from None
     strange = sorted(names - _OURS)
