@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..measurements import nanoseconds
+from ..measurements import list_values, nanoseconds
 from ..store.results import Tables, read_summary
-from .tables import check_events, list_values, whole_flags
+from .tables import check_events, whole_flags
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, SettingsError
-from ..measurements import iso
+from ..measurements import iso, list_values
 from ..quantity import LINES, LIST_LENGTH, PHASES, Column, columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["EVENT_TYPES", "LENGTHS", "TABLES", "check_events", "list_values", "read_table", "split_map", "whole_flags"]
+__all__ = ["EVENT_TYPES", "LENGTHS", "TABLES", "check_events", "read_table", "split_map", "whole_flags"]
 
 #: Tables that can be read, and the lengths of their intervals, ns; rows of `3s` follow the mains and of `events` nothing.
 LENGTHS = {"10min": 600_000_000_000, "2h": 7_200_000_000_000, "frequency": 10_000_000_000}
@@ -133,20 +133,32 @@ def read_table(
         else:
             made[name] = _texts(column, name) if name in _EVENT_TEXT else _values(column, known[name], unit, path, nominal)[order]
     if table == "events":
-        if "type" not in made:
-            raise InputError("no column of types of events", path=path, expected=f"type, or type=HEADING in the map: {', '.join(EVENT_TYPES)}")
-        nothing = [None] * len(t)
-        check_events(made["type"], made.get("phases", nothing), made.get("duration", nothing), path)
-        for name, values in shares.items():
-            made[name] = values * _references(made, nominal, name, path)
-        if sorting is not None:
-            made = {name: [values[k] for k in sorting] if isinstance(values, list) else values[sorting] for name, values in made.items()}
+        made = _events(made, shares, nominal, sorting, path)
     for name, parts in orders.items():
         made.setdefault(name, _list(parts, made.get(name.replace("HU", "U1")), len(t)))
     del raw
     result = _arrow(table, made, path)
     pa.default_memory_pool().release_unused()  # what was read is no longer needed
     return result
+
+
+def _events(
+    made: dict[str, Any],
+    shares: Mapping[str, np.ndarray],
+    nominal: Mapping[str, float | None],
+    sorting: np.ndarray | None,
+    path: str | os.PathLike[str],
+) -> dict[str, Any]:
+    """Events that can be counted, in V and in order."""
+    if "type" not in made:
+        raise InputError("no column of types of events", path=path, expected=f"type, or type=HEADING in the map: {', '.join(EVENT_TYPES)}")
+    nothing = [None] * len(made["t"])
+    check_events(made["type"], made.get("phases", nothing), made.get("duration", nothing), path)
+    for name, values in shares.items():
+        made[name] = values * _references(made, nominal, name, path)
+    if sorting is None:
+        return made
+    return {name: [values[k] for k in sorting] if isinstance(values, list) else values[sorting] for name, values in made.items()}
 
 
 def _references(made: Mapping[str, Any], nominal: Mapping[str, float | None], name: str, path: str | os.PathLike[str]) -> np.ndarray:
@@ -375,32 +387,6 @@ def whole_flags(column: Any, path: object) -> np.ndarray:
         words = f"flags: {' '.join(str(error).split())[:150]}"
         raise InputError(words, path=None if path is None else str(path), expected="whole numbers from 0 to 4294967295") from error
     return result
-
-
-def list_values(column: Any, length: int, name: str, path: object) -> np.ndarray:
-    """Lists of one length as an array, float32, shape (n, length); NaN where there is none.
-
-    Raises
-    ------
-    InputError
-        They are no lists, or of other lengths.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    where = None if path is None else str(path)
-    kind = column.type
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
-        raise InputError(f"{name} is {kind}", path=where, expected=f"lists of {length} numbers, or a column for each order such as {name}_5")
-    out = np.full((len(column), length), np.nan, np.float32)
-    here = pc.is_valid(column).to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else pc.is_valid(column).to_numpy()
-    lengths = pc.unique(pc.drop_null(pc.list_value_length(column))).to_pylist()
-    if lengths not in ([], [length]):
-        raise InputError(f"{name} has lists of {', '.join(map(str, lengths[:4]))} values", path=where, expected=f"{length}")
-    if here.any():
-        flat = pc.cast(pc.list_flatten(column.drop_null()), pa.float32())
-        out[here] = flat.to_numpy(zero_copy_only=False).reshape(-1, length)
-    return out
 
 
 def _list(parts: Mapping[int, tuple[np.ndarray, bool]], u1: np.ndarray | None, n: int) -> np.ndarray:

@@ -100,7 +100,7 @@ def read_summary(directory: str | os.PathLike[str], *, whole: bool = True) -> di
     except ValueError as error:
         raise StoreError(errno.EIO, f"{SUMMARY} is damaged: {error}", str(path)) from None
     program = summary.get("program") if isinstance(summary, dict) else None
-    if not isinstance(program, dict) or program.get("name") != "ctmeter":
+    if not isinstance(summary, dict) or not isinstance(program, dict) or program.get("name") != "ctmeter":
         raise StoreError(errno.ENOENT, f"no result of ctmeter, {SUMMARY} is of something else", str(path))
     missing = [name for name, kind in _WHOLE.items() if not isinstance(summary.get(name), kind)] if whole else []
     if missing:
