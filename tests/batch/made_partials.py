@@ -28,7 +28,7 @@ def source(name: str) -> Source:
 
 def scan(name: str, start: int | None, seconds: float, site: str = "A", device: str = "d", settings: Any = None) -> Scan:
     points = (Point("", SETTINGS if settings is None else settings, ()),)
-    told: dict[str, Any] = {"start_ns": start, "duration": seconds, "sample_rate": 1000.0, "points": points, "recording": {"format": "made"}}
+    told: dict[str, Any] = {"start_ns": start, "duration": seconds, "sample_rate": 1000.0, "points": points, "format": "made"}
     return Scan(source(name), site, device, **told)
 
 

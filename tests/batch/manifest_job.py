@@ -16,10 +16,9 @@ def source(number: int, folder: str = "/data") -> Source:
 def scan(number: int) -> Scan:
     channels = tuple({"name": f"U_L{k}", "scale": 0.1 + k / 7, "range": (-32768.0, 32767.0), "missing": None} for k in (1, 2, 3))
     point = Point("feeder", {"nominal_voltage": 230.0, "map": {"U_L1": "VA"}, "points": {}, "corrections": {"U_L1": {"curve": [[1, 2.5]]}}}, channels)
-    described = {"format": "comtrade", "duration_s": number / 3, "start": None, "warnings": ["Zähler steht"], "segments": [{"samples": 7}]}
     start = 1_700_000_000_123_456_789 + number
     told = {"duration": number / 3, "sample_rate": 12800.1, "stretches": ((start, start + 10**9),), "rate": 1e4 / 3}
-    return Scan(source(number), f"site {number % 7}", "device", start, points=(point,), recording=described, **told)
+    return Scan(source(number), f"site {number % 7}", "device", start, points=(point,), format="comtrade", warnings=("Zähler steht",), **told)
 
 
 def main(out: str) -> None:

@@ -51,7 +51,7 @@ def refused(text: str, number: int, *args, **options) -> StoreError:
         Scan(
             Source("a", "\N{PILE OF POO} \udcff".encode("utf-8", "replace").decode(), ()),
             start_ns=-(2**63),
-            recording={"b": b"\0", "t": True, "n": {}},
+            points=(Point("", {"b": b"\0", "t": True, "n": {}}, ()),),
         ),
     ],
 )
@@ -68,12 +68,13 @@ def test_scans_come_back_as_they_were(tmp_path, told: Scan):
 
 
 def test_numpy_values_of_a_recording_become_plain_ones(tmp_path):
-    told = Scan(source(1), duration=np.float64(0.1), recording={"samples": np.int64(7), "nan": math.nan})
+    told = Scan(source(1), duration=np.float64(0.1), points=(Point("", {"samples": np.int64(7), "nan": math.nan}, ()),))
     with Manifest(tmp_path) as manifest:
         manifest.remember(told, "1")
         found = manifest.scan(told.source, "1")
     assert found.duration == 0.1 and type(found.duration) is float
-    assert type(found.recording["samples"]) is int and math.isnan(found.recording["nan"])
+    (point,) = found.points
+    assert type(point.settings["samples"]) is int and math.isnan(point.settings["nan"])
 
 
 def test_the_source_is_the_one_that_was_found_now(tmp_path):

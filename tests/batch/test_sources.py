@@ -179,6 +179,17 @@ def test_an_error_of_the_caller_stays_his(tmp_path):
         pass
 
 
+def test_limits_hold_where_members_are_read(tmp_path):
+    """Of a zip the names alone are listed: what a member unpacks to is seen when it is read."""
+    zipped(tmp_path / "m.zip", {"x.csv": CSV})
+    tight, enough = archives.Limits(size=len(CSV) - 1), archives.Limits(size=len(CSV))
+    (source,) = find([tmp_path], limits=tight).sources
+    with pytest.raises(InputError, match=f"more than {len(CSV) - 1}"), open_source(source, rate=1000.0, limits=tight):
+        raise AssertionError("it was opened")
+    with open_source(source, rate=1000.0, limits=enough) as recording:
+        assert recording.samples
+
+
 def test_hostile_archives_are_listed(tmp_path):
     fill(tmp_path, {"good.csv": CSV, "cut.zip": b"PK\x03\x04" + bytes(100), "text.zip": CSV})
     zipped(tmp_path / "bomb.zip", {"x.csv": bytes(40 << 20)})

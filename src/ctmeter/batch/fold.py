@@ -176,16 +176,18 @@ def _months(piece: Piece) -> list[str | None]:
 
 def _told(piece: Piece) -> list[Any]:
     """Everything of a piece that its rows depend on."""
-    scans = [
-        [s.source.name, s.source.member, s.source.size, s.start_ns, s.duration, s.sample_rate, s.recording.get("format")] for s in piece.recordings
-    ]
+    scans = [[s.source.name, s.source.member, s.source.size, s.start_ns, s.duration, s.sample_rate, s.format, s.warnings] for s in piece.recordings]
     return [piece.key, clean(piece.device), clean(piece.point), piece.span, scans]
 
 
 def _digest(*told: Any) -> str:
     import msgspec
 
-    return hashlib.blake2b(msgspec.msgpack.encode([_VERSION, *told]), digest_size=16).hexdigest()
+    try:
+        packed = msgspec.msgpack.encode([_VERSION, *told])
+    except UnicodeEncodeError:  # names of files in no known encoding
+        packed = repr([_VERSION, *told]).encode("ascii", "backslashreplace")
+    return hashlib.blake2b(packed, digest_size=16).hexdigest()
 
 
 def fold_site(work: SiteWork) -> Folded:

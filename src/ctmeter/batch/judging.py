@@ -238,7 +238,7 @@ def _told(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for period, windows in (("week", found["weeks"]), ("year", found["years"])):
         for window in windows:
             ends = {"start": nanoseconds(window["start"]), "end": nanoseconds(window["end"])}
-            told = {"period": period, **ends, "partial": bool(window.get("partial"))}
+            told = {"period": "rest" if window.get("rest") else period, **ends, "partial": bool(window.get("partial"))}
             reasons = _joined(window.get("reasons") or ())
             yield {**told, "verdict": window["verdict"], "coverage": (window.get("coverage") or {}).get("share"), "reason": reasons}
             for row in window["parameters"]:

@@ -50,7 +50,8 @@ _REMEMBER = """
         identity = excluded.identity, scan = excluded.scan, state = excluded.state, reason = excluded.reason"""
 #: Of the digest before a packed scan.
 _DIGEST = 8
-_TUPLE = 1
+#: Tuples, and text that UTF-8 cannot hold.
+_TUPLE, _HALVES = 1, 2
 
 
 @dataclass(frozen=True)
@@ -161,14 +162,14 @@ class Manifest:
             if not db.in_transaction:
                 db.execute("BEGIN IMMEDIATE")
                 self._since = time.monotonic()
-            changed = sum(db.executemany(sql, rows).rowcount for sql, rows in statements if rows)
+            changed = sum(db.executemany(sql, [[*map(_kept, row)] for row in rows]).rowcount for sql, rows in statements if rows)
             if time.monotonic() - self._since > GATHERED:
                 db.execute("COMMIT")
         return changed
 
     def _read(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with guard(self.path, False, KIND):
-            return self._file.db.execute(sql, values).fetchall()
+            return self._file.db.execute(sql, [*map(_kept, values)]).fetchall()
 
     # ---- sources
 
@@ -185,7 +186,10 @@ class Manifest:
         found = self._read("SELECT scan FROM sources WHERE name = ? AND member = ? AND identity = ?", (source.name, source.member, identity))
         if not found or found[0][0] is None:
             return None
-        return replace(_unpacked(found[0][0], self.path), source=source)
+        try:
+            return replace(_unpacked(found[0][0], self.path), source=source)
+        except TypeError:  # a scan of other fields, by another state of the program: it is looked at again
+            return None
 
     def remember(self, scan: Scan, identity: str) -> None:
         """Keep a scan; its source is waiting then, or failed, or skipped, as the scan says. Attempts count on while the identity is the same."""
@@ -212,7 +216,7 @@ class Manifest:
         wanted = states or _STATES
         marks = ", ".join("?" * len(wanted))
         rows = self._read(f"SELECT name, member, state, reason, attempts FROM sources WHERE state IN ({marks}) ORDER BY name, member", wanted)
-        return [Entry(*row) for row in rows]
+        return [Entry(_said(name), _said(member), state, _said(reason), attempts) for name, member, state, reason, attempts in rows]
 
     def counts(self) -> dict[State, int]:
         """How many sources are in each state."""
@@ -270,6 +274,25 @@ def _make(path: str) -> None:
         db.close()
 
 
+def _halves(text: str) -> bytes | None:
+    """Text that UTF-8 cannot hold, as names of files in no known encoding are, as bytes; None where it can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return None
+
+
+def _kept(value: Any) -> Any:
+    """A value as SQLite keeps it."""
+    return value if not isinstance(value, str) or value.isascii() else _halves(value) or value
+
+
+def _said(value: str | bytes) -> str:
+    """The inverse of `_kept`, of text."""
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
+
+
 def _packed(scan: Scan) -> bytes:
     """A scan as bytes, behind a digest of them."""
     values = {f.name: getattr(scan, f.name) for f in fields(Scan)}
@@ -297,8 +320,13 @@ def _tagged(value: Any) -> Any:
         return {k: _tagged(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_tagged(v) for v in value]
+    if isinstance(value, str):
+        halves = None if value.isascii() else _halves(value)
+        return value if halves is None else msgspec.msgpack.Ext(_HALVES, halves)
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _untagged(_code: int, data: memoryview) -> Any:
+def _untagged(code: int, data: memoryview) -> Any:
+    if code == _HALVES:
+        return bytes(data).decode("utf-8", "surrogatepass")
     return tuple(msgspec.msgpack.decode(data, ext_hook=_untagged))

@@ -20,13 +20,13 @@ from ..pipeline.analyzer import BLIND, Analyzer
 from ..pipeline.drive import Course, drive
 from ..pipeline.rows import Statistics
 from ..quantity import ENERGIES, EXTRAS, PHASES
+from ..readers.archives import Limits
 from ..recording import Block, Gap, Recording, Timebase
 from ..settings import Settings
 from .partials import read_partial, write_partial
 from .plan import AFTER_NS, WARM_UP_NS, name_of
-from .scan import channel_of, reason
-from .sources import open_source
-from .work import Outcome, Piece, Scan
+from .sources import open_source, reason
+from .work import Outcome, Piece, Scan, channel_of
 
 __all__ = ["KEPT", "measure_piece"]
 
@@ -47,7 +47,7 @@ class _FailureError(Exception):
         self.scan, self.why = scan, why
 
 
-def measure_piece(piece: Piece, place: str, tables: tuple[str, ...] = ()) -> Outcome:
+def measure_piece(piece: Piece, place: str, tables: tuple[str, ...] = (), limits: Limits | None = None) -> Outcome:
     """Measure a piece and store its partial result, unless it is there already.
 
     Parameters
@@ -57,6 +57,8 @@ def measure_piece(piece: Piece, place: str, tables: tuple[str, ...] = ()) -> Out
         Folder of the batch.
     tables : tuple of str
         Those of `rules.ON_REQUEST` that are kept.
+    limits : Limits, optional
+        Of archives.
 
     Returns
     -------
@@ -72,23 +74,23 @@ def measure_piece(piece: Piece, place: str, tables: tuple[str, ...] = ()) -> Out
     if read_partial(Path(place), piece.key) is not None:
         return Outcome(piece.key)
     try:
-        content, samples = _measured(piece, tables)
+        content, samples = _measured(piece, tables, limits)
     except _FailureError as failure:
         return Outcome(piece.key, time.perf_counter() - begun, failed=((name_of(failure.scan), failure.why),))
     write_partial(Path(place), piece.key, content)
     return Outcome(piece.key, time.perf_counter() - begun, samples)
 
 
-def _measured(piece: Piece, tables: tuple[str, ...]) -> tuple[dict[str, Any], int]:
+def _measured(piece: Piece, tables: tuple[str, ...], limits: Limits | None) -> tuple[dict[str, Any], int]:
     """The partial result, and the frames read for it."""
     starts = [s.start_ns for s in piece.recordings if s.start_ns is not None]
     if piece.span is None or min(starts) >= piece.span[0]:
-        run = _Run(piece, None, tables)
+        run = _Run(piece, None, tables, limits)
         return run.result(), run.samples
     read = 0
     for back in (WARM_UP_NS, 6 * WARM_UP_NS, None):
         since = None if back is None else piece.span[0] - back
-        run = _Run(piece, since, tables)
+        run = _Run(piece, since, tables, limits)
         read += run.samples
         if since is None or since <= min(starts) or run.quiet(since):
             break
@@ -117,8 +119,8 @@ class _Counter:
 class _Run:
     """One pass over the recordings of a piece."""
 
-    def __init__(self, piece: Piece, since: int | None, tables: tuple[str, ...]) -> None:
-        self._piece, self._tables = piece, (*KEPT, *tables)
+    def __init__(self, piece: Piece, since: int | None, tables: tuple[str, ...], limits: Limits | None) -> None:
+        self._piece, self._tables, self._limits = piece, (*KEPT, *tables), limits
         self._low, self._high = piece.span or (-(1 << 62), 1 << 62)
         first = piece.recordings[0]
         point = first.points[0]
@@ -175,7 +177,7 @@ class _Run:
     def _one(self, scan: Scan, limits: tuple[float | None, float | None], course: Course) -> None:
         try:
             with ExitStack() as stack:
-                recording = stack.enter_context(open_source(scan.source, rate=scan.rate))
+                recording = stack.enter_context(open_source(scan.source, rate=scan.rate, limits=self._limits))
                 drive(self._as_scanned(recording, scan), self._counter, limits, course=course)
         except _FailureError:
             raise

@@ -30,6 +30,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, Self, TextIO
 
 from ..pipeline.describe import SCHEMA_VERSION, program
+from .dataset import clean
 from .work import Piece, Source
 
 __all__ = ["Bar", "Count", "Events", "Log", "Progress", "View", "view_for"]
@@ -212,7 +213,9 @@ class Events:
     def event(self, kind: str, facts: dict[str, Any], progress: Progress) -> None:
         """Write a line."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._stream.write(json.dumps({"event": kind, "t": now, **facts}, ensure_ascii=False, allow_nan=False) + "\n")
+        # names of files may be in no known encoding
+        told = {name: clean(value) if isinstance(value, str) else value for name, value in facts.items()}
+        self._stream.write(json.dumps({"event": kind, "t": now, **told}, ensure_ascii=False, allow_nan=False) + "\n")
         self._stream.flush()
 
     def end(self) -> None:
@@ -243,7 +246,7 @@ class Log:
         if kind == "recording" and facts["state"] in ("failed", "quarantined"):
             log.info("%s: %s: %s", facts["name"], facts["state"], facts["reason"])
         now = self._clock()
-        if now - self._last >= self._every or kind == "finished":
+        if now - self._last >= self._every or (kind == "finished" and progress.count.sources):
             self._last = now
             print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} ctmeter: {_line(progress)}", file=sys.stderr, flush=True)
 

@@ -27,8 +27,7 @@ from .progress import Progress, View
 from .rules import Rules
 from .scan import scan
 from .sources import Found, find
-from .summary import write_summary
-from .work import Outcome, Piece, Scan, Source
+from .work import Outcome, Piece, Point, Scan, Source
 
 __all__ = ["run"]
 
@@ -110,15 +109,15 @@ def run(
     with stop_signals(), Progress(view) as progress, open_engine(jobs, scheduler) as engine:
         found = find(given, out=out, limits=limits)
         with Manifest(out, shard) as manifest:
-            batch = _Batch(Path(out).absolute(), chosen, engine, manifest, progress, found)
+            batch = _Batch(Path(out).absolute(), chosen, engine, manifest, progress, found, limits)
             return batch.run(shard, retry_failed=retry_failed, dry_run=dry_run)
 
 
 class _Batch:
     """One run over the sources."""
 
-    def __init__(self, out: Path, rules: Rules, engine: Engine, manifest: Manifest, progress: Progress, found: Found) -> None:
-        self._out, self._rules, self._engine = out, rules, engine
+    def __init__(self, out: Path, rules: Rules, engine: Engine, manifest: Manifest, progress: Progress, found: Found, limits: Limits | None) -> None:
+        self._out, self._rules, self._engine, self._limits = out, rules, engine, limits
         self._manifest, self._progress, self._found = manifest, progress, found
         self._begun = time.perf_counter()
         self._scans: dict[Key, Scan] = {}
@@ -126,6 +125,7 @@ class _Batch:
         self._ended: dict[Key, tuple[State, str]] = {}
         self._measured_s = 0.0
         self._told: set[Key] = set()
+        self._points: dict[str, Point] = {}
 
     def run(self, shard: tuple[int, int] | None, *, retry_failed: bool, dry_run: bool) -> dict[str, Any]:
         sources = self._found.sources
@@ -138,11 +138,7 @@ class _Batch:
         self._progress.plan(len(waiting), sum(p.seconds for p in waiting), len(made.pieces) - len(waiting))
         if dry_run:
             return self._told_dry(made, waiting)
-        while waiting:
-            self._measure(waiting)
-            # without what failed there are other pieces in its place
-            made = self._planned()
-            waiting = self._waiting(made, shard)
+        made = self._measured(made, shard)
         self._note_done(made, shard)
         self._manifest.set_meta(**program())
         self._manifest.flush()
@@ -167,13 +163,14 @@ class _Batch:
             if remembered is None:
                 new.append(source)
                 continue
-            self._scans[key] = remembered
+            self._scans[key] = self._shared(remembered)
             state, reason = before[key].state, before[key].reason
-            if state in ("failed", "quarantined", "skipped"):
+            # one that was passed over beside another may stand alone now
+            if state in ("failed", "quarantined") or remembered.skipped:
                 self._end(remembered, state, reason, write=False)
-        for source, seen in self._engine.map(scan, new, self._rules):
+        for source, seen in self._engine.map(scan, new, self._rules, self._limits):
             found = Scan(source, failure=f"reading it {seen.reason}") if isinstance(seen, Died) else seen
-            self._scans[source.name, source.member] = found
+            self._scans[source.name, source.member] = self._shared(found)
             self._manifest.remember(found, self._identity(source))
             if isinstance(seen, Died):
                 self._end(found, "quarantined", found.failure)
@@ -181,6 +178,10 @@ class _Batch:
                 self._end(found, "skipped" if found.skipped else "failed", found.failure, write=False)
         self._manifest.forget([key for key in before if key not in self._scans])
         self._manifest.flush()
+
+    def _shared(self, seen: Scan) -> Scan:
+        """A scan that shares its points with those that are measured alike: a fleet's hundred thousand recordings have a few kinds of them."""
+        return replace(seen, points=tuple(self._points.setdefault(repr(point), point) for point in seen.points))
 
     def _end(self, seen: Scan, state: State, reason: str = "", *, write: bool = True) -> None:
         """Nothing is left to be done with a source."""
@@ -197,7 +198,7 @@ class _Batch:
     def _planned(self) -> Plan:
         """The plan for what has not failed; of recordings that are there twice one is passed over."""
         while True:
-            left = [s for key, s in self._scans.items() if self._ended.get(key, ("done", ""))[0] == "done"]
+            left = [s for s in self._scans.values() if not self._has_ended(s)]
             made = plan(sorted(left, key=name_of), self._rules.tables)
             by_name = {name_of(s): s for s in left}
             twice = [(by_name[a], b) for a, b in made.overlapping.items() if _same(by_name[a], by_name[b])]
@@ -213,18 +214,40 @@ class _Batch:
 
     # ---- measuring
 
+    def _measured(self, made: Plan, shard: tuple[int, int] | None) -> Plan:
+        """Measure what has no result yet; gives the plan of what has not failed."""
+        while waiting := self._waiting(made, shard):
+            self._measure(waiting)
+            # without what failed there are other pieces in its place
+            made = self._planned()
+        return made
+
     def _measure(self, pieces: Sequence[Piece]) -> None:
         """Measure pieces; what fails is noted."""
-        # workers have no use for what a recording says of itself
-        light = {p.key: replace(p, recordings=tuple(replace(s, recording={}) for s in p.recordings)) for p in pieces}
-        for piece, outcome in self._engine.map(measure_piece, light.values(), str(self._out), self._rules.tables):
+        died = []
+        for piece, outcome in self._on_engine(pieces):
             if isinstance(outcome, Died):
-                for seen in self._inside(piece):
-                    alone = "" if len(piece.recordings) == 1 else f", together with {len(piece.recordings) - 1} others"
-                    self._fail(seen, "quarantined", f"measuring it{alone} {outcome.reason}")
-                continue
-            self._outcome(piece, outcome)
+                died.append((piece, outcome))
+            else:
+                self._outcome(piece, outcome)
+        for piece, end in died:
+            self._blame(piece, end)
         self._manifest.flush()
+
+    def _on_engine(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Outcome | Died]]:
+        return self._engine.map(measure_piece, pieces, str(self._out), self._rules.tables, self._limits)
+
+    def _blame(self, piece: Piece, end: Died) -> None:
+        """Quarantine the recording of a piece that ends its worker on its own too; where none does, all of them."""
+        if any(self._has_ended(seen) for seen in piece.recordings):
+            return  # the next plan goes without it
+        culprits = list(self._inside(piece))
+        if len(piece.recordings) > 1:
+            alone = {p.key: (p, seen) for seen in piece.recordings for p in plan([seen], self._rules.tables).pieces}
+            ends = {p.key for p, outcome in self._on_engine([p for p, _ in alone.values()]) if isinstance(outcome, Died)}
+            culprits = [seen for p, seen in alone.values() if p.key in ends] or culprits
+        for seen in culprits:
+            self._fail(seen, "quarantined", f"measuring it {end.reason}")
 
     def _outcome(self, piece: Piece, outcome: Outcome) -> None:
         by_name = {name_of(s): s for s in piece.recordings}
@@ -235,9 +258,12 @@ class _Batch:
             self._progress.piece(piece, outcome.samples, outcome.seconds)
 
     def _fail(self, seen: Scan, state: State, reason: str) -> None:
-        key = (seen.source.name, seen.source.member)
-        if self._ended.get(key, ("done", ""))[0] == "done":
+        if not self._has_ended(seen):
             self._end(seen, state, reason)
+
+    def _has_ended(self, seen: Scan) -> bool:
+        """Whether a recording failed or is passed over."""
+        return self._ended.get((seen.source.name, seen.source.member), ("done", ""))[0] != "done"
 
     @staticmethod
     def _inside(piece: Piece) -> Iterator[Scan]:
@@ -251,7 +277,7 @@ class _Batch:
         """Recordings all of whose pieces have a result are done."""
         short = {name_of(s) for p in self._absent(made, shard) for s in self._inside(p)}
         for key, seen in self._scans.items():
-            if self._ended.get(key, ("done", ""))[0] == "done" and name_of(seen) not in short:
+            if not self._has_ended(seen) and name_of(seen) not in short:
                 self._end(seen, "done", write=self._state(key) != "done")
 
     def _state(self, key: Key) -> State | None:
@@ -268,11 +294,10 @@ class _Batch:
         """Make the data set; pieces whose partial was torn are measured again."""
         folded = self._folded(made)
         if folded.missing:
-            again = [p for p in made.pieces if p.key in set(folded.missing)]
-            for piece in again:
-                partial_path(self._out, piece.key).unlink(missing_ok=True)
-            self._measure(again)
-            folded = self._folded(self._planned())
+            for key in folded.missing:
+                partial_path(self._out, key).unlink(missing_ok=True)
+            made = self._measured(made, None)
+            folded = self._folded(made)
         self._manifest.set_folds(folded.partitions)
         self._manifest.flush()
         self._tidy({p.key for p in made.pieces})
@@ -317,6 +342,8 @@ class _Batch:
             "seconds": seconds,
             "x_real_time": self._measured_s / seconds if seconds > 0 else None,
         }
+        from .summary import write_summary  # pages and their charts are wanted once, at the end
+
         return write_summary(self._out, facts, folded)
 
     def _told_dry(self, made: Plan, waiting: Sequence[Piece]) -> dict[str, Any]:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from .. import roles
 from ..errors import CtmeterError
-from ..pipeline.describe import describe
 from ..pipeline.run import prepare
 from ..pipeline.summary import MAINS, nearest_mains
 from ..readers import is_url, remote
-from ..recording import Channel, Recording
+from ..readers.archives import Limits
+from ..recording import Recording
 from ..settings import Settings, parse_toml, read_toml
 from ._folders import SIDECAR
 from .rules import Rules
-from .sources import open_source
-from .work import Point, Scan, Source
+from .sources import one_line, open_source, reason
+from .work import Point, Scan, Source, plain_channel
 
-__all__ = ["channel_of", "plain_channel", "reason", "scan"]
+__all__ = ["scan"]
 
 #: Holes in the time of a recording that are not worth a word, ns.
 _HOLE_NS = 600 * 1_000_000_000
@@ -28,24 +28,15 @@ _HOLE_NS = 600 * 1_000_000_000
 _LONGEST = 600
 
 
-def plain_channel(channel: Channel) -> dict[str, Any]:
-    """A channel as plain values."""
-    return asdict(channel)
-
-
-def channel_of(values: Mapping[str, Any]) -> Channel:
-    """The inverse of `plain_channel`."""
-    limits = values["range"]
-    return Channel(**{**values, "range": None if limits is None else (limits[0], limits[1])})
-
-
-def scan(source: Source, rules: Rules) -> Scan:
+def scan(source: Source, rules: Rules, limits: Limits | None = None) -> Scan:
     """Look at a source.
 
     Parameters
     ----------
     source : Source
     rules : Rules
+    limits : Limits, optional
+        Of archives.
 
     Returns
     -------
@@ -55,7 +46,7 @@ def scan(source: Source, rules: Rules) -> Scan:
     try:
         rate = rules.rate_of(source.name)
         below, said = _beside(source)
-        with open_source(source, rate=rate if rate is not None else said) as recording:
+        with open_source(source, rate=rate if rate is not None else said, limits=limits) as recording:
             return _look(source, recording, rules, below, rate if rate is not None else said)
     except (CtmeterError, OSError) as error:
         return Scan(source, failure=reason(error, source))
@@ -63,14 +54,6 @@ def scan(source: Source, rules: Rules) -> Scan:
         return Scan(source, failure="not enough memory to open it")
     except Exception as error:  # a fault of ours in one file is no reason to lose the others
         return Scan(source, failure=f"internal error: {type(error).__name__}: {error}"[:_LONGEST])
-
-
-def reason(error: BaseException, source: Source) -> str:
-    """Why a source failed, on one line and without its own path, which stands beside it."""
-    text = " ".join((str(error) or type(error).__name__).split())
-    for place in (source.uri, *(uri for uri, _, _ in source.parts)):
-        text = text.removeprefix(f"{place}: ").replace(place, PurePosixPath(source.name).name)
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:_LONGEST]
 
 
 def _beside(source: Source) -> tuple[list[tuple[str, Mapping[str, Any]]], float | None]:
@@ -96,9 +79,6 @@ def _look(source: Source, recording: Recording, rules: Rules, below: list[tuple[
     notes: list[str] = []
     made = tuple(_point(recording, name, chosen, notes) for name, chosen in points)
     site = rules.site_of(**facts) or facts["station"] or PurePosixPath(source.name).parent.name
-    described = describe(recording)
-    described["source"] = source.name
-    described["warnings"] = [*described["warnings"], *notes]
     return Scan(
         source,
         site=site,
@@ -110,7 +90,8 @@ def _look(source: Source, recording: Recording, rules: Rules, below: list[tuple[
         samples=recording.samples,
         uniform=len(recording.segments) == 1 and not recording.gaps,
         points=made,
-        recording=described,
+        format=recording.format,
+        warnings=(*(one_line(w, source) for w in recording.warnings), *notes),
         rate=rate,
     )
 

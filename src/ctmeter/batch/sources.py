@@ -20,7 +20,10 @@ from ..recording import Recording
 from ._folders import ARCHIVES, SIDECAR, Folder, Listing, by_name, no_recording, walk
 from .work import Source
 
-__all__ = ["Found", "find", "open_source"]
+__all__ = ["Found", "find", "one_line", "open_source", "reason"]
+
+#: Longest text of a failure.
+_LONGEST = 600
 
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -76,7 +79,7 @@ def find(
     found = finder.found()
     if not found.sources:
         why = "; ".join(f"{name}: {reason}" for name, reason in (found.failures + found.skipped)[:5])
-        what = ", ".join(remote.shown(a) for a in given[:5]) or "nothing given"
+        what = ", ".join(remote.shown(a) if is_url(a) else a for a in given[:5]) or "nothing given"
         raise InputError(f"no recordings in {what}{f' ({why})' if why else ''}", expected="recordings, folders, patterns or URLs of them")
     return found
 
@@ -116,6 +119,19 @@ def open_source(
         opened = read(source.uri, map=map, rate=rate)
     with opened:
         yield opened
+
+
+def reason(error: BaseException, source: Source) -> str:
+    """Why a source failed, on one line and without its own path, which stands beside it."""
+    return one_line(str(error) or type(error).__name__, source)
+
+
+def one_line(text: str, source: Source) -> str:
+    """A text on one line, without the path of the source it is about."""
+    text = " ".join(text.split())
+    for place in (source.uri, *(uri for uri, _, _ in source.parts)):
+        text = text.removeprefix(f"{place}: ").removeprefix(f"{place}, ").replace(place, PurePosixPath(source.name).name)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:_LONGEST]
 
 
 class _Finder:

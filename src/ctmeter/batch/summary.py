@@ -6,7 +6,7 @@ import errno
 import heapq
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from ..pipeline.describe import SCHEMA_VERSION, plain, program
 from ..quantity import energy_keys
 from ..reports.page import available
 from ..store.results import write_text, writing
-from .dataset import DATASET, hive
+from .dataset import DATASET, clean, hive
 from .fold import Folded
 from .judging import NOT_ASSESSED
 from .tally import event_types
@@ -57,7 +57,7 @@ def summarise(place: str | Path, facts: Mapping[str, Any], folded: Folded | None
     """
     root = Path(place) / DATASET
     points = [] if folded is None else _points(root)
-    failures, skipped = list(facts.get("failures", ())), list(facts.get("skipped", ()))
+    failures, skipped = _named(facts.get("failures", ())), _named(facts.get("skipped", ()))
     summary = {
         "schema_version": SCHEMA_VERSION,
         "program": program(),
@@ -65,8 +65,8 @@ def summarise(place: str | Path, facts: Mapping[str, Any], folded: Folded | None
         "failed": len(failures),
         "skipped": len(skipped),
         "failures": failures,
-        "quarantined": list(facts.get("quarantined", ())),
-        "dataset": str(root),
+        "quarantined": [clean(name) for name in facts.get("quarantined", ())],
+        "dataset": clean(str(root)),
         "seconds": round(facts.get("seconds", 0.0), 3),
         "x_real_time": facts.get("x_real_time"),
         "sites": points,
@@ -76,6 +76,11 @@ def summarise(place: str | Path, facts: Mapping[str, Any], folded: Folded | None
     }
     cleaned: dict[str, Any] = plain(summary)
     return cleaned
+
+
+def _named(listed: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Paths and reasons as text that UTF-8 can hold."""
+    return [{name: clean(text) for name, text in one.items()} for one in listed]
 
 
 def _warnings(points: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -107,8 +112,7 @@ def write_summary(place: str | Path, facts: Mapping[str, Any], folded: Folded | 
         The data set cannot be read, or a file not be written.
     """
     summary = summarise(place, facts, folded)
-    # names of files may hold halves of characters
-    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace").decode() + "\n"
+    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if folded is None:
         return summary
     with writing(place):

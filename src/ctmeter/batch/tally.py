@@ -139,7 +139,7 @@ class RecordingTally:
         self._statistics = Statistics()
         self._samples: int | None = 0
         self._events: Counter[str] = Counter()
-        self._warnings: dict[str, None] = {}
+        self._warnings = dict.fromkeys(map(clean, scan.warnings))
         self._overlaps = False
 
     @property
@@ -172,7 +172,7 @@ class RecordingTally:
             warnings = [*warnings[:_WARNINGS], f"and {len(warnings) - _WARNINGS} more"]
         row: dict[str, Any] = {"recording_id": self.id, **self._owner, "path": clean(scan.source.name), "member": clean(scan.source.member)}
         row |= {"start": scan.start_ns, "end": self.end_ns, "duration": scan.duration, "sample_rate": scan.sample_rate or None}
-        row |= {"format": scan.recording.get("format"), "bytes": scan.source.size, "samples": self._samples}
+        row |= {"format": scan.format or None, "bytes": scan.source.size, "samples": self._samples}
         row |= {**self._measured, **self._energies.total(), "windows": found.rows, "overlaps": self._overlaps, "warnings": warnings}
         shown = (*main_columns(), *_factors())
         mean, extremes = found.mean([c.name for c in shown]), found.extremes()

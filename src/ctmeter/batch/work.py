@@ -6,10 +6,12 @@ Everything here is plain, frozen and picklable, so it goes to threads, processes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Outcome", "Piece", "Point", "Scan", "Source"]
+from ..recording import Channel
+
+__all__ = ["Outcome", "Piece", "Point", "Scan", "Source", "channel_of", "plain_channel"]
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,10 @@ class Scan:
     uniform : bool
         It has one segment and no gaps.
     points : tuple of Point
-    recording : mapping
-        As `info` describes it.
+    format : str
+        Of the file.
+    warnings : tuple of str
+        Every oddity met.
     rate : float or None
         The sample rate that settings give for it.
     failure : str
@@ -100,7 +104,8 @@ class Scan:
     samples: int = 0
     uniform: bool = True
     points: tuple[Point, ...] = ()
-    recording: Mapping[str, Any] = field(default_factory=dict)
+    format: str = ""
+    warnings: tuple[str, ...] = ()
     rate: float | None = None
     failure: str = ""
     skipped: bool = False
@@ -154,3 +159,14 @@ class Outcome:
     seconds: float = 0.0
     samples: int = 0
     failed: tuple[tuple[str, str], ...] = ()
+
+
+def plain_channel(channel: Channel) -> dict[str, Any]:
+    """A channel as plain values."""
+    return asdict(channel)
+
+
+def channel_of(values: Mapping[str, Any]) -> Channel:
+    """The inverse of `plain_channel`."""
+    limits = values["range"]
+    return Channel(**{**values, "range": None if limits is None else (limits[0], limits[1])})

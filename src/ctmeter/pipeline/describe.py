@@ -7,6 +7,7 @@ import importlib.metadata
 import math
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,15 @@ SCHEMA_VERSION = 1
 
 def program() -> dict[str, str]:
     """Name and version of the program, for results."""
+    return {"name": "ctmeter", "version": _version()}
+
+
+@cache  # looking it up takes as long as measuring a short recording does
+def _version() -> str:
     try:
-        version = importlib.metadata.version("ctmeter")
+        return importlib.metadata.version("ctmeter")
     except importlib.metadata.PackageNotFoundError:
-        version = "unknown"  # run from a source tree
-    return {"name": "ctmeter", "version": version}
+        return "unknown"  # run from a source tree
 
 
 def iso(ns: int | None) -> str | None:

@@ -15,31 +15,22 @@ What is refused
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
-import tarfile
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
-from lzma import LZMAError
-from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import InputError, SettingsError
 from ..recording import Recording
 from . import read
-from ._unpacked import Budget, Limits, Unpacked, packing
+from ._entries import DAMAGE, MEMBER_DAMAGE, Entry, entries, is_archive, opened, scratch, stem_of
+from ._unpacked import Budget, Limits
 
 __all__ = ["Content", "Limits", "Member", "contents", "is_archive", "member", "members"]
 
 _BLOCK = 1 << 16
 _MAX_NAME = 1024
-_END, _END64, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
-#: Bytes of a zip's directory for each member, at most.
-_ENTRY = 46 + 2 * _MAX_NAME
 #: Endings that are kept, since readers go by them; of any other member the ending is left away.
 _ENDINGS = frozenset(
     (
@@ -49,11 +40,6 @@ _ENDINGS = frozenset(
 )
 #: Files that are read together with the first one of their stem.
 _LEADING, _FOLLOWING = (".cfg",), (".dat", ".hdr", ".inf")
-#: What the libraries raise on damaged bytes: of one member, and of the whole archive.
-_MEMBER_DAMAGE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError)
-_DAMAGE = (*_MEMBER_DAMAGE, tarfile.TarError, OSError, ValueError, OverflowError)
-#: Bytes of a header of a tar member that holds its name.
-_MAX_HEADER = 64 << 10
 
 
 class Member(NamedTuple):
@@ -92,24 +78,6 @@ class Content(NamedTuple):
     refused: str
 
 
-class _Entry(NamedTuple):
-    """A member of an archive, of whatever kind: its name, its bytes as declared, why it is refused, and its bytes."""
-
-    name: str
-    size: int
-    refused: str
-    open: Any
-
-
-def is_archive(path: Path) -> bool:
-    """Whether a file is a zip or tar archive, by its content; NPZ, which is a zip, counts as what it is."""
-    with open(path, "rb") as file:
-        head = file.read(512)
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return path.suffix.lower() != ".npz"
-    return _is_tar(head) or bool(packing(head))
-
-
 def members(
     path: Path | str,
     *,
@@ -138,10 +106,10 @@ def members(
     """
     path, limits = Path(path), limits or Limits()
     _check(path)
-    with _scratch() as scratch, _named(path):
-        budget = Budget(path, limits, scratch)
-        plan = _plan(path, limits, Budget(path, limits, scratch))
-        yield from _Reading(path, Path(scratch), plan, map, rate).all(_entries(path, limits, budget))
+    with _scratch() as place, _named(path):
+        budget = Budget(path, limits, place)
+        plan = _plan(path, limits, Budget(path, limits, place))
+        yield from _Reading(path, Path(place), plan, map, rate, budget).all(entries(path, limits, budget))
 
 
 @contextlib.contextmanager
@@ -153,7 +121,7 @@ def member(
     rate: float | None = None,
     limits: Limits | None = None,
 ) -> Iterator[Recording]:
-    """One recording of an archive; of the others nothing is written, and of a zip archive nothing unpacked.
+    """One recording of an archive, which is kept open for the next one: asking for all of them one by one takes as long as `members`.
 
     Parameters
     ----------
@@ -170,12 +138,12 @@ def member(
     """
     path, limits = Path(path), limits or Limits()
     _check(path)
-    with _scratch() as scratch:
+    with _scratch() as place:
         with _named(path):
-            status = path.stat()
-            plan = _remembered(path, status.st_mtime_ns, status.st_size, limits)
-            reading = _Reading(path, Path(scratch), plan, map, rate, only=name)
-            found = reading.all(_entries(path, limits, Budget(path, limits, scratch)))
+            together = opened(path, limits).of(name)
+            plan: dict[str, list[str]] = {}
+            _note_endings(together, plan)
+            found = _Reading(path, Path(place), plan, map, rate, Budget(path, limits, place), only=name).all(together)
             one = next(found, None)
         with contextlib.closing(found):
             if one is None:
@@ -198,12 +166,12 @@ def contents(path: Path | str, *, limits: Limits | None = None) -> list[Content]
     found: dict[str, Content] = {}
     leading: dict[str, str] = {}
     following: list[tuple[str, str, int]] = []
-    with _scratch() as scratch, _named(path):
-        for entry in _entries(path, limits, Budget(path, limits, scratch)):
+    with _scratch() as place, _named(path):
+        for entry in entries(path, limits, Budget(path, limits, place)):
             reason = entry.refused or _fault(entry.name)
             if entry.name in found:
                 continue  # the first one counts
-            stem, ending = _stem(entry.name)
+            stem, ending = stem_of(entry.name)
             if not reason and ending in _FOLLOWING:
                 following.append((entry.name, stem, entry.size))
                 continue
@@ -226,7 +194,7 @@ def _check(path: Path) -> None:
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:
     """A folder for members."""
-    return tempfile.TemporaryDirectory(prefix="ctmeter-", dir=os.environ.get("CTMETER_SCRATCH") or None)
+    return tempfile.TemporaryDirectory(prefix="ctmeter-", dir=scratch())
 
 
 @contextlib.contextmanager
@@ -234,135 +202,10 @@ def _named(path: Path) -> Iterator[None]:
     """Damage of the archive becomes an error that names it."""
     try:
         yield
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if isinstance(error, (InputError, SettingsError)):
             raise
         raise InputError(f"a damaged archive ({str(error)[:120]})", path=path, expected="a whole archive") from None
-
-
-@lru_cache(maxsize=8)
-def _remembered(path: Path, changed: int, size: int, limits: Limits) -> dict[str, list[str]]:
-    """The plan of an archive, of which members are asked for one by one."""
-    with _scratch() as scratch:
-        return _plan(path, limits, Budget(path, limits, scratch))
-
-
-def _is_tar(head: bytes) -> bool:
-    return len(head) == 512 and head[257:262] == b"ustar"
-
-
-def _entries(path: Path, limits: Limits, budget: Budget) -> Iterator[_Entry]:
-    with open(path, "rb") as file:
-        head = file.read(512)
-        file.seek(0)
-        if head.startswith(b"PK"):
-            yield from _zip(path, file, limits, budget)
-        else:
-            yield from _tar(path, file, packing(head), limits, budget)
-
-
-def _zip(path: Path, file: IO[bytes], limits: Limits, budget: Budget) -> Iterator[_Entry]:
-    _check_directory(path, file, limits)
-    with zipfile.ZipFile(file) as archive:
-        infos = archive.infolist()
-        if len(infos) > limits.members:
-            raise _too_many(path, limits)
-        for info in infos:
-            if info.is_dir():
-                continue
-            mode = info.external_attr >> 16
-            refused = "is encrypted" if info.flag_bits & 1 else ""
-            if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-                refused = "is a link or a device"
-
-            def unpacked(info: zipfile.ZipInfo = info) -> Any:
-                return _Counted(archive.open(info), budget)
-
-            yield _Entry(info.filename, info.file_size, refused, unpacked)
-
-
-def _check_directory(path: Path, file: IO[bytes], limits: Limits) -> None:
-    """Refuse a directory of too many members before it is read into memory."""
-    size = file.seek(0, 2)
-    start = max(size - 65_557, 0)
-    file.seek(start)
-    tail = file.read()
-    at = tail.rfind(_END)
-    if at < 0 or len(tail) - at < 22:
-        raise InputError("no directory at the end of the zip archive", path=path, offset=size, expected="a whole archive")
-    count, length = int.from_bytes(tail[at + 10 : at + 12], "little"), int.from_bytes(tail[at + 12 : at + 16], "little")
-    if tail[max(at - 20, 0) :][:4] == _LOCATOR64:
-        file.seek(min(int.from_bytes(tail[at - 12 : at - 4], "little"), size))
-        wide = file.read(56)
-        if wide[:4] == _END64:
-            count, length = int.from_bytes(wide[32:40], "little"), int.from_bytes(wide[40:48], "little")
-    if count > limits.members or length > limits.members * _ENTRY:
-        raise _too_many(path, limits)
-    file.seek(0)
-
-
-def _too_many(path: Path, limits: Limits) -> InputError:
-    return InputError(f"more than {limits.members} members", path=path, expected="fewer, or higher limits")
-
-
-class _TarInfo(tarfile.TarInfo):
-    """A header of a tar member; remembers what was wrong with the last one, over which `tarfile` passes in silence."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> Any:
-        # headers that hold names and attributes are read into memory
-        if not (self.isreg() or self.isdir() or self.islnk() or self.issym() or self.isdev()) and self.size > _MAX_HEADER:
-            raise tarfile.ReadError(f"a header of {self.size} bytes")
-        return super()._proc_member(archive)  # type: ignore[misc]
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> Any:
-        """The next header."""
-        try:
-            return super().fromtarfile(archive)
-        except tarfile.HeaderError as error:
-            archive.damage = "" if type(error).__name__ == "EOFHeaderError" else str(error)  # type: ignore[attr-defined]
-            raise
-
-
-def _tar(path: Path, file: IO[bytes], kind: str, limits: Limits, budget: Budget) -> Iterator[_Entry]:
-    stream = Unpacked(file, kind, budget)
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_TarInfo) as archive:
-        for count, info in enumerate(archive):
-            if count >= limits.members:
-                raise _too_many(path, limits)
-            if info.isdir():
-                continue
-            refused = "" if info.isreg() else "is a link or a device"
-            # the holes of a sparse file cost nothing to write in an archive, and everything to unpack
-            refused = "is sparse" if info.issparse() else refused
-
-            def unpacked(info: tarfile.TarInfo = info) -> Any:
-                return archive.extractfile(info)
-
-            yield _Entry(info.name, info.size, refused, unpacked)
-        if getattr(archive, "damage", ""):
-            raise tarfile.ReadError(archive.damage)  # type: ignore[attr-defined]
-
-
-class _Counted:
-    """A member whose bytes are counted while they are unpacked."""
-
-    def __init__(self, file: IO[bytes], budget: Budget) -> None:
-        self._file, self._budget = file, budget
-
-    def read(self, size: int) -> bytes:
-        data = self._file.read(size)
-        self._budget.spend(len(data))
-        return data
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _stem(name: str) -> tuple[str, str]:
-    """Name without ending, and ending, both folded as CFG and DAT find each other."""
-    ending = PurePosixPath(name).suffix.lower()
-    return name[: len(name) - len(ending)].casefold(), ending
 
 
 def _fault(name: str) -> str:
@@ -381,33 +224,44 @@ def _plan(path: Path, limits: Limits, budget: Budget) -> dict[str, list[str]]:
     """Which endings each stem has, so that a recording is known to be complete; only names are looked at."""
     plan: dict[str, list[str]] = {}
     try:
-        for entry in _entries(path, limits, budget):
-            if not entry.refused and not _fault(entry.name):
-                stem, ending = _stem(entry.name)
-                plan.setdefault(stem, []).append(ending)
-    except _DAMAGE as error:
+        _note_endings(entries(path, limits, budget), plan)
+    except DAMAGE as error:
         # what comes before the damage is read; it is met again then
         if isinstance(error, InputError):
             raise
     return plan
 
 
+def _note_endings(found: Iterable[Entry], plan: dict[str, list[str]]) -> None:
+    for entry in found:
+        if not entry.refused and not _fault(entry.name):
+            stem, ending = stem_of(entry.name)
+            plan.setdefault(stem, []).append(ending)
+
+
 class _Reading:
     """From entries to recordings: gathers what belongs together, reads it and clears it away."""
 
     def __init__(
-        self, path: Path, scratch: Path, plan: Mapping[str, list[str]], map: Mapping[str, str] | None, rate: float | None, only: str | None = None
+        self,
+        path: Path,
+        scratch: Path,
+        plan: Mapping[str, list[str]],
+        map: Mapping[str, str] | None,
+        rate: float | None,
+        budget: Budget,
+        only: str | None = None,
     ) -> None:
-        self._only = only
+        self._only, self._budget = only, budget
         self._path, self._scratch, self._plan = path, scratch, plan
         self._map, self._rate = map, rate
         self._number = 0
         #: Members of a stem that has more of them to come, by stem: name and place of each ending.
         self._waiting: dict[str, dict[str, tuple[str, Path]]] = {}
 
-    def all(self, entries: Iterator[_Entry]) -> Generator[Member, None, None]:
+    def all(self, found: Iterable[Entry]) -> Generator[Member, None, None]:
         met: set[str] = set()
-        for entry in entries:
+        for entry in found:
             if not self._wanted(entry.name):
                 continue
             reason = entry.refused or _fault(entry.name) or ("has a name that was there before" if entry.name in met else "")
@@ -415,12 +269,12 @@ class _Reading:
                 yield self._refused(entry.name, reason)
                 continue
             met.add(entry.name)
-            stem, ending = _stem(entry.name)
+            stem, ending = stem_of(entry.name)
             together = self._together(stem)
             place = self._place(stem if ending in together else "", ending)
             try:
                 self._unpack(entry, place)
-            except _MEMBER_DAMAGE as error:
+            except MEMBER_DAMAGE as error:
                 yield self._refused(entry.name, f"is damaged ({str(error)[:120]})")
                 continue
             if ending not in together:
@@ -437,8 +291,8 @@ class _Reading:
         """Whether a member is asked for, or belongs to the one that is."""
         if self._only is None or name == self._only:
             return True
-        stem, ending = _stem(name)
-        wanted, leading = _stem(self._only)
+        stem, ending = stem_of(name)
+        wanted, leading = stem_of(self._only)
         return stem == wanted and leading in _LEADING and ending in _FOLLOWING
 
     def _together(self, stem: str) -> set[str]:
@@ -452,8 +306,8 @@ class _Reading:
         self._number += 1
         return self._scratch / f"member{self._number}{ending if ending in _ENDINGS else ''}"
 
-    def _unpack(self, entry: _Entry, place: Path) -> None:
-        source = entry.open()
+    def _unpack(self, entry: Entry, place: Path) -> None:
+        source = entry.open(self._budget)
         try:
             with open(place, "wb") as out:
                 while block := source.read(_BLOCK):
