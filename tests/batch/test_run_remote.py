@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +16,7 @@ import pytest
 
 from batch import folders
 from batch.test_run import measured
-from readers.stores import running_s3, running_web, s3_environment
+from readers.stores import Request, running_s3, running_web, s3_environment
 
 pytest.importorskip("obstore", reason="the extra fleet is not installed")
 
@@ -63,3 +69,38 @@ def test_files_on_the_web(folder, local, tmp_path):
     assert summary["done"] == len(urls), summary["failures"]
     energies = {r["start"]: r["A+"] for r in folders.rows(local, "recordings") if r["site"] == "station 1"}
     assert {r["start"]: r["A+"] for r in folders.rows(tmp_path / "out", "recordings")} == energies
+
+
+def test_signals_stop_though_a_server_keeps_silent(tmp_path):
+    """While sources are looked for."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.cfg"
+        assert stopped([url, "-o", tmp_path / "out"], signal.SIGTERM, lambda: stack.enter_context(server.accept()[0])) < 2.0
+
+
+def test_signals_stop_though_a_server_keeps_silent_later(tmp_path):
+    """While the only process there is reads a source."""
+    with running_web() as web:
+        path = folders.write(tmp_path / "x.cfg", folders.frames(0))
+        web.files = {name: path.with_suffix(Path(name).suffix).read_bytes() for name in ("x.cfg", "x.dat")}
+        silent = threading.Event()
+
+        def fault(request: Request, _: int) -> str:
+            if request.method == "GET":
+                silent.set()
+                time.sleep(5.0)
+            return ""
+
+        web.fault = fault
+        assert stopped([f"{web.url}/x.cfg", "-o", tmp_path / "out", "--jobs", "1"], signal.SIGINT, silent.wait) < 2.0
+
+
+def stopped(arguments: list[str | Path], number: int, wait: Callable[[], object]) -> float:
+    """Seconds that a batch takes to stop at a signal."""
+    with folders.program(*arguments) as running:
+        wait()
+        begin = time.monotonic()
+        running.send_signal(number)
+        _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130 and "Traceback" not in errors, errors
+    return time.monotonic() - begin
