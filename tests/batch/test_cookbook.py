@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -99,3 +100,14 @@ def test_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     stored = ["".join(line for output in c["outputs"] for line in output["text"]) for c in notebook["cells"] if "outputs" in c]
     assert found == stored
     assert "796.743" in found[3]  # 3 x 230 V x 20 A x cos 30 degrees x 240 s, Wh
+
+
+def test_the_command_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """From the root of the project, with the settings that lie beside the recordings."""
+    command = "ctmeter batch waveforms -o fleet"
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    monkeypatch.chdir(ROOT)
+    words = command.split()
+    done = subprocess.run([sys.executable, "-m", *words[:-1], str(tmp_path / "fleet")], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.startswith("5 done, 0 failed"), done.stdout + done.stderr
+    assert (tmp_path / "fleet" / "dataset" / "recordings").is_dir() and (tmp_path / "fleet" / "summary.json").is_file()

@@ -147,6 +147,8 @@ class _Batch:
         self._ended: dict[Key, tuple[State, str]] = {}
         self._measured_s = 0.0
         self._told: set[Key] = set()
+        #: Of the rules what a look at a source depends on.
+        self._manner = repr(replace(rules, tables=(), assessment={}))
         self._points: dict[str, Point] = {}
 
     def run(self, shard: tuple[int, int] | None, *, retry_failed: bool, dry_run: bool) -> dict[str, Any]:
@@ -172,7 +174,7 @@ class _Batch:
 
     def _identity(self, source: Source) -> str:
         """Digest of all that a scan depends on."""
-        told = [program()["version"], [[size, version] for _, size, version in source.parts], source.name, source.member, repr(self._rules)]
+        told = [program()["version"], [[size, version] for _, size, version in source.parts], source.name, source.member, self._manner]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def _look(self, sources: Sequence[Source]) -> None:
