@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from ctmeter.errors import InputError
-from ctmeter.readers.archives import Limits, is_archive, members
+from ctmeter.readers.archives import Limits, contents, is_archive, members
 from readers.comtrade_files import cfg_text, dat_bytes, samples, states
 
 TABLE = b"t [s],Va [V],Ia [A]\n0,1,2\n0.001,3,4\n0.002,5,6\n"
@@ -164,6 +164,24 @@ def test_links_in_zip(tmp_path):
     info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
     found = listed(zipped(tmp_path / "x.zip", (info, b"/etc/passwd"), ("b.csv", TABLE)))
     assert "a link or a device" in found["a.csv"] and found["b.csv"] == "CSV"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_member_far_larger_than_its_archive(tmp_path, packed):
+    info = tarfile.TarInfo("a.csv")
+    info.size = 10**15
+    data = info.tobuf(tarfile.GNU_FORMAT) + TABLE
+    (tmp_path / "x.tar").write_bytes(gzip.compress(data) if packed else data)
+    started = time.monotonic()
+    with pytest.raises(InputError, match="a damaged archive"):
+        contents(tmp_path / "x.tar")
+    assert time.monotonic() - started < 2
+
+
+def test_a_file_that_is_packed_alone(tmp_path):
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(TABLE * 100))
+    with pytest.raises(InputError, match=r"packed by gzip, but no tar archive.*unpacked"):
+        contents(tmp_path / "x.csv.gz")
 
 
 def test_sparse_files(tmp_path):

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from ..measurements import schema
+from ..measurements import iso, schema
 from ..quantity import EXTRAS
 from .buffers import Chunks
 from .dataset import DATASET, MEASURED, OWNERS, Form, Partition, clean, fresh, month_of, path_of, put, remove_stale, row_schema
 from .judging import Judged, Shelf, fill_plt, verdict_schema
 from .partials import partial_path, read_partial
+from .spanning import ended
 from .tally import RecordingTally, Registers, recording_id, recording_schema, register_schema
 from .work import Piece, Scan
 
@@ -29,9 +30,9 @@ __all__ = ["TABLES", "Folded", "SiteWork", "fold", "fold_site", "works"]
 #: Of the data set.
 TABLES = ("recordings", *MEASURED, "events", "registers", "en50160")
 #: Changes when the same partials give other files.
-_VERSION = 1
-#: By so much the start of an event may differ from piece to piece, ns.
-_SAME_NS = 1_000_000
+_VERSION = 2
+#: Pieces after a month in which an event of it may end, a week of them.
+_FAR = 42
 _DEFAULTS: Mapping[str, Any] = {}
 
 
@@ -246,10 +247,7 @@ class _Site:
         found = {}
         for month in told:
             for table in (*MEASURED, "events"):
-                # how an event ends the piece after it may know
-                lines = (
-                    told[month] if table != "events" else [told[month], [self._next[p.key].key for p in self._months[month] if p.key in self._next]]
-                )
+                lines = told[month] if table != "events" else [told[month], self._after(month)]
                 names = schema(table, spectra=self.work.form.spectra, extras=self.work.form.extras).names
                 found[path_of(table, site, month)] = _digest(table, form, names, name, lines)
         whole = list(told.values())
@@ -261,6 +259,19 @@ class _Site:
                 options = {k: str(v) for k, v in self.work.assessment.items()}
                 found[path_of("en50160", site, monthly=False)] = _digest("en50160", name, options, whole)
         return found
+
+    def _after(self, month: str | None) -> list[str]:
+        """Keys of the pieces after a month, which may know how its events end."""
+        inside = {p.key for p in self._months[month]}
+        keys = []
+        for piece in self._months[month]:
+            following = self._next.get(piece.key)
+            for _ in range(_FAR):
+                if following is None or following.key in inside:
+                    break
+                keys.append(following.key)
+                following = self._next.get(following.key)
+        return keys
 
     def _partition(self, table: str, path: str, made: Any, *, whole: bool = True) -> Partition:
         kept = fresh(self.root, path, self.digests[path], self.work.remembered) and whole
@@ -297,12 +308,14 @@ class _Site:
     def _ended(self, event: Mapping[str, Any], piece: Piece) -> Mapping[str, Any]:
         """An event that runs over the end of its piece, with the end that the pieces after it know."""
         following = self._next.get(piece.key)
-        while event["duration"] is None and following is not None:
-            content = read_partial(self.work.place, following.key) or {}
-            same = [e for e in content.get("continuing", ()) if e["type"] == event["type"] and abs(e["t"] - event["t"]) < _SAME_NS]
-            if not same:
+        for _ in range(_FAR):
+            if event["duration"] is not None or following is None or following.span is None:
                 break
-            event = {**same[0], "t": event["t"]}
+            content = read_partial(self.work.place, following.key) or {}
+            found = ended(event, following.span[0], content.get("continuing", ()))
+            if found is None:
+                break
+            event = found
             following = self._next.get(following.key)
         return event
 
@@ -391,7 +404,7 @@ class _Point:
             if identity not in self._open:
                 self._open[identity] = RecordingTally(scan, self._site, *self._names, content)
             events = [str(e["type"]) for e, owner in zip(content["events"], owners, strict=True) if owner == k]
-            self._open[identity].add(part, events, content.get("warnings", ()))
+            self._open[identity].add(part, events, _warnings(content, len(shares)))
             self.registers.add(part, scan, identity)
 
     def close(self, span: tuple[int, int] | None) -> list[tuple[str | None, dict[str, Any]]]:
@@ -399,6 +412,15 @@ class _Point:
         ended = [i for i, r in self._open.items() if span is None or r.end_ns is None or r.end_ns < span[0]]
         found = [self._open.pop(i) for i in ended]
         return [(r.month, r.row()) for r in found]
+
+
+def _warnings(content: Mapping[str, Any], shares: int) -> list[str]:
+    """What was met in a piece; of several recordings nobody knows which one it is about."""
+    said = [str(w) for w in content.get("warnings", ())]
+    if shares < 2 or not content.get("span"):
+        return said
+    start, end = (iso(ns)[:16] for ns in content["span"])
+    return [f"{w} (in one of {shares} recordings that were measured as one, {start} to {end} UTC)" for w in said]
 
 
 def owners_of(t: np.ndarray, parts: Sequence[Mapping[str, Any]]) -> np.ndarray:

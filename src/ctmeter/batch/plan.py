@@ -21,6 +21,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..pipeline.describe import program
+from ..pipeline.summary import MAINS
 from .work import Piece, Scan
 
 __all__ = ["AFTER_NS", "BEFORE_NS", "CUT_NS", "WARM_UP_NS", "Plan", "plan"]
@@ -59,7 +60,18 @@ class _Entry(NamedTuple):
     start: int
     stop: int
     scan: Scan  # with this point alone
-    manner: str  # how it is measured
+
+    @property
+    def frequency(self) -> float | None:
+        """The nominal frequency; None where none could be detected."""
+        found: float | None = self.scan.points[0].settings["nominal_frequency"]
+        return found
+
+    @property
+    def manner(self) -> str:
+        """How it is measured."""
+        point = self.scan.points[0]
+        return json.dumps([point.settings, point.channels, self.scan.sample_rate], sort_keys=True)
 
 
 def plan(scans: Iterable[Scan], tables: tuple[str, ...] = ()) -> Plan:
@@ -80,15 +92,14 @@ def plan(scans: Iterable[Scan], tables: tuple[str, ...] = ()) -> Plan:
             single = replace(scan, points=(point,))
             key = (scan.site, scan.device, point.name)
             if scan.start_ns is None:
-                pieces.append(_piece(key, (single,), None, tables))
+                pieces.append(_piece(key, (_tuned(single, None),), None, tables))
                 continue
-            manner = json.dumps([point.settings, point.channels, scan.sample_rate], sort_keys=True)
             start, stop = scan.start_ns, scan.start_ns + round(scan.duration * 1e9)
-            lines[key].append(_Entry(start, max(stop, start + 1), single, manner))
+            lines[key].append(_Entry(start, max(stop, start + 1), single))
     overlapping: dict[str, str] = {}
     for key, entries in lines.items():
         entries.sort(key=lambda e: (e.start, e.stop, e.scan.source.name, e.scan.source.member))
-        for chain in _chains(entries, overlapping):
+        for chain in _chains(_all_tuned(entries), overlapping):
             pieces += _cut(key, chain, tables, name_of(chain[0].scan) in overlapping)
     pieces.sort(key=lambda p: (p.site, p.device, p.point, p.span or (0, 0), [name_of(s) for s in p.recordings]))
     return Plan(tuple(pieces), overlapping)
@@ -97,6 +108,30 @@ def plan(scans: Iterable[Scan], tables: tuple[str, ...] = ()) -> Plan:
 def name_of(scan: Scan) -> str:
     """What a recording is called in results."""
     return f"{scan.source.name}:{scan.source.member}" if scan.source.member else scan.source.name
+
+
+def _all_tuned(entries: list[_Entry]) -> list[_Entry]:
+    """Recordings in the order of time; those without a frequency have that of the one before, else of the one after.
+
+    A network without voltage is still its own.
+    """
+    known = next((e.frequency for e in entries if e.frequency is not None), None)
+    made = []
+    for entry in entries:
+        if entry.frequency is None:
+            made.append(entry._replace(scan=_tuned(entry.scan, known)))
+        else:
+            known = entry.frequency
+            made.append(entry)
+    return made
+
+
+def _tuned(scan: Scan, frequency: float | None) -> Scan:
+    """A scan whose point has a nominal frequency."""
+    point = scan.points[0]
+    if point.settings["nominal_frequency"] is not None:
+        return scan
+    return replace(scan, points=(replace(point, settings={**point.settings, "nominal_frequency": frequency or MAINS[0]}),))
 
 
 def _chains(entries: list[_Entry], overlapping: dict[str, str]) -> list[list[_Entry]]:

@@ -24,6 +24,8 @@ __all__ = ["scan"]
 
 #: Holes in the time of a recording that are not worth a word, ns.
 _HOLE_NS = 600 * 1_000_000_000
+#: What is said of a recording without a frequency; the plan knows what was recorded around it.
+UNDETECTED = f"no frequency could be detected: nominal frequency that of the recordings around it, {MAINS[0]:g} Hz where they have none"
 #: Longest text of a failure.
 _LONGEST = 600
 
@@ -129,9 +131,9 @@ def _point(recording: Recording, name: str, settings: Settings, notes: list[str]
     if settings.nominal_frequency is None:
         # of all pieces of a recording the same
         found = None if ready.frequency is None else nearest_mains(ready.frequency)
-        told = "no frequency could be detected: nominal frequency taken as 50 Hz" if found is None else f"nominal frequency {found:g} Hz, detected"
+        told = UNDETECTED if found is None else f"nominal frequency {found:g} Hz, detected"
         notes.append(f"{name}: {told}" if name else told)
-        settings = replace(settings, nominal_frequency=found or MAINS[0])
+        settings = replace(settings, nominal_frequency=found)
     # waveforms around events are for whoever measures the one recording
     settings = replace(settings, snippets=False, points={})
     return Point(name, settings.to_dict(), tuple(plain_channel(c) for c in recording.channels))

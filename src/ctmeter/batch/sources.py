@@ -277,7 +277,7 @@ class _Finder:
         try:
             contents = archives.contents(path, limits=self._limits)
         except InputError as error:
-            self._failures[name] = str(error).removeprefix(f"{path}: ")
+            self._failures[name] = one_line(str(error), Source(path, name, (part,)))
             return
         for content in contents:
             plain = PurePosixPath(content.name).name

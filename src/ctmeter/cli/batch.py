@@ -43,7 +43,10 @@ def batch(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
     from ..batch.progress import view_for
     from ..readers.archives import Limits
 
-    limits = Limits(size=round(given["max_unpacked"] * 1e9)) if given.get("max_unpacked") else None
+    room = given.get("max_unpacked")
+    if room is not None and not 0 < room < 1e9:  # also not a number
+        raise SettingsError(f"max_unpacked: {room:g} GB, expected more than 0")
+    limits = None if room is None else Limits(size=round(room * 1e9))
     summary = run(
         sources,
         out=common.output,

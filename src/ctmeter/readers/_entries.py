@@ -31,6 +31,7 @@ MEMBER_DAMAGE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImpleme
 DAMAGE = (*MEMBER_DAMAGE, tarfile.TarError, OSError, ValueError, OverflowError)
 #: Bytes of a header of a tar member that holds its name.
 _MAX_HEADER = 64 << 10
+_LONG_HEADER = "a header of"
 _BLOCK = 1 << 18
 #: Archives that are kept open.
 _KEPT = 2
@@ -73,7 +74,7 @@ def entries(path: Path, limits: Limits, budget: Budget) -> Iterator[Entry]:
         if head.startswith(b"PK"):
             yield from _zip(path, file, limits)
         else:
-            yield from _tar(path, Unpacked(file, packing(head), budget), limits)
+            yield from _tar(path, Unpacked(file, packing(head), budget), limits, packing(head))
 
 
 def _is_tar(head: bytes) -> bool:
@@ -134,7 +135,7 @@ class _TarInfo(tarfile.TarInfo):
     def _proc_member(self, archive: tarfile.TarFile) -> Any:
         # headers that hold names and attributes are read into memory
         if not (self.isreg() or self.isdir() or self.islnk() or self.issym() or self.isdev()) and self.size > _MAX_HEADER:
-            raise tarfile.ReadError(f"a header of {self.size} bytes")
+            raise tarfile.ReadError(f"{_LONG_HEADER} {self.size} bytes")
         return super()._proc_member(archive)  # type: ignore[misc]
 
     @classmethod
@@ -147,8 +148,15 @@ class _TarInfo(tarfile.TarInfo):
             raise
 
 
-def _tar(path: Path, stream: Unpacked, limits: Limits) -> Iterator[Entry]:
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_TarInfo) as archive:
+def _tar(path: Path, stream: Unpacked, limits: Limits, packed: str) -> Iterator[Entry]:
+    try:
+        opened = tarfile.open(fileobj=stream, mode="r|", tarinfo=_TarInfo)  # noqa: SIM115 - closed below
+    except tarfile.ReadError as error:
+        if not packed or str(error).startswith(_LONG_HEADER):
+            raise
+        where = "the recording unpacked, or in a tar or zip archive"
+        raise InputError(f"packed by {packed}, but no tar archive", path=path, expected=where) from None
+    with opened as archive:
         for info, refused in _infos(path, archive, limits):
 
             def unpacked(_: Budget, info: tarfile.TarInfo = info) -> Any:  # counted by the stream

@@ -17,6 +17,8 @@ from ..errors import InputError
 __all__ = ["Budget", "Limits", "Unpacked", "packing"]
 
 _READ = 1 << 16
+#: Times that the end is read, after which whoever reads does not look at it.
+_ENDS = 100
 _LZMA_MEMORY = 256 << 20
 _MAGICS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
 
@@ -96,6 +98,7 @@ class Unpacked(io.RawIOBase):
         self._file, self._kind, self._budget = file, kind, budget
         self._engine = self._new() if kind else None
         self._rest = b""
+        self._ended = 0
 
     def _new(self) -> Any:
         if self._kind == "gzip":
@@ -110,6 +113,10 @@ class Unpacked(io.RawIOBase):
         """Fill a buffer."""
         size = len(buffer)
         data = self._inflate(size) if self._kind else self._file.read(size)
+        # tarfile reads on to the end of a member, however far it says that is
+        self._ended = 0 if data else self._ended + 1
+        if self._ended > _ENDS:
+            raise EOFError("a member ends after the archive")
         self._budget.spend(len(data))
         buffer[: len(data)] = data
         return len(data)
