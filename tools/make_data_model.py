@@ -11,8 +11,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
+from ctmeter.batch.judging import verdict_schema
+from ctmeter.batch.tally import main_columns, recording_schema, register_schema
 from ctmeter.measurements import schema
-from ctmeter.quantity import ENERGIES, EXTRAS, PHASES, QUANTITIES, TABLES, Column, Flag, Quantity, Rule, columns
+from ctmeter.quantity import ENERGIES, EXTRAS, PHASES, QUANTITIES, TABLES, Column, Flag, Quantity, Rule, columns, energy_keys
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "data-model.md"
@@ -112,6 +116,58 @@ Columns are counted without those of the settings named below; where a setting i
 """
 
 
+BATCH = """
+`ctmeter batch` writes files `dataset/<table>/site=<site>/month=<YYYY-MM>/part-0.parquet` ([batches](batch.md)). `10min`, `2h`, `frequency`, `events`
+and, on request, `3s` and `basic` have the columns above, behind `recording_id`, `device` and `point`. Three tables more:
+"""
+
+#: Columns of the tables that only batches have.
+BATCH_TABLES = {
+    "recordings": (recording_schema, "One row for each recording at a measuring point."),
+    "registers": (register_schema, "One row for each measuring point; no `month`."),
+    "en50160": (verdict_schema, "One row for each parameter, phase and order of a period, and with `parameter` null one for the period; no `month`."),
+}
+BATCH_MEANINGS = {
+    "recording_id": "16 hexadecimal digits: of the SHA-256 of name, name in the archive and point, each ended by a zero byte but the last",
+    "device": "the recorder, as the file names it",
+    "point": "measuring point; empty where a recording has but one",
+    "site_name": "site, as it is written; the directory has it percent-encoded",
+    "path": "name of the recording",
+    "member": "name in the archive",
+    "start end": "first and last instant; null without a clock",
+    "duration": "time from start to end, gaps included",
+    "sample_rate": "of the first segment",
+    "format": "name of the reader",
+    "bytes": "of all files of the recording",
+    "samples": "frames; null where they are not evenly spaced and cut into pieces",
+    "wiring": "how the meter is connected",
+    "nominal_voltage": "of the settings",
+    "side_U side_I side_P": "on which side of the transformers values are",
+    "overlaps": "lies in the time of another recording of its point: not in registers and verdicts",
+    "warnings": "what was salvaged, guessed or left out, the first twenty",
+    "windows": "rows of `basic`, or of `cycle` where there is no window",
+    "PF_L1 PF_L2 PF_L3 PF": "aggregated P over aggregated S",
+    "covered_s": "recorded time",
+    "recordings": "recordings in the registers",
+    "left_out": "recordings that are not, because they overlap with others",
+    "U_min U_max": "smallest and largest window of any phase, of line voltages where there are no others",
+    "period": "`week`, `year`, `rest`, or `whole` for all that there is",
+    "partial": "a window that is not full",
+    "parameter phase order": "what is judged; null for the period itself",
+    "verdict": "`pass`, `fail`, `insufficient-data`, or `not-assessed`",
+    "indicative": "it decides nothing, as of rapid voltage changes",
+    "unit": "of the values of this row",
+    "percentile_95 min max": "of the valid values",
+    "limit_low limit_high": "in the unit of the values",
+    "limit_share": "of the intervals that have to keep the limit",
+    "reached": "value at that share as a part of the limit: 1 is the limit",
+    "N N1 N2 N_invalid": "valid intervals, those beyond the limit for a share, beyond that for all, and invalid ones ([counting](en50160.md))",
+    "coverage": "valid share of the period",
+    "reason": "why",
+    "edition level": "of the limits",
+}
+
+
 def names(found: list[Column]) -> str:
     """Column names in code type."""
     return " ".join(f"`{c.name}`" for c in found)
@@ -177,6 +233,40 @@ def registers() -> Iterator[str]:
         yield f"| `{e.name}` | {e.meaning} | {e.unit} | {e.obis()} | {codes} |\n"
 
 
+def batch_rows(made: pa.Schema) -> Iterator[str]:
+    """Lines of the columns of a table of a batch, those that belong together in one."""
+    left = {f.name: f for f in made}
+    groups = [(key.split(), meaning) for key, meaning in BATCH_MEANINGS.items()]
+    groups.append((energy_keys(), "energies"))
+    shown = [c.name for c in main_columns()]
+    groups.append((shown, "over all windows, aggregated by the rule of each"))
+    groups.append(([f"{n}_{end}" for n in shown for end in ("min", "max")], "smallest and largest window"))
+    groups.append(([n for n in left if n.startswith("events_")], "events that start in the recording"))
+    groups.append(([n for n in left if n.startswith("flagged_")], "windows with that flag"))
+    for wanted, meaning in groups:
+        found = [left.pop(n) for n in wanted if n in left]
+        if found:
+            units = dict.fromkeys((f.metadata or {}).get(b"unit", b"").decode() for f in found)
+            kind = str(found[0].type).replace("dictionary<values=string, indices=int32, ordered=0>", "label")
+            shown_names = [f.name for f in found]
+            cells = [f"`{n}`" for n in (shown_names if len(found) < 14 else [*shown_names[:3], shown_names[-1]])]
+            if len(found) >= 14:
+                cells.insert(3, "...")
+            told = [" ".join(cells), meaning, ", ".join(u for u in units if u), kind.replace("item: ", "").replace("element: ", "")]
+            yield "| " + " | ".join(told) + " |\n"
+    if left:
+        raise SystemExit(f"no meaning of {', '.join(left)}")
+
+
+def batch_page() -> str:
+    """The section of the data set of a batch."""
+    text = "\n## The data set of a batch\n" + BATCH
+    for table, (made, what) in BATCH_TABLES.items():
+        schema_of = made({}) if table != "en50160" else made()  # type: ignore[call-arg]
+        text += f"\n### {table}\n\n{what}\n\n| columns | meaning | unit | type |\n|---|---|---|---|\n" + "".join(batch_rows(schema_of))
+    return text
+
+
 def obis() -> Iterator[str]:
     """Lines of the table of OBIS codes."""
     for q in QUANTITIES:
@@ -200,6 +290,7 @@ def page() -> str:
     text += "\n## Energies\n\nIn `summary.json`; OBIS codes of the total and of each phase.\n" + ENERGY + "\n"
     text += "| key | meaning | unit | OBIS | phases |\n|---|---|---|---|---|\n"
     text += "".join(registers())
+    text += batch_page()
     text += "\n## OBIS codes of columns\n\n| column | code |\n|---|---|\n" + "".join(obis())
     return text
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .errors import InputError
 from .quantity import LINES, LIST_LENGTH, PHASES, Column, columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LABELS", "Columns", "event_table", "iso", "nanoseconds", "no_rows", "record_batch", "schema", "stored"]
+__all__ = ["LABELS", "Columns", "event_table", "iso", "list_values", "nanoseconds", "no_rows", "record_batch", "schema", "stored"]
 
 #: Columns of rows, name to array of shape (n,) or (n, 51).
 Columns = dict[str, np.ndarray]
@@ -184,3 +185,29 @@ def event_table(events: Sequence[Mapping[str, Any]], sides: Mapping[str, str] | 
     import pyarrow as pa
 
     return pa.Table.from_pylist([dict(e) for e in events], schema=schema("events", sides=sides))
+
+
+def list_values(column: Any, length: int, name: str, path: object) -> np.ndarray:
+    """Lists of one length as an array, float32, shape (n, length); NaN where there is none.
+
+    Raises
+    ------
+    InputError
+        They are no lists, or of other lengths.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    where = None if path is None else str(path)
+    kind = column.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        raise InputError(f"{name} is {kind}", path=where, expected=f"lists of {length} numbers, or a column for each order such as {name}_5")
+    out = np.full((len(column), length), np.nan, np.float32)
+    here = pc.is_valid(column).to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else pc.is_valid(column).to_numpy()
+    lengths = pc.unique(pc.drop_null(pc.list_value_length(column))).to_pylist()
+    if lengths not in ([], [length]):
+        raise InputError(f"{name} has lists of {', '.join(map(str, lengths[:4]))} values", path=where, expected=f"{length}")
+    if here.any():
+        flat = pc.cast(pc.list_flatten(column.drop_null()), pa.float32())
+        out[here] = flat.to_numpy(zero_copy_only=False).reshape(-1, length)
+    return out

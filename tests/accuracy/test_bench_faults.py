@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -140,6 +142,31 @@ def test_a_voltage_or_frequency_that_nobody_states(tmp_path):
     path = write_reference(tmp_path / "ref.txt", [row])
     (point,) = accuracy.run_bench(tmp_path, path, u_n=207.0, f_n=49.0).to_dict()["points"]
     assert (point["test"], point["U"], point["f"], point["verdict"]) == ("load", 207.0, 49.0, "pass")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"U": 253, "power_W": 3450}, "its row states 253 V, the recording has 230 V"),
+        ({"f": 51, "power_W": 3450}, "its row states 51 Hz, the recording has 50 Hz"),
+        ({"missing": "L2", "power_W": 3450}, "its row states no voltage in L2, the recording has 230 V there"),
+    ],
+)
+def test_conditions_that_the_recording_does_not_have(one, row, words):
+    """Such as those of another row."""
+    assert words in refused(one, {"recording": "a.npz", "I": 5, "factor": "1", **row})
+
+
+def test_a_voltage_that_nobody_states_of_three_wires(tmp_path):
+    """100 V between the lines are 57.7 V, not the 230 V of a meter that nobody described."""
+    t = np.arange(12_800) / 12_800
+    u, i = ([a * math.sqrt(2) * np.sin(2 * math.pi * (50 * t - k / 3)) for k in range(3)] for a in (100 / math.sqrt(3), 5.0))
+    channels = {"U_L12": u[0] - u[1], "U_L32": u[2] - u[1], "I_L1": i[0], "I_L3": i[2]}
+    ctmeter.Recording.from_arrays(channels, sample_rate=12_800.0).write(tmp_path / "a.npz")
+    row = {"recording": "a.npz", "power_W": math.sqrt(3) * 100 * 5, "power_var": 0}
+    assert "it has 57.74 V and the row states no voltage" in refused(tmp_path, row)
+    (point,) = accuracy.run_bench(tmp_path, write_reference(tmp_path / "ref.txt", [row]), u_n=100 / math.sqrt(3)).to_dict()["points"]
+    assert point["I"] == 5.0 and point["verdict"] == "pass" and point["error_pct"] == pytest.approx(0, abs=1e-5)
 
 
 def test_current_in_one_phase_that_the_row_does_not_state(tmp_path):

@@ -163,6 +163,47 @@ quantity = "error"
         Limits.load(tmp_path / "none.toml")
 
 
+CURRENTS = 'ist = { transformer = "0.1 Itr", tag = "x" }\nimax = { transformer = "1.2 In", tag = "x" }\n'
+OWN = f'[[class]]\nname = "Z"\nenergy = "active"\nstandard = "own"\n{CURRENTS}'
+PLAIN = 'itr = { transformer = "0.05 In", tag = "x" }\nimin = { transformer = "0.2 Itr", tag = "x" }\n'
+ROW = '[[limit]]\nquantity = "{0}"\nstandard = "{1}"\nfactors = ["{2}"]\nfrom = "Itr"\nto = "Imax"\npercent = {{ C = 0.4 }}\ntag = "x"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (OWN + 'itr = { transformer = "2 Imin", tag = "x" }\nimin = { transformer = "0.2 Itr", tag = "x" }', "stand on each other"),
+        (OWN, "itr, imin is missing for transformer meters"),
+        (OWN + PLAIN + 'no_load = { rule = "mine" }', "no_load.rule: 'mine'"),
+        (OWN + PLAIN + 'no_load = { rule = "EN 50470-3" }', "no_load.n: None"),
+        (OWN + "itr = 3", "itr: 3"),
+        ("curve = 3", "curve: expected a table"),
+        ("[curve]\ntransformer = 3", "curve.transformer: expected a list"),
+        ('[curve]\nshape = ["In"]', "curve.shape: no such key"),
+        ('[[band]]\nname = "x"\ntemperatures = []', "band x: temperatures"),
+        (ROW.format("eror", "EN 50470-3:2006", "1"), "no such quantity"),
+        (ROW.format("error", "EN 50470-3", "1"), "whose limits are those of 'EN 50470-3:2006'"),
+        (ROW.format("error", "EN 50470-3:2006", "0.5ind"), "factor '0.5ind'"),
+        (ROW.format("mpe", "2014/32/EU", "1") + 'band = "warm"', "band 'warm'"),
+        (ROW.format("error", "EN 50470-3:2006", "1") + 'band = "+5..+30"', "only maximum permissible errors"),
+    ],
+)
+def test_a_table_that_would_say_nothing_is_refused(tmp_path, text, words):
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        Limits.load(path)
+    assert words in str(caught.value) and "own.toml" in str(caught.value)
+
+
+def test_a_range_that_is_none_is_refused(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(ROW.format("error", "EN 50470-3:2006", "1").replace('"Itr"', '"2 Imax"'))
+    with pytest.raises(SettingsError, match="from 2 Imax to Imax"):
+        rating_of("C", tables=Limits.load(path))
+    assert rating_of("B", tables=Limits.load(path)).meter_class == "B"
+
+
 def test_faults_of_a_rating_are_named_at_once():
     with pytest.raises(SettingsError) as caught:
         rating_of("D", -1.0, u_n=0.0, reactive_class="9")

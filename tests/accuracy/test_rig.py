@@ -190,5 +190,9 @@ def test_presets_and_faults():
     with pytest.raises(SettingsError) as caught:
         FrontEnd.load({"curent": {}, "voltage": {"gain": "x"}, "clock": {"ppm": 1e9}, "current": {"curve": [[1, 2]], "L2": {"wobble": 1}}})
     assert len({f.split(":")[1].strip() for f in caught.value.faults}) == 5
+    # what holds for three phases is named once
+    with pytest.raises(SettingsError) as caught:
+        FrontEnd.load({"voltage": {"gain": "x", "curve": []}})
+    assert len(caught.value.faults) == 2 and "expected gain, linearity" in str(caught.value)
     with pytest.raises(SettingsError, match=r"no-such.*presets are adc-24bit"):
         FrontEnd.load("no-such")

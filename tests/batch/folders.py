@@ -59,12 +59,12 @@ def write(path: Path, raw: np.ndarray, start: np.datetime64 | None = START, *, s
     return path
 
 
-def make(root: Path, files: int, bad: int = 0) -> dict[str, str]:
-    """A folder of recordings of some stations, 100 minutes apart at each; which are bad, and how."""
+def make(root: Path, files: int, bad: int = 0, minutes: int = 100) -> dict[str, str]:
+    """A folder of recordings of some stations, some minutes apart at each; which are bad, and how."""
     spoilt: dict[str, str] = {}
     for k in range(files):
         station, number = f"station {k % STATIONS}", k // STATIONS
-        path = write(root / station / f"{number:05}.cfg", frames(k), START + np.timedelta64(100 * number, "m"), station=station)
+        path = write(root / station / f"{number:05}.cfg", frames(k), START + np.timedelta64(minutes * number, "m"), station=station)
         if bad and k % (files // bad) == files // bad // 2:
             kind = list(KINDS)[len(spoilt) % len(KINDS)]
             spoil(path, kind)

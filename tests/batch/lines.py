@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ SCALE = dict(zip(NAMES, [0.02] * 3 + [0.0005] * 3, strict=True))
 DIP, INTERRUPTION = (1062.5, 1063.7), (1563.0, 2563.0)
 
 
+@lru_cache(maxsize=1)
 def counts() -> np.ndarray:
     """Raw frames: a frequency that sways, flicker, harmonics, the dip and the interruption."""
     n = round(SECONDS * RATE)
@@ -33,6 +35,7 @@ def counts() -> np.ndarray:
         a = angle - 2 * np.pi * k / 3
         raw[:, k] = np.round(325 * size * alive * (dipped if k == 0 else 1) * (np.cos(a) + 0.03 * np.cos(5 * a + 0.4)) / 0.02)
         raw[:, 3 + k] = np.round(7 * alive * (np.cos(a - 0.5) + 0.1 * np.cos(3 * a - 1.5)) / 0.0005)
+    raw.setflags(write=False)
     return raw
 
 

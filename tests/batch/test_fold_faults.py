@@ -70,7 +70,10 @@ def test_kill_at_random_moments(uninterrupted, tmp_path):
     assert cut, "none was interrupted"
 
 
-@pytest.mark.parametrize(("error", "mode"), [(errno.ENOSPC, 2), (errno.ENOSPC, 1), (errno.EIO, 0)])
+@pytest.mark.parametrize(
+    ("error", "mode"),
+    [(errno.ENOSPC, 2), pytest.param(errno.ENOSPC, 1, marks=pytest.mark.long), pytest.param(errno.EIO, 0, marks=pytest.mark.long)],
+)
 def test_a_full_or_failing_disk(uninterrupted, tmp_path, error, mode):
     """At calls spread over the whole fold: a typed error, each site as it was or as it becomes, and nothing left over."""
     shim = compile_shim(tmp_path)

@@ -202,6 +202,7 @@ def test_hostile_archives_are_listed(tmp_path):
         pass
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_files(tmp_path):
     folder = tmp_path / "many"
     folder.mkdir()

@@ -155,7 +155,7 @@ def test_interrupted(ctmeter, feeder, monkeypatch, tmp_path):
 
 def test_control_c(tmp_path):
     """A real signal, while samples are measured."""
-    feeder = make_feeder(tmp_path / "long.cfg", 120.0)
+    feeder = make_feeder(tmp_path / "long.cfg", 400.0)
     code = "import ctmeter.pipeline.drive as d; d._BLOCK_BYTES = 1; from ctmeter.cli.main import main; print('go', flush=True); main()"
     run = subprocess.Popen(
         [sys.executable, "-c", code, "measure", str(feeder), "--fn", "50"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path

@@ -414,3 +414,14 @@ def test_wrong_arguments():
         assess([3], **GIVEN)
     with pytest.raises(InputError, match="no table with intervals"):
         assess({}, **GIVEN)
+
+
+def test_what_is_too_little_does_not_look_like_enough():
+    """907 of 1008 are 89.98 %, of which 90 are needed; 908 are 90.08 %."""
+    for missing, verdict in ((101, "insufficient-data"), (100, "pass")):
+        tables = week()
+        tables["10min"] = tables["10min"].filter(pa.array(~((np.arange(1008) >= 100) & (np.arange(1008) < 100 + missing))))
+        one = row(assess(tables, **GIVEN), "U", "L1")
+        assert counts(one) == (1008 - missing, 0, 0, missing, verdict)
+        if verdict != "pass":
+            assert one["reason"] == "907 of 1008 values are valid, 89.9 %; 90 % needed"

@@ -142,6 +142,17 @@ def test_a_dip_across_the_seam_of_two_recordings():
     assert len(merged([first, second | {"t": second["t"] + 5_000_000_000}])) == 2
 
 
+def test_parts_of_an_event_before_and_after_a_gap():
+    """Broken off at 10.3 s, and there again from the first value after the gap on; two that a gap did not part stay two."""
+    first, second = dip(50.0, 0.3, at=10.0) | {"flags": 8 | 128}, dip(45.0, 0.4, at=10.5) | {"flags": 128}
+    (one,) = merged([first, second])
+    assert one["duration"] == pytest.approx(0.9) and one["U_residual"] == pytest.approx(2.3 * 45)
+    # one of three voltages is unknown all the time: every event is incomplete, and they are events of their own
+    assert len(merged([first | {"flags": 128}, second])) == 2
+    assert len(merged([first, second | {"flags": 0}])) == 2
+    assert len(merged([first, second | {"t": second["t"] + 1_000_000_000}])) == 2, "more than a second"
+
+
 def test_time_aggregation():
     """Within a minute of the first one the worst stands for all."""
     events = classify([dip(80.0, 0.1, at=0), dip(50.0, 0.2, at=30), dip(60.0, 0.5, at=60), dip(70.0, 0.1, at=61), swell(115, 0.1, at=20)], COUNTING)

@@ -151,3 +151,21 @@ def test_a_new_quantity_needs_everything():
         load_limits(user={"LV": {"u0": {"limits": [{"share": 95, "high": 2}]}}})
     with pytest.raises(SettingsError, match=r"required: u0 has no limits at LV"):
         load_limits(user={"assessment": {"required": ["u0"]}})
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"LV": {"U": {"invalid": "dip"}}}, r"LV\.U\.invalid: 'dip' is not a list of flags"),
+        ({"LV": {"U": {"invalid": [["dip"]]}}}, r"LV\.U\.invalid: \['dip'\] is no flag"),
+        ({"LV": {"f": {"whole_despite": {"dip": 1}}}}, r"LV\.f\.whole_despite: .* is not a list"),
+        ({"LV": {"THD_U": {"orders": 39.5}}}, r"LV\.THD_U\.orders: 39\.5 is not a whole number"),
+        ({"events": {"dips": {"rows": "AB", "voltages": [90, 80]}}}, r"events\.dips\.rows: 'AB' is not a list of names"),
+        ({"events": {"dips": {"rows": ["A", "A"], "voltages": [90, 80]}}}, r"events\.dips\.rows: .* each once"),
+        ({"events": {"dips": {"rows": [["A"]], "voltages": [90]}}}, r"events\.dips\.rows: .* is not a list of names"),
+    ],
+)
+def test_lists_that_are_none(document, words):
+    """A word where a list belongs would exclude nothing, and say nothing."""
+    with pytest.raises(SettingsError, match=words):
+        load_limits(user=document)

@@ -166,3 +166,74 @@ def test_maps_that_lead_nowhere(tmp_path):
         read_table(path, "10min", columns_map={"U_L1": "Uxyz"})
     with pytest.raises(SettingsError, match="map: U_L9: no such column"):
         read_table(path, "10min", columns_map={"U_L9": "Urms"})
+
+
+def test_two_columns_that_could_be_one_are_refused(tmp_path):
+    """The first fails and the second passes: which is meant only a map can say."""
+    path = csv(tmp_path / "a.csv", "t,U_L1 [V],U_L1 [kV]", times(1008), [206.0] * 51 + [230.0] * 957, [0.23] * 1008)
+    with pytest.raises(InputError, match=r"columns 'U_L1 \[V\]' and 'U_L1 \[kV\]' could both be U_L1"):
+        read_table(path, "10min")
+    with pytest.raises(InputError, match="could both be U_L2"):
+        read_table(path, "10min", columns_map={"U_L2": "U_L1"})
+    made = read_table(path, "10min", columns_map={"U_L1": "U_L1 [V]"})
+    assert counts(row(assess({"10min": made}, only=["U"], **GIVEN), "U", "L1")) == (1008, 51, 0, 0, "fail")
+
+
+@pytest.mark.parametrize("flag", ["-1", "0.5", "4294967296", "1e300"])
+def test_flags_that_are_none(tmp_path, flag):
+    path = csv(tmp_path / "a.csv", "t,U_L1,flags", times(2), [230, 230], [0, flag])
+    with pytest.raises(InputError, match=r"flags: .*expected whole numbers from 0 to 4294967295"):
+        read_table(path, "10min")
+    table = pa.table({"t": pa.array(START + np.arange(2) * np.timedelta64(600, "s")), "flags": [0.0, float(flag)], "U_L1": [230.0, 230.0]})
+    with pytest.raises(InputError, match="flags: "):
+        assess({"10min": table}, **GIVEN)
+
+
+def test_flags_without_a_value_are_none(tmp_path):
+    path = csv(tmp_path / "a.csv", "t,U_L1,flags", times(3), [230] * 3, ["", 1, 4294967295])
+    assert read_table(path, "10min").column("flags").to_pylist() == [0, 1, 4294967295]
+
+
+def test_voltages_of_events_in_percent(tmp_path):
+    """70 % of 230 V, of 400 V between two lines, and of the reference a row names."""
+    cells = times(3), ["dip"] * 3, [0.2] * 3, ["L1", "L12 L23", "L2"], [70, 70, 70], ["", "", 240]
+    path = csv(tmp_path / "a.csv", "t,type,duration [s],phases,U_residual [%],U_ref", *cells)
+    made = read_table(path, "events", nominal_voltage=230.0, wiring="3P4W").column("U_residual").to_pylist()
+    assert made == pytest.approx([161.0, 0.7 * 230 * 3**0.5, 168.0])
+    with pytest.raises(InputError, match=r"U_residual is a share of the reference voltage, and there is none \(expected --un and --wiring"):
+        read_table(path, "events", nominal_voltage=230.0)
+    with pytest.raises(InputError, match="expected --un, or U_ref"):
+        read_table(path, "events")
+
+
+def test_voltages_between_lines_in_per_unit(tmp_path):
+    """1 pu is the square root of three times that to neutral, where the meter has four wires."""
+    path = csv(tmp_path / "a.csv", "t,U_L12 [pu],MSV_L12 [%]", times(2), [1.0, 0.9], [1.0, 2.0])
+    with pytest.raises(InputError, match="U_L12 is in pu and there is no nominal value"):
+        read_table(path, "10min", **UN)
+    four, three = (read_table(path, "10min", nominal_voltage=230.0, wiring=w) for w in ("3P4W", "3P3W"))
+    assert four.column("U_L12").to_pylist() == pytest.approx([398.3717, 358.5345]) and three.column("U_L12").to_pylist() == [230.0, 207.0]
+    assert four.column("MSV_L12").to_pylist() == pytest.approx([3.983717, 7.967434])
+
+
+def test_events_that_last_less_than_nothing(tmp_path):
+    path = csv(tmp_path / "a.csv", "t,type,duration [s]", times(3)[::-1], ["dip"] * 3, [0.2, -5, ""])
+    with pytest.raises(InputError, match="events: row 2 lasts -5 s"):
+        read_table(path, "events")
+
+
+def test_times_of_words_and_before_all_clocks(tmp_path):
+    words = pa.table({"t": pa.array(times(2)).dictionary_encode(), "U_L1": [230.0, 231.0]})
+    pq.write_table(words, tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet", "10min").column("t").cast("int64").to_pylist()[0] == int(START.astype(np.int64))
+    path = csv(tmp_path / "a.csv", "t,U_L1", ["2026-03-02T00:00:00Z", "1904-01-01T00:00:00Z"], [230, 230])
+    with pytest.raises(InputError, match=r"row 2 is of 1904-01-01T00:00:00Z .expected times after 1970"):
+        read_table(path, "10min")
+
+
+def test_voltages_between_lines_are_not_those_to_neutral(tmp_path):
+    """400 V between lines against 230 V: without a wiring nominal is taken as that between lines, and 1.74 of it is no voltage."""
+    made = read_table(csv(tmp_path / "a.csv", "t,U_L12,U_L23,U_L31", times(3), *[[400.0] * 3] * 3), "10min")
+    with pytest.raises(InputError, match="U_L12 is 400 in the middle, and 230 V nominal"):
+        assess({"10min": made}, **GIVEN)
+    assert row(assess({"10min": made}, wiring="3P4W", **GIVEN), "U", "L12")["N1"] == 0

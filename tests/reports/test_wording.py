@@ -16,6 +16,7 @@ from ctmeter.pipeline.reporting import material_of
 from ctmeter.pipeline.result import Result
 from ctmeter.reports.blocks import Sign
 from ctmeter.reports.page import sections
+from ctmeter.reports.sections.events import _below
 from ctmeter.reports.verdicts import print_assessment
 from ctmeter.reports.wording import verdict_words
 from reports import made_week
@@ -138,3 +139,31 @@ def test_phases_are_under_their_own_heads():
     assert table.head == ["mean value", "total", "L1", "L2", "L3"]
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["current I"] == ["", "", "5.0000 A", ""] and rows["active power P"] == ["1.0000 kW", "", "1.0000 kW", ""]
+
+
+def test_parts_of_an_event_say_what_they_are_parts_of():
+    """53 % for 66 ms, broken off at a gap, then 2 % for 5.03 s: one dip of row X that lasts 5.1 s."""
+    week = made_week.week(with_events=False)
+    summary, t = copy.deepcopy(week.summary), made_week.START + 100 * made_week.STEP
+    first = made_week.event("dip", t, 0.066, ("L3",), 121.9) | {"flags": 8 | 128}
+    second = made_week.event("dip", t + 70_000_000, 5.03, ("L3",), 5.0) | {"flags": 128}
+    alone = made_week.event("dip", t + 60_000_000_000, 0.066, ("L3",), 121.9)
+    summary["events"] = {"counts": {"dip": 3}, "list": [first, second, alone]}
+    material = material_of([Result(summary, week.tables, None, None, {})])
+    rows = block(sections(material), "events", "table").rows
+    assert [r[-2] for r in rows] == ["in X5", "in X5", "C1"]
+    assert {k: v for k, v in material.assessment["dips"].items() if v} == {"X5": 1, "C1": 1}
+
+
+def test_rows_of_swells_have_the_edges_of_their_cells():
+    """What is at 110 % is in no cell."""
+    rows = [b for s in sections(material_of([made_week.week()])) if s.id == "events" for b in s.blocks if b.kind == "table"][2].rows
+    assert [r[0] for r in rows] == ["S · u ≥ 120", "T · 120 > u > 110"]
+
+
+def test_a_curve_begins_where_it_comes_into_the_chart():
+    """From 500 % at 0.01 s to 100 % at 1 s on a logarithm of time: 200 % at three quarters of the way, 10 ** -0.5 s."""
+    t, u = _below(np.array([0.01, 1.0, 10.0]), np.array([500.0, 100.0, 90.0]), 200.0)
+    assert t == pytest.approx([10**-0.5, 1.0, 10.0]) and u.tolist() == [200.0, 100.0, 90.0]
+    t, u = _below(np.array([0.01, 1.0]), np.array([80.0, 90.0]), 200.0)
+    assert t.tolist() == [0.01, 1.0] and u.tolist() == [80.0, 90.0]

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from ctmeter import readers
 from ctmeter.errors import CtmeterWarning, InputError, SettingsError, StoreError
 from ctmeter.readers import comtrade as reads_comtrade
 from ctmeter.readers import csv as reads_csv
@@ -18,6 +17,7 @@ from ctmeter.readers import numpy as reads_numpy
 from ctmeter.readers import parquet as reads_parquet
 from ctmeter.readers import wav as reads_wav
 from ctmeter.recording import Channel, Gap, Recording, Segment, nanoseconds
+from ctmeter.roles import apply
 from ctmeter.writers import comtrade, csv, numpy, parquet, wav
 
 #: What formats lose has a test of its own.
@@ -323,7 +323,7 @@ def test_roles_survive(tmp_path):
     rec.channels = tuple(Channel(c.name, c.scale, c.offset, u, role=r) for c, u, r in zip(rec.channels, "VA", ("U_L2", "I_L2"), strict=True))
     for ending in (".cfg", ".cff", ".csv", ".npz", ".wav"):
         back = there_and_back(rec, tmp_path / f"x{ending}")
-        assert [c.role for c in readers.apply(back).channels] == ["U_L2", "I_L2"], ending
+        assert [c.role for c in apply(back).channels] == ["U_L2", "I_L2"], ending
 
 
 @pytest.mark.parametrize("ending", [".cfg", ".cff", ".csv", ".npz", ".parquet", ".wav"])
@@ -333,8 +333,8 @@ def test_turned_and_mapped_channels_are_turned_once(tmp_path, ending, mapping):
     own = [Channel(n, scale, unit=u) for n, scale, u in (("U21", 0.5, "V"), ("U32", 0.25, "V"), ("I2", 0.125, "A"), ("I1", 2.0, "A"))]
     if mapping and "#4" in mapping["I_L1"]:
         own[0] = Channel("I_L1", 0.5, unit="V")
-    rec = readers.apply(Recording(Rows(raw), tuple(own), (Segment(0, 50, 1000.0),)), mapping)
-    back = readers.apply(there_and_back(rec, tmp_path / f"x{ending}"))
+    rec = apply(Recording(Rows(raw), tuple(own), (Segment(0, 50, 1000.0),)), mapping)
+    back = apply(there_and_back(rec, tmp_path / f"x{ending}"))
     assert {c.role for c in rec.channels if c.role} <= {c.role for c in back.channels if c.role}
     for c in rec.channels:
         if c.role:

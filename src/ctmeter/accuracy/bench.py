@@ -10,10 +10,11 @@ from typing import Any
 
 from ..errors import InputError, SettingsError
 from ..settings import Settings
+from .coverage import TRIALS, assumed_of_rows, covered
 from .evaluate import composites
 from .frontend import FrontEnd
 from .nominal import KELVIN, Nominal, nominal, point_of
-from .plan import bands_of
+from .plan import bands_of, type_test
 from .points import Point
 from .rating import Rating
 from .recorded import Measured, measured
@@ -30,6 +31,7 @@ _FEW = 3
 _ENERGIES = ("active", "reactive")
 #: Tests whose recordings corrections can be found from.
 _PLAIN = ("load", "repeatability", "voltage", "frequency")
+_UNTESTED = "recordings of a bench do not say it"
 _EXPECTED = "a reference for every recording, and what its point of the test is"
 
 
@@ -105,7 +107,8 @@ def bench(
         raise SettingsError(dict.fromkeys(unusable))
     if faults:
         raise InputError("; ".join(dict.fromkeys([*unusable, *faults])), expected=_EXPECTED)
-    return _report(rating, list(groups.values()), notes, names), tuple(plain)
+    report = _report(rating, list(groups.values()), notes, names)
+    return replace(report, assumed=tuple(assumed_of_rows(rating, statements))), tuple(plain)
 
 
 def _check_current(statement: Statement, n: Nominal, rating: Rating, faults: list[str]) -> None:
@@ -150,8 +153,9 @@ def _report(rating: Rating, groups: Sequence[Group], notes: Unjudged, bands: Seq
             notes.setdefault((p.reading.point.energy, p.reason), []).extend(rows[p.id])
     lines = (f"{_named(statements)}, {energy}: {reason}" for (energy, reason), statements in notes.items())
     end = FrontEnd(name="bench", title="recordings of a test bench")
-    untested: dict[str, Any] = {"verdict": None}
-    return Report(rating, end, points, composite, untested, untested, untested, not_judged=(*lines, *missing))
+    untested: dict[str, Any] = {"verdict": None, "reason": _UNTESTED}
+    coverage = covered(rating, type_test(rating, bands=bands), points, composite, dict.fromkeys(TRIALS, untested))
+    return Report(rating, end, points, composite, untested, untested, untested, not_judged=(*lines, *missing), coverage=coverage)
 
 
 def _named(rows: Sequence[Statement]) -> str:

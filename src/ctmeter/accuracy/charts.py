@@ -122,7 +122,7 @@ def _draw_limits(axes: Axes, rating: Rating, factors: list[str], load: str, ener
         if key in drawn or not len(current):
             continue
         drawn.append(key)
-        style: dict[str, Any] = {"color": _LIMIT, "linewidth": 1.6 if number == 0 else 1.0, "linestyle": "-" if number == 0 else "--"}
+        style: dict[str, Any] = {"color": _LIMIT, "linewidth": 1.6 if number == 0 else 1.0, "linestyle": ("-", "--", ":")[min(len(drawn) - 1, 2)]}
         for sign in (1, -1):
             axes.plot(current, sign * percent, label=f"limit, {'PF' if energy == 'active' else 'sin φ'} {factor}" if sign > 0 else None, **style)
         if number == 0:
@@ -212,8 +212,8 @@ def plot_map(report: Outcome, ax: Axes | None = None) -> Axes:
     """
     axes = _axes(ax)
     u, f, errors = np.array(report.map["U"]), np.array(report.map["f"]), np.array(report.map["error_pct"])
-    # what is less than a millionth of a percent has no colour
-    top = max(float(np.max(np.abs(errors))), 1e-6)
+    # what stands as 0.000 has no colour
+    top = max(float(np.max(np.abs(errors))), 0.01)
     image = axes.pcolormesh(f, u, errors, cmap="RdBu_r", vmin=-top, vmax=top, shading="nearest")
     for i, row in enumerate(errors):
         for j, value in enumerate(row):

@@ -109,7 +109,7 @@ class FrontEnd:
     noise_u, noise_i : float
         Rms of the noise of a sample, millionths of the range.
     reference_ppm, reference_temperature : float
-        Error of its reference voltage, ppm, and ppm/K.
+        By how much the error of its reference voltage makes every value too large, ppm, and ppm/K.
     clock_ppm, clock_temperature : float
         By how much its clock is fast, ppm, and ppm/K.
     constant : float
@@ -265,7 +265,8 @@ def _read(values: Mapping[str, Any], where: str, name: str) -> FrontEnd:
     for kind, table in (("U", values.get("voltage", {})), ("I", values.get("current", {}))):
         inputs.update(_inputs(kind, table, where, faults))
     if faults:
-        raise SettingsError(faults)
+        # what holds for all phases is read with each of them
+        raise SettingsError(list(dict.fromkeys(faults)))
     return FrontEnd(**found, inputs=inputs)
 
 
@@ -276,14 +277,14 @@ def _inputs(kind: str, table: Any, where: str, faults: list[str]) -> Iterable[tu
         faults.append(f"{where}: {name}: expected a table")
         return
     common = {k: v for k, v in table.items() if k not in _PHASES}
-    known = {f.name for f in fields(Input)}
+    known = {f.name for f in fields(Input)} - ({"curve"} if kind == "U" else set())
     for phase in _PHASES:
         own = table.get(phase, {})
         merged = {**common, **(own if isinstance(own, Mapping) else {"": own})}
         made: dict[str, Any] = {}
         for key, value in merged.items():
             place = f"{where}: {name}.{phase + '.' if key in own else ''}{key}"
-            if key not in known or (key == "curve" and kind == "U"):
+            if key not in known:
                 faults.append(f"{place}: no such key, expected {', '.join(sorted(known))}")
             elif key == "curve":
                 made[key] = _curve(value, place, faults)

@@ -20,107 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
+from .limit_faults import faults_of_bands, faults_of_classes, faults_of_rows
+from .limit_rows import Band, Class, Row
 
-__all__ = ["EXPRESSION", "Band", "Class", "Limit", "Limits", "Row", "standard_limits"]
+__all__ = ["EXPRESSION", "Limits", "standard_limits"]
 
 #: A current of the tables: a factor, a current of the range, and perhaps a division.
 EXPRESSION = re.compile(r"(?:(?P<factor>\d+(?:\.\d+)?) )?(?P<symbol>Ist|Imin|Itr|In|Imax)(?P<root>/sqrt2)?")
 ENERGIES, CONNECTIONS, LOADS = ("active", "reactive"), ("transformer", "direct"), ("balanced", "single")
+#: Lists of currents: of load curves, of those under single-phase load, of composite errors.
+CURVES = (*CONNECTIONS, "single", "composite")
 _SYMBOLS = ("itr", "imin", "ist", "imax")
 _KEYS = {
     "quantity", "standard", "energy", "connection", "load", "factors", "on_request", "from", "below", "to", "at", "band", "percent", "tag",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Class:
-    """An accuracy class: its currents, and what goes with it.
-
-    Parameters
-    ----------
-    name, energy, standard : str
-    currents : mapping of (symbol, connection) to expression
-        Symbols itr, imin, ist, imax.
-    tags : mapping of (symbol, connection) to provenance
-    reactive : str
-        The reactive class that goes with an active one, "" where none is named.
-    mpe : str
-        The standard of its maximum permissible errors, "" where there is none.
-    no_load : mapping
-        `rule` and `n` of the duration of the no-load test; empty where none is known.
-    """
-
-    name: str
-    energy: str
-    standard: str
-    currents: Mapping[tuple[str, str], str]
-    tags: Mapping[tuple[str, str], str]
-    reactive: str
-    mpe: str
-    no_load: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Band:
-    """A temperature band with the temperatures, degrees C, at which it is examined."""
-
-    name: str
-    temperatures: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    """The limits of one condition: a percentage for each class.
-
-    Parameters
-    ----------
-    quantity : str
-        "error", "difference", "mpe", or an influence such as "voltage".
-    standard, energy : str
-    connection : str
-        "transformer", "direct", or "any".
-    load : str
-        "balanced" or "single".
-    factors : tuple of str
-        Power factors such as "0.5 ind" (of reactive energy sin phi); empty for all.
-    low, high : str
-        Expressions of the range's ends.
-    closed : bool
-        Whether `high` belongs to it.
-    band : str
-    on_request : bool
-    percent, tags : mapping of class name
-    """
-
-    quantity: str
-    standard: str
-    energy: str
-    connection: str
-    load: str
-    factors: tuple[str, ...]
-    low: str
-    high: str
-    closed: bool
-    band: str
-    on_request: bool
-    percent: Mapping[str, float]
-    tags: Mapping[str, str]
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """What a row of another table must share to replace this one."""
-        return (
-            self.quantity, self.standard, self.energy, self.connection, self.load, self.factors, self.low, self.high, self.closed, self.band,
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A limit that holds at a point, %, (temperature: %/K) and where it is known from."""
-
-    percent: float
-    standard: str
-    tag: str
 
 
 @dataclass(frozen=True)
@@ -187,13 +100,12 @@ class Limits:
         classes = {(c.energy, c.name): c for c in reader.each(values, "class", reader.read_class)}
         bands = {b.name: b for b in reader.each(values, "band", reader.read_band)}
         rows = list(reader.each(values, "limit", reader.read_row))
-        curve = {k: tuple(v) for k, v in values.get("curve", {}).items() if k != "tag"}
-        reader.faults += [f"{where}: curve.{k}: {e!r} is no current" for k, es in curve.items() for e in es if not EXPRESSION.fullmatch(str(e))]
+        curve = reader.read_curve(values.get("curve", {}))
         unknown = set(values) - {"class", "band", "limit", "curve"}
         reader.faults += [f"{where}: {key}: no such table, expected class, curve, band or limit" for key in sorted(unknown)]
-        known = {(e, n) for e, n in [*self.classes, *classes]}
-        for r in rows:
-            reader.faults += [f"{where}: a row of {r.quantity} has class {n!r}, which is none" for n in r.percent if (r.energy, n) not in known]
+        reader.faults += faults_of_classes(where, classes.values())
+        reader.faults += faults_of_bands(where, bands.values())
+        reader.faults += faults_of_rows(where, rows, {**self.classes, **classes}, {**{b.name: b for b in self.bands}, **bands})
         if reader.faults:
             raise SettingsError(reader.faults)
         return Limits(
@@ -247,6 +159,9 @@ class _Reader:
         currents, tags = {}, {}
         for symbol in _SYMBOLS:
             table = t.get(symbol, {})
+            if not isinstance(table, Mapping):
+                self.faults.append(f"{self.place}: {symbol}: {table!r}, expected such as {{ transformer = '0.05 In', tag = 'own' }}")
+                continue
             for connection in CONNECTIONS:
                 if connection in table:
                     currents[symbol, connection] = self.current(f"{symbol}.{connection}", table[connection])
@@ -254,6 +169,23 @@ class _Reader:
                     tags[symbol, connection] = tag if isinstance(tag, str) else tag[connection]
         energy = self.choice("energy", t["energy"], ENERGIES)
         return Class(t["name"], energy, t["standard"], currents, tags, t.get("reactive", ""), t.get("mpe", ""), dict(t.get("no_load", {})))
+
+    def read_curve(self, table: Any) -> dict[str, tuple[str, ...]]:
+        if not isinstance(table, Mapping):
+            self.faults.append(f"{self.where}: curve: expected a table")
+            return {}
+        found: dict[str, tuple[str, ...]] = {}
+        for key, value in table.items():
+            if key == "tag":
+                continue
+            if key not in CURVES:
+                self.faults.append(f"{self.where}: curve.{key}: no such key, expected {', '.join(CURVES)}")
+            elif not isinstance(value, list) or not value:
+                self.faults.append(f"{self.where}: curve.{key}: expected a list of currents")
+            else:
+                self.faults += [f"{self.where}: curve.{key}: {e!r} is no current" for e in value if not EXPRESSION.fullmatch(str(e))]
+                found[key] = tuple(str(e) for e in value)
+        return found
 
     def read_band(self, t: Mapping[str, Any]) -> Band:
         return Band(t["name"], tuple(float(x) for x in t["temperatures"]))

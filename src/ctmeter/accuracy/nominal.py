@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from .limits import Limit
+from .limit_rows import Limit
 from .points import DEFAULT_TEMPERATURE, Point, angle_of
 from .rating import CLOSE, Rating
 from .recorded import Measured
@@ -110,10 +110,9 @@ def _nearby(value: float, reference: float, tolerance: float) -> float:
 
 
 def _compare(m: Measured, rating: Rating, missing: tuple[str, ...], u_stated: float | None, faults: list[str]) -> None:
-    """Whether what nobody states can be the reference value, and whether energy flows the way that is stated."""
+    """Whether what is stated, and what nobody states and is the reference value, can be so, and whether energy flows the way that is stated."""
     name, s = m.statement.name, m.statement
-    voltages = [v for p in PHASES if (v := m.rms.get(f"U_{p}")) is not None and p not in missing]
-    found = _mean(voltages)
+    found = m.voltage(missing)
     if u_stated is None and found is not None and abs(found / rating.u_n - 1) > _ASSUMED["U"]:
         faults.append(
             f"{name}: it has {found:.4g} V and the row states no voltage "
@@ -124,6 +123,7 @@ def _compare(m: Measured, rating: Rating, missing: tuple[str, ...], u_stated: fl
             f"{name}: it has {m.f:.5g} Hz and the row states no frequency "
             f"(expected a column f, or another reference frequency, --fn, than {rating.f_n:g} Hz)"
         )
+    faults += _contrary(m, missing, u_stated, found)
     for energy, unit in (("active", "W"), ("reactive", "var")):
         found_reference = m.reference(energy)
         if found_reference is None:
@@ -137,6 +137,21 @@ def _compare(m: Measured, rating: Rating, missing: tuple[str, ...], u_stated: fl
                 f"{name}: by the reference {true:+.6g} {unit}, by the recording {value:+.6g} {unit}: "
                 "direction, polarity or phase order contradict each other"
             )
+
+
+def _contrary(m: Measured, missing: tuple[str, ...], u_stated: float | None, found: float | None) -> list[str]:
+    """Conditions that are stated, and that the recording does not have: it is that of another row."""
+    s, faults = m.statement, []
+    # a meter that measures a voltage wrong has that error in its energy too
+    errors = [abs(e) / 100 for energy in ("active", "reactive") if (e := m.error(energy)) is not None and math.isfinite(e)]
+    if u_stated is not None and found is not None and abs(found / u_stated - 1) > _ASSUMED["U"] + max(errors, default=0.0):
+        faults.append(f"{s.name}: its row states {u_stated:g} V, the recording has {found:.4g} V")
+    if "f" in s.values and math.isfinite(m.f) and abs(m.f / s.values["f"] - 1) > _ASSUMED["f"]:
+        faults.append(f"{s.name}: its row states {s.values['f']:g} Hz, the recording has {m.f:.5g} Hz")
+    for p in missing:
+        if found is not None and m.rms.get(f"U_{p}", 0.0) > 0.5 * found:
+            faults.append(f"{s.name}: its row states no voltage in {p}, the recording has {m.rms[f'U_{p}']:.4g} V there")
+    return faults
 
 
 def _test(s: Statement, away: list[str], faults: list[str]) -> str:

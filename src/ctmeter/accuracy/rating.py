@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import SettingsError
-from .limits import CONNECTIONS, EXPRESSION, Limit, Limits, Row
+from .limit_rows import Limit, Row
+from .limits import CONNECTIONS, EXPRESSION, Limits
 
-__all__ = ["CLOSE", "Rating", "rated"]
+__all__ = ["CLOSE", "DEFAULTS", "Rating", "rated"]
 
+#: What holds of a meter where nobody says it: class, A, V phase to neutral, Hz.
+DEFAULTS: dict[str, Any] = {"meter_class": "C", "i_n": 5.0, "u_n": 230.0, "f_n": 50.0}
 #: Currents that agree to this are the same.
 CLOSE = 1e-9
 
@@ -182,9 +185,13 @@ def rated(
     made = Rating(known.name, reactive, connection, float(i_n), float(i_max or 0), float(u_n), float(f_n), limits)
     least = made.amperes(known.currents["imax", connection])
     if i_max is None:
-        return Rating(known.name, reactive, connection, float(i_n), least, float(u_n), float(f_n), limits)
-    if i_max < i_n:
+        made = replace(made, i_max=least)
+    elif i_max < i_n:
         raise SettingsError(f"imax: {i_max:g} A is below In, {i_n:g} A")
+    rows = (r for r in limits.rows if (r.energy, r.standard) in {("active", known.standard), ("active", known.mpe)} and known.name in r.percent)
+    empty = [r for r in rows if r.connection in ("any", connection) and made.amperes(r.low) > (1 + CLOSE) * made.amperes(r.high)]
+    if empty:
+        raise SettingsError([f"limits: a row of {r.quantity} holds from {r.low} to {r.high}, which is no range of class {known.name}" for r in empty])
     return made
 
 

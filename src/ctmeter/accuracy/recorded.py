@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ _WS_PER_KWH = 3.6e6
 #: References of one energy that differ by more, %, contradict each other; the stated uncertainty comes on top.
 _AGREE = 0.05
 _PULSES = "pulse_times"
+_LINES = ("U_L12", "U_L23", "U_L31")
 #: Part of a cycle at the end of a recording that is left out of mean powers.
 _PART = 0.01
 
@@ -76,6 +77,12 @@ class Measured:
         """The phases in which current flows."""
         top = max(self.rms.get(f"I_{p}", 0.0) for p in PHASES)
         return tuple(p for p in PHASES if self.rms.get(f"I_{p}", 0.0) > 0.05 * top)
+
+    def voltage(self, missing: Sequence[str] = ()) -> float | None:
+        """Its mean voltage, V, phase to neutral, without the phases that are missing; of three wires that of its line voltages."""
+        found = [v for p in PHASES if (v := self.rms.get(f"U_{p}")) is not None and p not in missing]
+        found = found or [v / math.sqrt(3) for name in _LINES if (v := self.rms.get(name)) is not None]
+        return math.fsum(found) / len(found) if found else None
 
     @property
     def load(self) -> str:
@@ -152,9 +159,11 @@ def measured(statement: Statement, settings: Any, more: Mapping[str, Any]) -> Me
 
     result = of(None)
     whole = _window(result, statement)
-    rms = {f"{q}_{p}": float(v) for q in "UI" for p in PHASES if (v := result.mean.get(f"{q}_{p}")) is not None}
+    names = [*(f"{q}_{p}" for q in "UI" for p in PHASES), *_LINES]
+    rms = {name: float(v) for name in names if (v := result.mean.get(name)) is not None}
     if not any(k[0] == "I" for k in rms):
-        raise InputError("has no current", path=statement.recording)
+        seconds = result.summary["recording"]["duration_s"]
+        raise InputError(f"has no current that could be measured in its {seconds:.4g} s", path=statement.recording)
     pulsed = None
     if statement.pulses:
         first, last = statement.pulses[0], statement.pulses[-1]

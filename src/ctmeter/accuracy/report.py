@@ -34,12 +34,16 @@ class Report(Outcome):
             top = max((c for c in self.composite if c.band == band), key=lambda c: c.share)
             number = sum(c.band == band for c in self.composite)
             lines.append(f"{'MPE ' + band:<16}{number:>7}{top.error:>12.5f}{top.mpe:>10.3g}  {top.load}/{top.factor}/{top.I:g}A")
-        for name, trial in (("starting", self.starting), ("no-load", self.no_load), ("constant", self.constant)):
-            lines.append(f"{name:<16}{'':>7}{trial['verdict'] or 'not tested':>12}")
+        for name, trial in self.trials.items():
+            lines.append(f"{name.replace('_', '-'):<16}{'':>7}{trial['verdict'] or 'not tested':>12}")
+        if self.untested:
+            lines.append(f"judged of the type test: {', '.join(f'{c.name} {c.judged} of {c.planned}' for c in self.untested)}")
         lines += [f"corrected: {p['id']}: {p['before_pct']:+.5f} % before, {p['after_pct']:+.5f} % after" for p in self.correction.get("points", ())]
+        lines += [f"assumed: {line}" for line in self.assumed]
         lines += [f"not judged: {line}" for line in self.not_judged]
+        lines += [f"within its uncertainty of the limit: {name}" for name in self.marginal]
         lines += [f"not kept: {v}" for v in self.violations]
-        return "\n".join([*lines, f"verdict: {self.verdict}"])
+        return "\n".join([*lines, f"verdict: {self.conclusion}"])
 
     def save(self, directory: str | os.PathLike[str], *, pictures: bool = True) -> list[Path]:
         """Write `accuracy.json`, `points.csv`, `composite.csv`, charts as SVG and PNG, and `accuracy.html`.

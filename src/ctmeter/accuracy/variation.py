@@ -114,9 +114,9 @@ def _result(group: Group, loads: Mapping[tuple[str, ...], Group]) -> Judged:
 def _change(reading: Reading, reference: Group, point: Point, errors: tuple[float, ...], reason: str = "") -> Judged:
     base = reference.reading
     change = reading.error - base.error
-    known = [u for u in (reading.uncertainty, base.uncertainty) if u is not None]
-    # the same standard both times: what it errs alike cancels, and is not counted on
-    made = replace(reading, point=replace(point, reference=reference.point.id), uncertainty=math.hypot(*known) if known else None)
+    # of the same standard both times what it errs alike cancels, and is not counted on; where one of both is not known, the sum is not
+    both = None if reading.uncertainty is None or base.uncertainty is None else math.hypot(reading.uncertainty, base.uncertainty)
+    made = replace(reading, point=replace(point, reference=reference.point.id), uncertainty=both)
     return Judged(made, change, verdict_of(change, point.limit), errors, reason)
 
 

@@ -12,11 +12,12 @@ from ..errors import InputError, SettingsError
 from . import trials
 from .bench import bench
 from .correct import estimate
+from .coverage import TRIALS, assumed_of_rating, covered
 from .evaluate import composites, judged
 from .frontend import FrontEnd
 from .limits import Limits
 from .plan import MAP_F, MAP_U, Plan, bands_of, type_test
-from .rating import rated
+from .rating import DEFAULTS, rated
 from .reference import read_reference
 from .report import Report
 from .rig import DEFAULT_SECONDS, Reading, Rig
@@ -85,7 +86,7 @@ def run(
     """
     began = time.monotonic()
     faults: list[str] = []
-    tables = _gather(faults, lambda: limits if isinstance(limits, Limits) else Limits.load(limits)) or Limits.load()
+    tables = _tables(faults, limits, meter_class)
     end = _gather(faults, lambda: FrontEnd.load(front_end))
     rating = _gather(
         faults,
@@ -102,25 +103,28 @@ def run(
     readings, grid = measured(rig, plan, jobs, progress)
     points = judged(readings)
     composite, missing = composites(rating, plan.bands, points, plan.composite)
+    tried = dict(zip(TRIALS, (trials.starting(rig), trials.no_load(rig), trials.constant(rig)), strict=True))
+    untried = (f"{name.replace('_', '-')}: {t['reason']}" for name, t in tried.items() if t["verdict"] is None)
     return Report(
         rating,
         end,
         points,
         composite,
-        trials.starting(rig),
-        trials.no_load(rig),
-        trials.constant(rig),
+        tried["starting"],
+        tried["no_load"],
+        tried["constant"],
         {"U": [u * rating.u_n for u in MAP_U], "f": [f * rating.f_n for f in MAP_F], "error_pct": grid},
         time.monotonic() - began,
-        not_judged=missing,
+        not_judged=(*missing, *untried),
+        coverage=covered(rating, plan, points, composite, tried),
     )
 
 
 def run_bench(
     recordings: str | os.PathLike[str],
     reference: str | os.PathLike[str],
-    meter_class: str = "C",
-    i_n: float = 5.0,
+    meter_class: str | None = None,
+    i_n: float | None = None,
     *,
     settings: Any = None,
     correct: bool = False,
@@ -139,7 +143,8 @@ def run_bench(
     reference : path
         CSV; `docs/accuracy-verification.md` has its columns.
     meter_class, i_n, limits, **rating
-        As in `run`: `i_max`, `u_n`, `f_n`, `connection`, `reactive_class`.
+        As in `run`: `i_max`, `u_n`, `f_n`, `connection`, `reactive_class`. What of class, currents, voltage and frequency is not
+        given is as in `run`, and the report says that it was assumed.
     settings : Settings, mapping or path, optional
         How to measure the recordings.
     correct : bool
@@ -156,8 +161,9 @@ def run_bench(
     """
     began = time.monotonic()
     faults: list[str] = []
-    tables = _gather(faults, lambda: limits if isinstance(limits, Limits) else Limits.load(limits)) or Limits.load()
-    rated_ = _gather(faults, lambda: rated(meter_class, i_n, limits=tables, **rating))
+    tables = _tables(faults, limits, meter_class)
+    stated = {k: v for k, v in {**rating, "meter_class": meter_class, "i_n": i_n}.items() if v is not None}
+    rated_ = _gather(faults, lambda: rated(limits=tables, **{**DEFAULTS, **stated}))
     if rated_ is not None:
         _gather(faults, lambda: bands_of(rated_, bands))
     if faults or rated_ is None:
@@ -176,7 +182,8 @@ def run_bench(
         pairs = [(a, b) for a, b in zip(report.points, after.points, strict=True) if a.reading.point.test != "difference"]
         points = [{"id": a.id, "before_pct": a.reading.error, "after_pct": b.reading.error} for a, b in pairs]
         report = replace(report, correction={"settings": made, "points": points})
-    return replace(report, seconds=time.monotonic() - began)
+    assumed = (*assumed_of_rating(rated_, stated), *report.assumed)
+    return replace(report, seconds=time.monotonic() - began, assumed=assumed)
 
 
 def _is_number(value: Any) -> bool:
@@ -190,6 +197,15 @@ def _gather(faults: list[str], make: Callable[[], Any]) -> Any:
     except SettingsError as error:
         faults += error.faults
         return None
+
+
+def _tables(faults: list[str], limits: Limits | str | os.PathLike[str] | None, meter_class: Any) -> Limits:
+    """The tables of limits; where they cannot be read those of the package, as if they had the class, which is then not known to be none."""
+    found = _gather(faults, lambda: limits if isinstance(limits, Limits) else Limits.load(limits))
+    if isinstance(found, Limits):
+        return found
+    plain = Limits.load()
+    return replace(plain, classes={("active", str(meter_class)): plain.classes["active", DEFAULTS["meter_class"]], **plain.classes})
 
 
 def measured(

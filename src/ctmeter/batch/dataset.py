@@ -37,7 +37,7 @@ MEASURED = ("10min", "2h", "frequency", "3s", "basic")
 OWNERS = ("recording_id", "device", "point")
 #: What Hive writes where there is no value.
 _NULL = "__HIVE_DEFAULT_PARTITION__"
-#: A site without a name: where all are null, Arrow could not tell the type.
+#: A site without a name, a month without a clock: where all are null, Arrow could not tell the type.
 _NAMELESS = "unknown"
 _ESCAPED = {*map(chr, range(32)), *"\"#%'*/:=?\\{[]^\x7f"}
 #: Bytes of a value in the name of a directory, which file systems bound at 255.
@@ -87,7 +87,7 @@ def month_of(ns: int) -> str:
 
 def path_of(table: str, site: str, month: str | None = None, *, monthly: bool = True) -> str:
     """Path of a file below the data set, with "/"; without `month` that of rows without a clock."""
-    of_month = f"month={month or _NULL}/" if monthly else ""
+    of_month = f"month={month or _NAMELESS}/" if monthly else ""
     return f"{table}/site={hive(site)}/{of_month}part-0.parquet"
 
 

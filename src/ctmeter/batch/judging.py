@@ -52,15 +52,22 @@ class Shelf:
 
     def read(self, path: Path, names: Sequence[str]) -> pa.Table:
         """Columns of a file, of those names that it has."""
-        import pyarrow.parquet as pq
-
         wanted = (path, tuple(names))
         if self._last is None or self._last[0] != wanted:
-            if path not in self._open:
-                self._open[path] = pq.ParquetFile(path)
-            source = self._open[path]
+            source = self._file(path)
             self._last = wanted, source.read(columns=[n for n in names if n in source.schema_arrow.names])
         return self._last[1]
+
+    def names(self, path: Path) -> tuple[str, ...]:
+        """The columns of a file."""
+        return tuple(self._file(path).schema_arrow.names)
+
+    def _file(self, path: Path) -> Any:
+        import pyarrow.parquet as pq
+
+        if path not in self._open:
+            self._open[path] = pq.ParquetFile(path)
+        return self._open[path]
 
     def close(self) -> None:
         """Close the files."""
@@ -77,17 +84,22 @@ class _Lying(Tables):
         self._names = [t for t in _TABLES if lying.get(t)]
 
     def __getitem__(self, table: str) -> pa.Table:
-        return self.select(table, self.names(table))
-
-    def names(self, table: str) -> list[str]:
-        """The columns of a table."""
-        return list(self._shelf.read(self._lying[table][0][0], []).column_names)
-
-    def select(self, table: str, columns: Sequence[str]) -> pa.Table:
-        """Some columns of a table, of which alone the values are read."""
         import pyarrow as pa
 
-        return pa.concat_tables([self._shelf.read(path, columns).slice(start, n) for path, start, n in self._lying[table]])
+        return pa.concat_tables([self._shelf.read(path, self.names(table)).slice(start, n) for path, start, n in self._lying[table]])
+
+    def names(self, table: str) -> tuple[str, ...]:
+        """The columns of a table."""
+        return self._shelf.names(self._lying[table][0][0])
+
+    def count(self, table: str) -> int:
+        """Rows of a table."""
+        return sum(n for _, _, n in self._lying[table])
+
+    def pieces(self, table: str, column: str) -> Iterator[pa.Array]:
+        """One column of a table in pieces."""
+        for path, start, n in self._lying[table]:
+            yield from self._shelf.read(path, [column]).column(0).slice(start, n).chunks
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

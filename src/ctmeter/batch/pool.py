@@ -38,7 +38,7 @@ _STARTS = 3
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-def open_engine(jobs: int | None = None, scheduler: str | None = None) -> Engine:
+def open_engine(jobs: int | None = None, scheduler: str | None = None, apart: bool = False) -> Engine:
     """The engine that settings ask for.
 
     Parameters
@@ -47,6 +47,8 @@ def open_engine(jobs: int | None = None, scheduler: str | None = None) -> Engine
         Processes; by default as many as there are usable cores. 1 is this process itself.
     scheduler : str, optional
         Address of a Dask scheduler, "tcp://host:8786".
+    apart : bool
+        One process is another one too: tasks that wait for a server hear no signal, and this one has to.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def open_engine(jobs: int | None = None, scheduler: str | None = None) -> Engine
 
         return Fleet(scheduler)
     n = usable_cores() if jobs is None else jobs
-    return InProcess() if n == 1 else ProcessPool(n)
+    return InProcess() if n == 1 and not apart else ProcessPool(n)
 
 
 class InProcess:

@@ -67,7 +67,7 @@ class Rules:
     tables : tuple of str
         Those of `ON_REQUEST` that are kept.
     assessment : mapping
-        Keywords for `en50160.assess`: edition, level, limits.
+        Keywords for `en50160.assess`: edition, level, limits (those of a file as a mapping).
     """
 
     base: Mapping[str, Any] = field(default_factory=dict)
@@ -148,6 +148,7 @@ def load(
     assessment = _about(about, where, faults)
     wanted = _tables(assessment.pop("tables", ()) if tables is None else tables, where, faults)
     assessment.pop("tables", None)
+    _judge(assessment, where, faults)
     for layer in ((where.removesuffix(": "), values), ("environment", environment or {}), ("", overrides or {})):
         try:
             layered([layer])
@@ -199,6 +200,20 @@ def _about(given: Any, where: str, faults: list[str]) -> dict[str, Any]:
         return {}
     faults += [f"{where}batch: {unknown(key, _BATCH)}" for key in given if key not in _BATCH]
     return {k: given[k] for k in _BATCH if k in given}
+
+
+def _judge(assessment: dict[str, Any], where: str, faults: list[str]) -> None:
+    """Check how sites are judged, and have the limits of a file as a mapping, which workers need no file for."""
+    from .. import en50160
+
+    try:
+        en50160.load_limits(assessment.get("edition"), assessment.get("level", "LV"), assessment.get("limits"))
+        if isinstance(assessment.get("limits"), str | os.PathLike):
+            assessment["limits"] = en50160.read_limits(assessment["limits"])
+    except SettingsError as error:
+        faults += [f"{where}batch: {fault}" for fault in error.faults]
+    except TypeError:
+        faults.append(f"{where}batch: edition, level, limits: expected texts")
 
 
 def _tables(given: Any, where: str, faults: list[str]) -> tuple[str, ...]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 from ..errors import SettingsError
 from ..pipeline.describe import SCHEMA_VERSION, digest_of, program
+from ..readers import is_url
 from ..readers.archives import Limits
 from ..settings import Settings
 from . import rules as rules_
@@ -31,6 +34,7 @@ from .work import Outcome, Piece, Point, Scan, Source
 
 __all__ = ["run"]
 
+T = TypeVar("T")
 Key = tuple[str, str]
 
 
@@ -107,11 +111,29 @@ def run(
         raise SettingsError(f"shard: {shard[0]}/{shard[1]}, expected k/n with k from 1 to n")
     chosen = rules_.load(settings, overrides=overrides, environment=environment, rate=rate, tables=tables)
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-    with stop_signals(), Progress(view) as progress, open_engine(jobs, scheduler) as engine:
-        found = find(given, out=out, limits=limits)
+    remote = any(is_url(os.fspath(source)) for source in given)
+    with stop_signals(), Progress(view) as progress, open_engine(jobs, scheduler, remote) as engine:
+        found = _aside(find, given, out=out, limits=limits) if remote else find(given, out=out, limits=limits)
         with Manifest(out, shard) as manifest:
             batch = _Batch(Path(out).absolute(), chosen, engine, manifest, progress, found, limits)
             return batch.run(shard, retry_failed=retry_failed, dry_run=dry_run)
+
+
+def _aside(function: Callable[..., T], *arguments: Any, **options: Any) -> T:
+    """What a function gives, called in another thread: one that waits for a server hears no signal."""
+    answers: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+
+    def call() -> None:
+        try:
+            answers.put((function(*arguments, **options), None))
+        except BaseException as error:
+            answers.put((None, error))
+
+    threading.Thread(target=call, daemon=True).start()
+    result, error = answers.get()
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]
 
 
 class _Batch:
@@ -126,6 +148,8 @@ class _Batch:
         self._ended: dict[Key, tuple[State, str]] = {}
         self._measured_s = 0.0
         self._told: set[Key] = set()
+        #: Of the rules what a look at a source depends on.
+        self._manner = repr(replace(rules, tables=(), assessment={}))
         self._points: dict[str, Point] = {}
 
     def run(self, shard: tuple[int, int] | None, *, retry_failed: bool, dry_run: bool) -> dict[str, Any]:
@@ -152,7 +176,7 @@ class _Batch:
 
     def _identity(self, source: Source) -> str:
         """Digest of all that a scan depends on."""
-        told = [program()["version"], [[size, version] for _, size, version in source.parts], source.name, source.member, repr(self._rules)]
+        told = [program()["version"], [[size, version] for _, size, version in source.parts], source.name, source.member, self._manner]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def _kept(self) -> list[Scan]:

@@ -24,10 +24,8 @@ def _option(*names: str, env: str, **kw: Any) -> Callable[[F], F]:
 
 
 @click.command(short_help="Test a meter against the limits of its accuracy class.")
-@_option("--class", "meter_class", env="CLASS", default="C", metavar="CLASS", help="A, B, C (default), 1, 2, 0.2S, 0.5S, or one of --limits.")
-@_option(
-    "--in", "i_n", env="IN", type=float, default=5.0, metavar="A", help="Rated current, by default 5 A; of a direct meter its reference current."
-)
+@_option("--class", "meter_class", env="CLASS", metavar="CLASS", help="A, B, C (default), 1, 2, 0.2S, 0.5S, or one of --limits.")
+@_option("--in", "i_n", env="IN", type=float, metavar="A", help="Rated current, by default 5 A; of a direct meter its reference current.")
 @_option("--imax", "i_max", env="IMAX", type=float, metavar="A", help="Maximum current; the least that the class allows where not given.")
 @_option("--direct", env="DIRECT", is_flag=True, help="A direct-connected meter; else one on transformers.")
 @_option("--reactive-class", env="REACTIVE_CLASS", metavar="CLASS", help="2, 3, 0.5S, 1S, or none; goes with the class where not given.")
@@ -56,7 +54,7 @@ def accuracy(ctx: click.Context, /, **_: Any) -> int:
     common = Common.of(ctx)
     given = common.options
     _check(ctx, given)
-    more = {name: given[name] for name in ("i_max", "limits") if given[name] is not None}
+    more = {name: given[name] for name in ("meter_class", "i_n", "i_max", "limits") if given[name] is not None}
     more |= {
         **_references(common),
         "connection": "direct" if given["direct"] else "transformer",
@@ -69,12 +67,12 @@ def accuracy(ctx: click.Context, /, **_: Any) -> int:
 
 
 def _references(common: Common) -> dict[str, Any]:
-    """Reference voltage, phase to neutral, and frequency: of the options, else as the settings have them."""
+    """Reference voltage, phase to neutral, and frequency where they are given: of the options, else as the settings have them."""
     settings: Mapping[str, Any] = {**(read_toml(common.config)[0] if common.config else {}), **common.environment, **common.overrides}
     voltage, frequency = settings.get("nominal_voltage"), settings.get("nominal_frequency")
     if voltage is not None and common.options["un"] is None and settings.get("wiring") == "3P3W" and isinstance(voltage, (int, float)):
         voltage /= math.sqrt(3)
-    return {"u_n": 230.0 if voltage is None else voltage, "f_n": 50.0 if frequency is None else frequency}
+    return {name: value for name, value in (("u_n", voltage), ("f_n", frequency)) if value is not None}
 
 
 def _check(ctx: click.Context, given: dict[str, Any]) -> None:
@@ -98,8 +96,6 @@ def _benched(given: dict[str, Any], common: Common, more: dict[str, Any]) -> Rep
         report = run_bench(
             given["recordings"],
             given["reference"],
-            given["meter_class"],
-            given["i_n"],
             settings=given["config"],
             correct=bool(given["correct"]),
             overrides={**overrides, "environment": environment},
@@ -117,9 +113,7 @@ def _simulated(given: dict[str, Any], common: Common, more: dict[str, Any]) -> R
     more |= {name: given[name] for name in ("seconds", "jobs") if given[name] is not None}
     with progress_bar("accuracy", common.quiet) as progress:
         return run(
-            given["meter_class"],
-            given["i_n"],
-            given["front_end"],
+            front_end=given["front_end"],
             on_request=given["on_request"],
             progress=progress,
             **more,

@@ -99,6 +99,7 @@ def assessed(directories: tuple[str, ...], common: Common) -> Assessment:
         parts.append({name: standard.read_table(
             file, name, columns_map=columns_map, nominal_voltage=settings.nominal_voltage,
             nominal_frequency=settings.nominal_frequency, stamp=options.get("stamp", "start"),
+            wiring=settings.wiring,
         )})  # fmt: skip
     return standard.assess(
         parts,

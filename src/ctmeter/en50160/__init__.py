@@ -5,7 +5,7 @@ from __future__ import annotations
 from .assessment import Assessment, assess
 from .curves import curves, position
 from .events import cell, classify, located
-from .limits import DEFAULT_EDITION, EDITIONS, LEVELS, Limit, Limits, Parameter, load_limits
+from .limits import DEFAULT_EDITION, EDITIONS, LEVELS, Limit, Limits, Parameter, load_limits, read_limits
 from .sources import Series
 from .sources import _from_pst as plt_of_pst
 from .tables import read_table
@@ -27,5 +27,6 @@ __all__ = [
     "located",
     "plt_of_pst",
     "position",
+    "read_limits",
     "read_table",
 ]

@@ -116,7 +116,10 @@ def _events(section: Mapping[str, Any], where: str, faults: Faults) -> None:
                 _ascending(value["durations"], f"{place}.durations", faults)
             if "voltages" in value:
                 _ascending(value["voltages"], f"{place}.voltages", faults, down=True)
-            if ("rows" in value) != ("voltages" in value) or len(value.get("rows", ())) != len(value.get("voltages", ())):
+            rows = value.get("rows", [])
+            if not isinstance(rows, list) or not all(isinstance(r, str) and r for r in rows) or len(set(rows)) < len(rows):
+                faults.add(f"{place}.rows: {rows!r} is not a list of names, each once")
+            elif ("rows" in value) != ("voltages" in value) or len(rows) != len(value.get("voltages", ())):
                 faults.add(f"{place}: rows and voltages belong together, one voltage for each row")
         elif key not in _EVENTS:
             faults.add(f"{place}: no such key, expected {', '.join((*_EVENTS, 'dips', 'swells'))}")
@@ -146,16 +149,19 @@ def _check_section(quantity: str, section: Any, where: str, faults: Faults, know
     labels = {f.label for f in Flag}
     for key in ("invalid", "whole_despite"):
         named = section.get(key, [])
-        for label in named if isinstance(named, list) else (named,):
-            if label not in labels:
+        if not isinstance(named, list):
+            faults.add(f"{where}.{key}: {named!r} is not a list of flags")
+            continue
+        for label in named:
+            if not isinstance(label, str) or label not in labels:
                 faults.add(f"{where}.{key}: {label!r} is no flag, expected {', '.join(f.label for f in Flag)}")
     for key in ("indicative", "replace"):
         if not isinstance(section.get(key, True), bool):
             faults.add(f"{where}.{key}: {section[key]!r} is not true or false")
     if "variation_after" in section:
         _number(_valued(section["variation_after"], f"{where}.variation_after", faults), f"{where}.variation_after", faults, 0)
-    if "orders" in section:
-        _number(section["orders"], f"{where}.orders", faults, 2, 50)
+    if "orders" in section and _number(section["orders"], f"{where}.orders", faults, 2, 50) and section["orders"] % 1:
+        faults.add(f"{where}.orders: {section['orders']!r} is not a whole number")
     limits = section.get("limits", [])
     if not isinstance(limits, list):
         faults.add(f"{where}.limits: expected a list of tables such as {{ share = 95, low = -10, high = 10 }}")

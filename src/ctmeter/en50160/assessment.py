@@ -20,9 +20,10 @@ from ..measurements import iso
 from ..quantity import PHASES
 from .events import aggregated, classify, interruptions, tabulate
 from .limits import Limits, Parameter, load_limits
+from .parts import open_parts
 from .place import end_of
 from .series import WORDS, Measured, is_variation, left_out, measured
-from .sources import Site, open_parts
+from .sources import Site
 from .statistics import Counted, Reference, Window, beyond, count, describe, judge
 from .windows import GRID, WEEK, Span, lay_weeks, lay_years
 
@@ -174,7 +175,7 @@ class _Work:
         ends = site.ends()
         if ends is None:
             raise InputError("no table with intervals", path=site.parts[0].name, expected="rows of 10min, 2h, frequency or 3s")
-        judged = [limits.parameters[name] for name in wanted]
+        judged = [p for name in wanted if (p := limits.parameters[name]).quantity != "MSV" or site.signalling_frequency]
         # intervals that are flagged are evidence too, so the table that weeks begin with is one of them
         self.seen = self._seen(ends, {p.table for p in judged}, start)
         first = ends[0] // GRID * GRID if start is None else start
@@ -249,11 +250,14 @@ class _Work:
 
     def _doubt(self, column: Measured) -> None:
         """Refuse voltages and frequencies from elsewhere that cannot be in the unit they seem to be in."""
-        good = column.values[~column.bad & ~np.isnan(column.values)]
-        if not column.reference.around or not len(good) or all(p.summary for p in self.site.parts):
+        if not column.reference.around or all(p.summary for p in self.site.parts):
             return
-        middle = float(np.median(good))
-        if not 0.5 <= middle / column.reference.base <= 2:
+        good = column.values[~column.bad & ~np.isnan(column.values)]
+        if not len(good):
+            return
+        middle = float(np.median(good, overwrite_input=True))
+        # nearer than sqrt(3), so that voltages from line to line are not taken for those to neutral
+        if not 0.6 <= middle / column.reference.base <= 1.6:
             name = f"{column.parameter.quantity}_{column.phase}" if column.phase else column.parameter.quantity
             raise InputError(
                 f"{name} is {middle:.4g} in the middle, and {column.reference.base:.4g} {column.unit} nominal",

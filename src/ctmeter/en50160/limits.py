@@ -25,7 +25,7 @@ from typing import Any
 from ..errors import SettingsError
 from ._checks import Faults, check_document
 
-__all__ = ["DEFAULT_EDITION", "EDITIONS", "LEVELS", "Events", "Limit", "Limits", "Parameter", "load_limits"]
+__all__ = ["DEFAULT_EDITION", "EDITIONS", "LEVELS", "Events", "Limit", "Limits", "Parameter", "load_limits", "read_limits"]
 
 #: The editions that come with the package; the first is the default.
 EDITIONS = ("2010", "2022", "1999")
@@ -277,9 +277,24 @@ def _user(user: Any) -> tuple[dict[str, Any], str | None]:
         return {}, None
     if isinstance(user, Mapping):
         return copy.deepcopy({k: v for k, v in user.items()}), "limits"
-    path = os.fspath(user)
+    return read_limits(user), os.fspath(user)
+
+
+def read_limits(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """A user's limits as a file has them, for `load_limits` to judge.
+
+    Parameters
+    ----------
+    path : path of a TOML file
+
+    Raises
+    ------
+    SettingsError
+        It cannot be read, or is no TOML.
+    """
+    path = os.fspath(path)
     try:
-        return tomllib.loads(Path(path).read_text("utf-8-sig")), path
+        return tomllib.loads(Path(path).read_text("utf-8-sig"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:

@@ -69,8 +69,9 @@ def _belongs(before: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
     end = end_of(before, 0)
     if event["t"] < end:
         return True
+    # broken off at a gap, and there from the first value after it on
     both = before.get("flags", 0) & event.get("flags", 0) & Flag.INCOMPLETE
-    return bool(both) and event["t"] - end <= _SEAM
+    return bool(both) and bool(before.get("flags", 0) & Flag.GAP) and event["t"] - end <= _SEAM
 
 
 def _join(before: dict[str, Any], event: Mapping[str, Any]) -> None:

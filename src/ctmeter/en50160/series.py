@@ -131,8 +131,9 @@ def measured(site: Site, limits: Limits, parameter: Parameter, events: Sequence[
     bits, despite = (np.uint32(sum(f for f in Flag if f.label in labels)) for labels in (parameter.invalid, parameter.whole_despite))
     for phase in phases_of(site, limits.level, parameter):
         found = _column(site, parameter, phase) or _nothing(parameter)
-        excused = np.where((found.flags & despite) != 0, np.uint32(Flag.INCOMPLETE), np.uint32(0))
-        bad = (found.flags & ~excused & bits) != 0
+        bad = (found.flags & bits) != 0
+        excused = np.flatnonzero(bad & ((found.flags & despite) != 0))
+        bad[excused] = (found.flags[excused] & bits & ~np.uint32(Flag.INCOMPLETE)) != 0
         if parameter.variation_after is not None:
             bad &= ~_variations(found, bits, events, parameter.variation_after, LENGTHS.get(parameter.table, 3_000_000_000))
         if parameter.harmonic:

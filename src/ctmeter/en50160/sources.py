@@ -6,122 +6,26 @@ both. Values are read column by column, so that a year of 10-s frequencies or of
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError, SettingsError
-from ..measurements import iso, nanoseconds
+from ..measurements import iso
 from ..quantity import LINES, LIST_LENGTH, PHASES, Flag, Rule, columns
-from ..store.results import Tables, read_summary
-from .tables import LENGTHS, check_events, list_values
+from .parts import Part
+from .tables import LENGTHS
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ["Part", "Series", "Site", "open_parts"]
+__all__ = ["Series", "Site"]
 
 #: A recording may overlap the one before by so much, ns: clocks of files are rounded.
 _SEAM = 1_000_000_000
 #: An interval put together of two parts is whole if it lacks no more than a window and a cycle, s.
 _WHOLE = 0.25
 _PLT = 12
-
-
-@dataclass(frozen=True)
-class Part:
-    """One result, or tables from elsewhere.
-
-    Parameters
-    ----------
-    name : str
-        For messages.
-    tables : mapping of str to pyarrow.Table
-    summary : mapping or None
-        Of a result.
-    """
-
-    name: str
-    tables: Mapping[str, pa.Table]
-    summary: Mapping[str, Any] | None = None
-
-    def select(self, table: str, names: Sequence[str]) -> pa.Table | None:
-        """Those of the columns that are there; None without the table."""
-        if table not in self.tables:
-            return None
-        if isinstance(self.tables, Tables):
-            return self.tables.select(table, names)
-        whole = self.tables[table]
-        return whole.select([n for n in names if n in whole.column_names])
-
-    @property
-    def span(self) -> tuple[int, int] | None:
-        """Start and end of the recording, ns; None without a clock or for tables from elsewhere."""
-        said = (self.summary or {}).get("recording", {})
-        if not said.get("start") or not said.get("end"):
-            return None
-        return nanoseconds(said["start"]), nanoseconds(said["end"])
-
-    @property
-    def events(self) -> list[dict[str, Any]] | None:
-        """The events as plain dicts, times in ns; None where they were not looked for."""
-        if self.summary is not None:
-            if any(left["what"] == "events" for left in self.summary.get("not_measured", ())):
-                return None
-            return [_plain_event(e) for e in self.summary["events"]["list"]]
-        if "events" not in self.tables:
-            return None
-        table = self.tables["events"]
-        for needed in ("t", "type"):
-            if needed not in table.column_names:
-                raise InputError(f"table events has no column {needed}", path=self.name)
-        times = _times(table.column("t"), self.name).tolist()
-        rest = table.select([n for n in table.column_names if n not in ("t", "detail")]).to_pylist()
-        check_events([row["type"] for row in rest], [row.get("phases") for row in rest], self.name)
-        return [_plain_event({**row, "t": t}) for row, t in zip(rest, times, strict=True)]
-
-
-def _plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    t = nanoseconds(event["t"]) if isinstance(event["t"], str) else event["t"]
-    empty = {"phases": event.get("phases") or [], "flags": event.get("flags") or 0, "detail": event.get("detail") or []}
-    return {**dict.fromkeys(("duration", "U_ref", "U_residual", "U_max", "dU_max")), **event, **empty, "t": t}
-
-
-def open_parts(results: Any) -> list[Part]:
-    """Results, directories of results and mappings of tables, one or many, as parts.
-
-    Raises
-    ------
-    InputError
-        Nothing of the kind, or nothing at all.
-    StoreError
-        A directory without a result.
-    """
-    single = isinstance(results, str | os.PathLike | Mapping) or hasattr(results, "tables")
-    given: Iterable[Any] = [results] if single else list(results)
-    parts = [_part(r, k) for k, r in enumerate(given, 1)]
-    if not parts:
-        raise InputError("nothing to assess", expected="results, directories of results, or tables")
-    return parts
-
-
-def _part(result: Any, number: int) -> Part:
-    if isinstance(result, Part):
-        return result
-    if isinstance(result, str | os.PathLike):
-        path = Path(result)
-        return Part(str(path), Tables(path), read_summary(path))
-    if isinstance(result, Mapping):
-        said = next((t.schema.metadata.get(b"source") for t in result.values() if t.schema.metadata), None)
-        return Part(said.decode() if said else f"tables {number}", result)
-    if hasattr(result, "tables") and hasattr(result, "summary"):
-        return Part(str(result.path or result.summary["recording"].get("source") or f"result {number}"), result.tables, result.summary)
-    raise InputError(f"{type(result).__name__} cannot be assessed", expected="a Result, a directory of one, or a mapping of tables")
 
 
 @dataclass(frozen=True)
@@ -184,6 +88,7 @@ class Site:
         self.wiring: str = self._wired or ("3P3W" if self.expected(LINES) and not self.expected(PHASES) else "3P4W")
         self.settings = settings
         self._grids: dict[str, _Grid | None] = {}
+        self._outer: dict[str, tuple[int, int] | None] = {}
         faults = [f"{name}: not given, and needed for limits in %" for name in ("nominal_voltage", "nominal_frequency") if not getattr(self, name)]
         if faults:
             raise SettingsError(faults)
@@ -244,7 +149,7 @@ class Site:
             return {PHASES[0]} & set(names)
         if self._wired == "1P2W":
             return {c.phase for t, c in found if self.measured(t, c.name)}
-        return {c.phase for t, c in found if any(t in p.tables and c.name in p.tables[t].column_names for p in self.parts)}
+        return {c.phase for t, c in found if any(c.name in p.names(t) for p in self.parts)}
 
     def _grid(self, table: str) -> _Grid | None:
         if table not in self._grids:
@@ -252,21 +157,18 @@ class Site:
         return self._grids[table]
 
     def _lay(self, table: str) -> _Grid | None:
-        times, flags, owner = [], [], []
+        times, owner = [], []
         for k, part in enumerate(self.parts):
-            rows = part.select(table, ["t", "flags"])
-            if rows is None or not rows.num_rows:
+            t = part.times(table)
+            if t is None:
                 continue
-            if "t" not in rows.column_names:
-                raise InputError(f"table {table} has no column t", path=part.name)
-            t = _times(rows.column("t"), part.name)
             _check_grid(t, table, part)
             times.append(t)
-            flags.append(_flags(rows, len(t)))
             owner.append(k)
         if not times:
             return None
-        t, flag = np.concatenate(times), np.concatenate(flags)
+        flags = [self.parts[k].flags(table) for k in owner]
+        t, flag = _together(times), _together(flags)
         if (t[1:] > t[:-1]).all():
             return _Grid(t, flag)
         order = np.argsort(t, kind="stable")
@@ -282,8 +184,8 @@ class Site:
 
     def _weights(self, table: str) -> tuple[np.ndarray, np.ndarray]:
         """The number of windows and the length of each row of all parts."""
-        found = [rows for p in self.parts if (rows := p.select(table, ["t", "n", "duration"])) is not None and rows.num_rows]
-        n, duration = (np.concatenate([_weights(rows, name, rows.num_rows) for rows in found]) for name in ("n", "duration"))
+        found = [p for p in self.parts if p.count(table)]
+        n, duration = (np.concatenate([np.nan_to_num(p.floats(table, name), nan=1.0) for p in found]) for name in ("n", "duration"))
         return n, duration
 
     def _refuse(self, table: str, t: np.ndarray, flags: np.ndarray, owner: np.ndarray, order: np.ndarray, same: np.ndarray) -> None:
@@ -329,25 +231,14 @@ class Site:
 
     def measured(self, table: str, name: str) -> bool:
         """Whether any part has a value in a column; its values are not brought to the grid."""
-        found = (p.select(table, [name]) for p in self.parts)
-        columns_ = [rows.column(name) for rows in found if rows is not None and rows.num_columns]
-        return any(c.null_count < len(c) for c in columns_)
+        return any(p.has(table, name) for p in self.parts)
 
     def _column(self, table: str, name: str, length: int = 0) -> np.ndarray | None:
         """The values of all parts, one after the other."""
-        found = []
-        measured = False
-        for part in self.parts:
-            rows = part.select(table, ["t", name])
-            if rows is None or not rows.num_rows:
-                continue
-            if name not in rows.column_names:
-                found.append(np.full((rows.num_rows, length) if length else rows.num_rows, np.nan, np.float32 if length else np.float64))
-                continue
-            column = rows.column(name)
-            measured |= column.null_count < len(column)
-            found.append(list_values(column, length, name, part.name) if length else _floats(column, name, part.name))
-        return np.concatenate(found) if measured else None
+        if not self.measured(table, name):
+            return None
+        found = [p.lists(table, name, length) if length else p.floats(table, name) for p in self.parts if p.count(table)]
+        return _together(found)
 
     @staticmethod
     def _joined(table: str, name: str, grid: _Grid, values: np.ndarray) -> np.ndarray:
@@ -424,8 +315,8 @@ class Site:
             if grid is None:
                 continue
             length = LENGTHS.get(table, 3_000_000_000)
-            whole = np.flatnonzero((grid.flags & np.uint32(Flag.INCOMPLETE)) == 0)
-            first, last = (whole[0], whole[-1]) if len(whole) else (0, len(grid.t) - 1)
+            whole = (grid.flags & np.uint32(Flag.INCOMPLETE)) == 0
+            first, last = (int(whole.argmax()), len(whole) - 1 - int(whole[::-1].argmax())) if whole.any() else (0, len(grid.t) - 1)
             return int(grid.t[first]), int(grid.t[last]) + length
         return None
 
@@ -443,18 +334,24 @@ class Site:
 
     def _outermost(self, table: str) -> tuple[int, int] | None:
         """Start of the first row and end of the last; those that are incomplete have something at the inner end, and more is not known."""
-        starts, ends = [], []
-        for part in self.parts:
-            rows = part.select(table, ["t", "flags"])
-            if rows is None or not rows.num_rows:
-                continue
-            t = _times(rows.column("t"), part.name)
-            length = LENGTHS.get(table, 3_000_000_000)
-            cut = (_flags(rows, len(t)) & np.uint32(Flag.INCOMPLETE) != 0) & (part.span is None)
-            first, last = int(t.argmin()), int(t.argmax())
-            starts.append(int(t[first]) + (length - 1 if cut[first] else 0))
-            ends.append(int(t[last]) + (1 if cut[last] else length))
-        return (min(starts), max(ends)) if starts else None
+        if table not in self._outer:
+            starts, ends = [], []
+            for part in self.parts:
+                t = part.times(table)
+                if t is None:
+                    continue
+                length = LENGTHS.get(table, 3_000_000_000)
+                first, last = int(t.argmin()), int(t.argmax())
+                cut = part.flags(table)[[first, last]] & np.uint32(Flag.INCOMPLETE) if part.span is None else (0, 0)
+                starts.append(int(t[first]) + (length - 1 if cut[0] else 0))
+                ends.append(int(t[last]) + (1 if cut[1] else length))
+            self._outer[table] = (min(starts), max(ends)) if starts else None
+        return self._outer[table]
+
+
+def _together(found: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays one after the other; a single one as it is."""
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def _from_pst(pst: Series) -> Series:
@@ -480,35 +377,3 @@ def _check_grid(t: np.ndarray, table: str, part: Part) -> None:
     if off.any():
         grid = f"starts of absolute {LENGTHS[table] // 10**9} s"
         raise InputError(f"table {table} has a row at {iso(t[off.argmax()])}", path=part.name, expected=grid)
-
-
-def _times(column: Any, where: str) -> np.ndarray:
-    import pyarrow as pa
-
-    if not pa.types.is_timestamp(column.type) or column.null_count:
-        raise InputError(f"the column t is {column.type}{' with nulls' if column.null_count else ''}", path=where, expected="timestamps, UTC")
-    result: np.ndarray = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64()).to_numpy()
-    return result
-
-
-def _flags(rows: pa.Table, n: int) -> np.ndarray:
-    if "flags" not in rows.column_names:
-        return np.zeros(n, np.uint32)
-    result: np.ndarray = rows.column("flags").fill_null(0).to_numpy().astype(np.uint32, copy=False)
-    return result
-
-
-def _weights(rows: pa.Table, name: str, n: int) -> np.ndarray:
-    if name not in rows.column_names:
-        return np.ones(n)
-    result: np.ndarray = np.nan_to_num(rows.column(name).to_numpy().astype(np.float64), nan=1.0)
-    return result
-
-
-def _floats(column: Any, name: str, where: str) -> np.ndarray:
-    import pyarrow as pa
-
-    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
-        raise InputError(f"{name} is {column.type}", path=where, expected="numbers")
-    result: np.ndarray = column.cast(pa.float64()).to_numpy()
-    return result

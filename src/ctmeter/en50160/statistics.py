@@ -82,16 +82,24 @@ def reached(values: np.ndarray, bounds: tuple[float, float], reference: Referenc
     """How much of the limit the value at `share` % of all reaches, 1 being the limit; each side by its own limit."""
     if not len(values):
         return None
-    low, high = bounds
     centre = reference.base if reference.around else 0.0
-    used = np.full(len(values), -math.inf)
-    if math.isfinite(high) and high != centre:
-        used = np.maximum(used, (values - centre) / (high - centre))
-    if math.isfinite(low) and low != centre:
-        used = np.maximum(used, (values - centre) / (low - centre))
-    if not np.isfinite(used).all():
+    # by each side in turn and in place: values of a year are many
+    used: np.ndarray | None = None
+    for bound in bounds:
+        if math.isfinite(bound) and bound != centre:
+            side = values - centre
+            side /= bound - centre
+            used = side if used is None else np.maximum(used, side, out=used)
+    if used is None or not np.isfinite(used).all():
         return None
-    return nearest_rank(np.sort(used), share) + 0.0  # no -0
+    rank = _rank(len(used), share)
+    used.partition(rank)
+    return float(used[rank]) + 0.0  # no -0
+
+
+def _rank(n: int, share: float) -> int:
+    """Place of the value of rank ceil(share n), from 0; `share` in %."""
+    return max(math.ceil(round(share * n / 100, 9)), 1) - 1
 
 
 def nearest_rank(ordered: np.ndarray, share: float) -> float:
@@ -102,8 +110,7 @@ def nearest_rank(ordered: np.ndarray, share: float) -> float:
     >>> nearest_rank(np.arange(1.0, 101.0), 95), nearest_rank(np.array([7.0]), 1)
     (95.0, 7.0)
     """
-    rank = math.ceil(round(share * len(ordered) / 100, 9))
-    return float(ordered[max(rank, 1) - 1])
+    return float(ordered[_rank(len(ordered), share)])
 
 
 @dataclass(frozen=True)
@@ -114,15 +121,22 @@ class Counted:
     ----------
     valid : ndarray of float64
     t : ndarray of int64
-        Of the valid values, ns.
+        Of the rows, ns.
     flagged, missing : int
         Intervals that are there and do not count; intervals that are not there.
+    kept : ndarray of bool, optional
+        Which rows are valid, where not all are.
     """
 
     valid: np.ndarray
     t: np.ndarray
     flagged: int
     missing: int
+    kept: np.ndarray | None = None
+
+    def time(self, k: int) -> int:
+        """When the valid value `k` was, ns."""
+        return int(self.t[k if self.kept is None else np.flatnonzero(self.kept)[k]])
 
     @property
     def expected(self) -> int:
@@ -162,7 +176,9 @@ def count(t: np.ndarray, bad: np.ndarray, values: np.ndarray, window: Window, le
         missing = expected - rows
     else:
         missing = _missing_3s(times, window)
-    return Counted(part[good], times[good], rows - int(good.sum()), missing)
+    if good.all():
+        return Counted(part, times, 0, missing)  # without a copy
+    return Counted(part[good], times, rows - int(good.sum()), missing, good)
 
 
 def _missing_3s(times: np.ndarray, window: Window) -> int:
@@ -196,7 +212,6 @@ def judge(
     values = counted.valid
     bounds = [None if limit is None else reference.bounds(limit) for limit in limits]
     n1, n2 = (None if b is None else int(beyond(values, b).sum()) for b in bounds)
-    ordered = np.sort(values)
     row: dict[str, Any] = {
         "limit": None if limits[0] is None or bounds[0] is None else describe(limits[0], bounds[0], parameter, values, reference),
         "limit_always": None if limits[1] is None or bounds[1] is None else describe(limits[1], bounds[1], parameter, values, reference),
@@ -207,12 +222,17 @@ def judge(
         "flagged": counted.flagged,
         "missing": counted.missing,
         "coverage": round(counted.share, 4),
-        "percentiles": {str(p): nearest_rank(ordered, p) if len(ordered) else None for p in PERCENTILES},
+        "percentiles": _percentiles(values),
         **_extremes(counted),
     }
     share = None if limits[0] is None else limits[0].share
     row["verdict"], row["reason"] = verdict(counted, n1, n2, share, valid_share)
     return row
+
+
+def _percentiles(values: np.ndarray) -> dict[str, float | None]:
+    ordered = np.sort(values)
+    return {str(p): nearest_rank(ordered, p) if len(ordered) else None for p in PERCENTILES}
 
 
 def _extremes(counted: Counted) -> dict[str, Any]:
@@ -221,9 +241,9 @@ def _extremes(counted: Counted) -> dict[str, Any]:
     low, high = int(counted.valid.argmin()), int(counted.valid.argmax())
     return {
         "min": float(counted.valid[low]),
-        "t_min": iso(int(counted.t[low])),
+        "t_min": iso(counted.time(low)),
         "max": float(counted.valid[high]),
-        "t_max": iso(int(counted.t[high])),
+        "t_max": iso(counted.time(high)),
     }
 
 
@@ -259,5 +279,14 @@ def verdict(counted: Counted, n1: int | None, n2: int | None, share: float | Non
         if n1 > allowed * base + 1e-9:
             return "fail", f"{n1} of {base} values beyond the limit for {share:g} %"
     if not enough:
-        return "insufficient-data", f"{n} of {expected} values are valid, {counted.share:.3g} %; {valid_share:g} % needed"
+        # rounded downwards, so that what is too little never looks like enough
+        return "insufficient-data", f"{n} of {expected} values are valid, {_floor(counted.share)} %; {valid_share:g} % needed"
     return "pass", f"{n} of {expected} values are valid"
+
+
+def _floor(percent: float) -> str:
+    """A share with three digits, rounded downwards."""
+    if percent <= 0:
+        return "0"
+    digits = 2 - math.floor(math.log10(percent))
+    return f"{math.floor(percent * 10**digits) / 10**digits:.10g}"

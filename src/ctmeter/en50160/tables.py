@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, SettingsError
-from ..measurements import iso
+from ..measurements import iso, list_values
 from ..quantity import LINES, LIST_LENGTH, PHASES, Column, columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["EVENT_TYPES", "LENGTHS", "TABLES", "check_events", "list_values", "read_table", "split_map"]
+__all__ = ["EVENT_TYPES", "LENGTHS", "TABLES", "check_events", "read_table", "split_map", "whole_flags"]
 
 #: Tables that can be read, and the lengths of their intervals, ns; rows of `3s` follow the mains and of `events` nothing.
 LENGTHS = {"10min": 600_000_000_000, "2h": 7_200_000_000_000, "frequency": 10_000_000_000}
@@ -62,6 +62,7 @@ def read_table(
     nominal_voltage: float | None = None,
     nominal_frequency: float | None = None,
     stamp: str = "start",
+    wiring: str | None = None,
 ) -> pa.Table:
     """A table of another program, as one of ctmeter's.
 
@@ -75,9 +76,11 @@ def read_table(
         Name of a column of ctmeter's to heading in the file, with its unit where the file says none: {"U_L1": "Vrms A [kV]"}.
         What the map does not name is looked for under its own name.
     nominal_voltage, nominal_frequency : float, optional
-        V and Hz, for values in pu.
+        V and Hz, for values in pu or % of them.
     stamp : {"start", "end"}
         Which end of its interval a time names.
+    wiring : {"3P4W", "3P3W", "1P2W"}, optional
+        For voltages from line to line in pu or %: what their nominal voltage is.
 
     Returns
     -------
@@ -92,6 +95,8 @@ def read_table(
     SettingsError
         An unknown table or stamp.
     """
+    import pyarrow as pa
+
     if table not in TABLES:
         raise SettingsError(f"table: {table!r} is not one of {', '.join(TABLES)}")
     if stamp not in ("start", "end"):
@@ -100,33 +105,75 @@ def read_table(
     if not raw.num_rows:
         raise InputError("no rows", path=path)
     wanted = _wanted(raw, units, table, columns_map or {}, path)
-    t = _times(raw.column(wanted.pop("t")[0]), path)
+    t = _times(raw.column(wanted["t"][0]), path)
     if table in LENGTHS:
-        t = _on_grid(t - (LENGTHS[table] if stamp == "end" else 0), LENGTHS[table], path)
-    order = np.argsort(t, kind="stable")
-    if table != "events":
-        _refuse_duplicates(t[order], order, path)
+        t = _on_grid(t - LENGTHS[table] if stamp == "end" else t, LENGTHS[table], path)
+    # rows that are in order are not copied; those of events are put in order at the end, so that a fault is told by its row
+    sorting = None if (t[1:] > t[:-1]).all() else np.argsort(t, kind="stable")
+    if table != "events" and sorting is not None:
+        _refuse_duplicates(t[sorting], sorting, path)
+    order: Any = slice(None) if sorting is None or table == "events" else sorting
     known = {c.name: c for c in columns(table) if c.name not in _OWN}
-    nominal = {"V": nominal_voltage, "Hz": nominal_frequency}
+    between = None if nominal_voltage is None or wiring is None else nominal_voltage * (1 if wiring == "3P3W" else 3**0.5)
+    nominal = {"V": nominal_voltage, "V lines": between, "Hz": nominal_frequency}
     made: dict[str, Any] = {"t": t[order]}
     orders: dict[str, dict[int, tuple[np.ndarray, bool]]] = {}
+    shares: dict[str, np.ndarray] = {}
+    del wanted["t"]
+    raw = raw.select(sorted({heading for heading, _ in wanted.values()}))
     for name, (heading, unit) in wanted.items():
         column = raw.column(heading)
         match = _ORDER.match(name)
         if match and name not in known:
             share = _normal(unit) == "%"
-            values = _numbers(column, name, path)[order] * (1.0 if share else _factor(unit, "V", name, path, nominal))
+            values = _scaled(_numbers(column, name, path), 1.0 if share else _factor(unit, "V", name, path, nominal))[order]
             orders.setdefault(match["list"], {})[int(match["order"])] = (values, share)
+        elif table == "events" and known[name].unit == "V" and _normal(unit) in ("pu", "%"):
+            shares[name] = _scaled(_numbers(column, name, path), 1.0 if _normal(unit) == "pu" else 0.01)
         else:
             made[name] = _texts(column, name) if name in _EVENT_TEXT else _values(column, known[name], unit, path, nominal)[order]
     if table == "events":
-        if "type" not in made:
-            raise InputError("no column of types of events", path=path, expected=f"type, or type=HEADING in the map: {', '.join(EVENT_TYPES)}")
-        check_events(made["type"], made.get("phases", [None] * len(t)), path)
-        made |= {name: [made[name][k] for k in order] for name in _EVENT_TEXT & set(made)}
+        made = _events(made, shares, nominal, sorting, path)
     for name, parts in orders.items():
         made.setdefault(name, _list(parts, made.get(name.replace("HU", "U1")), len(t)))
-    return _arrow(table, made, path)
+    del raw
+    result = _arrow(table, made, path)
+    pa.default_memory_pool().release_unused()  # what was read is no longer needed
+    return result
+
+
+def _events(
+    made: dict[str, Any],
+    shares: Mapping[str, np.ndarray],
+    nominal: Mapping[str, float | None],
+    sorting: np.ndarray | None,
+    path: str | os.PathLike[str],
+) -> dict[str, Any]:
+    """Events that can be counted, in V and in order."""
+    if "type" not in made:
+        raise InputError("no column of types of events", path=path, expected=f"type, or type=HEADING in the map: {', '.join(EVENT_TYPES)}")
+    nothing = [None] * len(made["t"])
+    check_events(made["type"], made.get("phases", nothing), made.get("duration", nothing), path)
+    for name, values in shares.items():
+        made[name] = values * _references(made, nominal, name, path)
+    if sorting is None:
+        return made
+    return {name: [values[k] for k in sorting] if isinstance(values, list) else values[sorting] for name, values in made.items()}
+
+
+def _references(made: Mapping[str, Any], nominal: Mapping[str, float | None], name: str, path: str | os.PathLike[str]) -> np.ndarray:
+    """What voltages of events are shares of: U_ref of the row, and where there is none the nominal voltage of its phases."""
+    n = len(made["t"])
+    lines = np.array([bool(set(named or ()) & set(LINES)) for named in made.get("phases", [None] * n)], bool)
+    given = made.get("U_ref", np.full(n, np.nan))
+    missing = np.isnan(given)
+    for which, rows in (("V", missing & ~lines), ("V lines", missing & lines)):
+        if rows.any() and not nominal[which]:
+            needed = "--un, or U_ref" if which == "V" else "--un and --wiring, or U_ref"
+            raise InputError(f"{name} is a share of the reference voltage, and there is none", path=path, expected=needed)
+    usual = np.where(lines, nominal["V lines"] or np.nan, nominal["V"] or np.nan)
+    result: np.ndarray = np.where(missing, usual, given)
+    return result
 
 
 def _load(path: str | os.PathLike[str]) -> tuple[pa.Table, dict[str, str | None]]:
@@ -181,7 +228,13 @@ def _wanted(
 ) -> dict[str, tuple[str, str | None]]:
     """Name of a column of ctmeter's to heading and unit."""
     known = {c.name for c in columns(table)} - _OWN
-    plain = {split_map(name)[0]: name for name in raw.column_names}
+    plain: dict[str, str] = {}
+    alike: dict[str, str] = {}
+    for name in raw.column_names:
+        heading = split_map(name)[0]
+        if heading in plain:
+            alike[heading] = f"{plain[heading]!r} and {name!r}"
+        plain[heading] = name
     wanted: dict[str, tuple[str, str | None]] = {}
     for name, text in columns_map.items():
         if name not in known and not (_ORDER.match(name) and "HU_L1" in known):
@@ -190,11 +243,15 @@ def _wanted(
             raise SettingsError(f"map: {name}: no such column in the tables {', '.join(TABLES)}")
         heading, unit = split_map(text)
         found = text if text in raw.column_names else plain.get(heading)
+        if found != text and heading in alike:
+            raise InputError(f"columns {alike[heading]} could both be {name}", path=path, expected="a map that names one of them with its unit")
         if found is None:
             raise InputError(f"no column {heading!r} for {name}", path=path, expected=f"one of {', '.join(plain)}"[:300])
         wanted[name] = (found, unit or units[found])
     for heading, found in plain.items():
         if heading not in wanted and (heading in known or (_ORDER.match(heading) and "HU_L1" in known)):
+            if heading in alike:
+                raise InputError(f"columns {alike[heading]} could both be {heading}", path=path, expected="one, or a map that names one of them")
             wanted[heading] = (found, units[found])
     if "t" not in wanted:
         times = [found for heading, found in plain.items() if heading.lower() in _TIMES]
@@ -211,6 +268,8 @@ def _times(column: Any, path: str | os.PathLike[str]) -> np.ndarray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
     kind = column.type
     try:
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -228,12 +287,17 @@ def _times(column: Any, path: str | os.PathLike[str]) -> np.ndarray:
         place = pc.index(pc.is_null(stamps), True).as_py()
         raise InputError(f"row {place + 1} has no time", path=path)
     result: np.ndarray = stamps.cast(pa.int64()).to_numpy()
+    if len(result) and result.min() < 0:
+        raise InputError(f"row {int(result.argmin()) + 1} is of {iso(result.min())}", path=path, expected="times after 1970")
     return result
 
 
 def _on_grid(t: np.ndarray, length: int, path: str | os.PathLike[str]) -> np.ndarray:
-    snapped: np.ndarray = (t + length // 2) // length * length
-    off = np.abs(t - snapped) > _OFF_GRID
+    snapped: np.ndarray = t + length // 2
+    snapped //= length
+    snapped *= length
+    distance = t - snapped
+    off = np.abs(distance, out=distance) > _OFF_GRID
     if off.any():
         k = int(off.argmax())
         grid = f"the grid of {length // 1_000_000_000} s"
@@ -263,11 +327,13 @@ def _factor(unit: str | None, wanted: str, name: str, path: str | os.PathLike[st
     text = _normal(unit)
     if text is None or text == wanted or (text == "" and wanted in ("", "1")):
         return 1.0
-    if text == "pu" and wanted in nominal:
-        base = nominal[wanted]
+    if (text == "pu" and wanted in nominal) or (text == "%" and wanted == "V"):
+        lines = any(name.endswith(line) for line in LINES) and wanted == "V"
+        base = nominal["V lines" if lines else wanted]
         if not base:
-            raise InputError(f"{name} is in pu and there is no nominal value", path=path, expected="--un or --fn")
-        return base
+            needed = "--un and --wiring" if lines else "--un or --fn"
+            raise InputError(f"{name} is in {text} and there is no nominal value", path=path, expected=needed)
+        return base if text == "pu" else base / 100
     if wanted == "%" and text in ("1", "pu"):
         return 100.0
     if wanted == "1" and text == "%":
@@ -295,34 +361,32 @@ def _values(column: Any, known: Column, unit: str | None, path: str | os.PathLik
     if known.dtype in LIST_LENGTH:
         values = list_values(column, LIST_LENGTH[known.dtype], known.name, path)
         return values * np.float32(_factor(unit, known.unit, known.name, path, nominal))
+    if known.dtype == "u4":
+        return whole_flags(column, path)
     values = _numbers(column, known.name, path)
-    return values * _factor(unit, known.unit, known.name, path, nominal) if known.dtype == "f8" else values
+    return _scaled(values, _factor(unit, known.unit, known.name, path, nominal)) if known.dtype == "f8" else values
 
 
-def list_values(column: Any, length: int, name: str, path: object) -> np.ndarray:
-    """Lists of one length as an array, float32, shape (n, length); NaN where there is none.
+def _scaled(values: np.ndarray, factor: float) -> np.ndarray:
+    return values if factor == 1.0 else values * factor
+
+
+def whole_flags(column: Any, path: object) -> np.ndarray:
+    """Flags as an array, 0 where there are none.
 
     Raises
     ------
     InputError
-        They are no lists, or of other lengths.
+        They are no whole numbers, or not of 32 bits.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    where = None if path is None else str(path)
-    kind = column.type
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
-        raise InputError(f"{name} is {kind}", path=where, expected=f"lists of {length} numbers, or a column for each order such as {name}_5")
-    out = np.full((len(column), length), np.nan, np.float32)
-    here = pc.is_valid(column).to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else pc.is_valid(column).to_numpy()
-    lengths = pc.unique(pc.drop_null(pc.list_value_length(column))).to_pylist()
-    if lengths not in ([], [length]):
-        raise InputError(f"{name} has lists of {', '.join(map(str, lengths[:4]))} values", path=where, expected=f"{length}")
-    if here.any():
-        flat = pc.cast(pc.list_flatten(column.drop_null()), pa.float32())
-        out[here] = flat.to_numpy().reshape(-1, length)
-    return out
+    try:
+        result: np.ndarray = column.cast(pa.uint32()).fill_null(0).to_numpy()
+    except pa.ArrowException as error:
+        words = f"flags: {' '.join(str(error).split())[:150]}"
+        raise InputError(words, path=None if path is None else str(path), expected="whole numbers from 0 to 4294967295") from error
+    return result
 
 
 def _list(parts: Mapping[int, tuple[np.ndarray, bool]], u1: np.ndarray | None, n: int) -> np.ndarray:
@@ -343,21 +407,23 @@ def _texts(column: Any, name: str) -> list[Any]:
     return [v.strip().lower() if isinstance(v, str) else v for v in values]
 
 
-def check_events(types: Sequence[Any], phases: Sequence[Any], path: object) -> None:
+def check_events(types: Sequence[Any], phases: Sequence[Any], durations: Sequence[float | None], path: object) -> None:
     """Refuse what nobody could count.
 
     Raises
     ------
     InputError
-        A row whose type or whose phases are unknown.
+        A row whose type or whose phases are unknown, or that lasts less than nothing.
     """
     where = str(path)
-    for k, (kind, named) in enumerate(zip(types, phases, strict=True), 1):
+    for k, (kind, named, lasting) in enumerate(zip(types, phases, durations, strict=True), 1):
         if kind not in EVENT_TYPES:
             raise InputError(f"events: row {k} is of type {kind!r}", path=where, expected=f"one of {', '.join(EVENT_TYPES)}")
         strange = [p for p in named or () if p not in (*PHASES, *LINES)]
         if strange:
             raise InputError(f"events: row {k} names the phase {strange[0]!r}", path=where, expected=f"{', '.join((*PHASES, *LINES))}, or none")
+        if lasting is not None and (lasting < 0 or lasting == np.inf):
+            raise InputError(f"events: row {k} lasts {lasting:g} s", path=where, expected="a length of 0 s and more, or nothing while it is open")
 
 
 def _arrow(table: str, made: Mapping[str, Any], path: str | os.PathLike[str]) -> pa.Table:
@@ -376,7 +442,7 @@ def _arrow(table: str, made: Mapping[str, Any], path: str | os.PathLike[str]) ->
         elif column.name in _EVENT_TEXT:
             array = pa.array(values, pa.string() if column.name == "type" else pa.list_(pa.string()))
         elif column.dtype == "u4":
-            array = pa.array(np.nan_to_num(values).astype(np.uint32))
+            array = pa.array(np.nan_to_num(values).astype(np.uint32, copy=False))
         else:
             array = pa.array(values, from_pandas=True)
         arrays.append(array)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..en50160.tables import list_values
 from ..errors import InputError
+from ..measurements import list_values
 from ..quantity import LINES, LIST_LENGTH, PHASES, Flag, columns
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 
 SUMMARY = "summary.json"
 SNIPPETS = "snippets"
+#: What a summary has at least, and of what kind.
+_WHOLE = {"recording": dict, "settings": dict, "wiring": str, "sides": dict, "events": dict, "not_measured": list}
+#: Rows of a piece of a column.
+_PIECE = 65536
 _OURS = {SUMMARY, SNIPPETS, "report.html", *(f"{t}.parquet" for t in TABLES)}
 
 
@@ -75,8 +79,8 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
     return target
 
 
-def read_summary(directory: str | os.PathLike[str]) -> dict[str, Any]:
-    """The summary of a result directory.
+def read_summary(directory: str | os.PathLike[str], *, whole: bool = True) -> dict[str, Any]:
+    """The summary of a result directory; `whole`, with everything that a result is made of.
 
     Raises
     ------
@@ -95,8 +99,12 @@ def read_summary(directory: str | os.PathLike[str]) -> dict[str, Any]:
         raise StoreError(error.errno or errno.EIO, f"cannot be read: {error.strerror or error}", str(path)) from error
     except ValueError as error:
         raise StoreError(errno.EIO, f"{SUMMARY} is damaged: {error}", str(path)) from None
-    if not isinstance(summary, dict) or summary.get("program", {}).get("name") != "ctmeter":
+    program = summary.get("program") if isinstance(summary, dict) else None
+    if not isinstance(summary, dict) or not isinstance(program, dict) or program.get("name") != "ctmeter":
         raise StoreError(errno.ENOENT, f"no result of ctmeter, {SUMMARY} is of something else", str(path))
+    missing = [name for name, kind in _WHOLE.items() if not isinstance(summary.get(name), kind)] if whole else []
+    if missing:
+        raise StoreError(errno.EIO, f"{SUMMARY} is damaged: {', '.join(missing)} missing", str(path))
     return summary
 
 
@@ -118,7 +126,7 @@ def check_output(out: str | os.PathLike[str], force: bool = False) -> None:
     if not names or force:
         return
     try:
-        read_summary(path)
+        read_summary(path, whole=False)
     except StoreError:
         raise StoreError(errno.EEXIST, "exists and was not made by ctmeter; choose another place or force it", str(path)) from None
     strange = sorted(names - _OURS)
@@ -300,41 +308,55 @@ class Tables(Mapping[str, "pa.Table"]):
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._read: dict[str, pa.Table] = {}
+        self._facts: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._names = [t for t in TABLES if (directory / f"{t}.parquet").is_file()]
 
     def __getitem__(self, table: str) -> pa.Table:
         if table not in self._names:
             raise KeyError(table)
         if table not in self._read:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-
-            path = self._directory / f"{table}.parquet"
-            try:
-                self._read[table] = pq.ParquetFile(path).read()
-            except (OSError, pa.ArrowException) as error:
-                raise StoreError(errno.EIO, f"cannot be read: {error}", str(path)) from error
+            with self._open(table) as source:
+                self._read[table] = source.read()
         return self._read[table]
 
     def __contains__(self, table: object) -> bool:
         return table in self._names  # without reading it
 
-    def select(self, table: str, columns: Sequence[str]) -> pa.Table:
-        """Some columns of a table, of which alone the values are read; those it has not are left out.
+    def count(self, table: str) -> int:
+        """Rows of a table, of which none is read."""
+        return self._described(table)[0]
+
+    def names(self, table: str) -> tuple[str, ...]:
+        """The columns of a table, of which none is read."""
+        return self._described(table)[1]
+
+    def _described(self, table: str) -> tuple[int, tuple[str, ...]]:
+        if table not in self._facts:
+            with self._open(table) as source:
+                self._facts[table] = source.metadata.num_rows, tuple(source.schema_arrow.names)
+        return self._facts[table]
+
+    def pieces(self, table: str, column: str) -> Iterator[pa.Array]:
+        """One column of a table in pieces of some ten thousand rows; nothing else is read.
 
         Raises
         ------
         StoreError
             It cannot be read.
         """
+        with self._open(table) as source:
+            for batch in source.iter_batches(_PIECE, columns=[column]):
+                yield batch.column(0)
+
+    @contextmanager
+    def _open(self, table: str) -> Iterator[Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self._directory / f"{table}.parquet"
         try:
             with pq.ParquetFile(path) as source:
-                here = set(source.schema_arrow.names)
-                return source.read(columns=[name for name in columns if name in here])
+                yield source
         except (OSError, pa.ArrowException) as error:
             raise StoreError(errno.EIO, f"cannot be read: {error}", str(path)) from error
 

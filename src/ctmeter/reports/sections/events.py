@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...measurements import nanoseconds
 from ..blocks import Block, Heading, Section, Table, Words, charted
 from ..charts.chart import Chart, Line, Point
 from ..charts.marks import Style
@@ -31,6 +32,8 @@ _POSITIONS = {
 #: Types that are no words.
 _WORDS = {"rvc": "rapid voltage change", "msv": "mains signalling event"}
 _EDGE = (1e-4, 100.0)
+#: Highest voltage of the chart of curves, %.
+_TOP = 200.0
 
 
 def event_section(material: Material) -> Section:
@@ -57,13 +60,31 @@ def _key(event: Mapping[str, Any]) -> tuple[str, str]:
     return str(instant(t) if isinstance(t, str) else t), str(event.get("type"))
 
 
+def _wholes(material: Material) -> dict[int, str]:
+    """Cell of the counted event that a row of the list, by its number, is only a part of."""
+    counted = {_key(e): e for e in material.classified or () if e.get("type") in _STYLES}
+    found = {}
+    for k, e in enumerate(material.events[:LISTED], 1):
+        own = counted.get(_key(e))
+        if not counted or e["type"] not in _STYLES or (own is not None and own.get("duration") == e.get("duration")):
+            continue
+        at = nanoseconds(e["t"])
+        for whole in counted.values():
+            start, lasting = nanoseconds(whole["t"]), whole.get("duration")
+            if whole["type"] == e["type"] and start <= at and (lasting is None or at < start + round(lasting * 1e9)):
+                found[k] = str(whole.get("cell") or "an event outside")
+    return found
+
+
 def _list(material: Material) -> Table:
     known = {_key(e): e for e in material.classified or ()}
+    part_of = _wholes(material)
     rows = []
     for k, e in enumerate(material.events[:LISTED], 1):
         value, _ = voltage_of(e)
         share = f"{100 * value / e['U_ref']:.1f} %" if value is not None and e.get("U_ref") else "–"
-        extra = known.get(_key(e), {})
+        whole = part_of.get(k)
+        extra = known.get(_key(e), {}) if whole is None else {"cell": f"in {whole}", "itic": None}
         length = "open" if e.get("duration") is None else duration(e["duration"])
         row = [
             str(k),
@@ -79,6 +100,8 @@ def _list(material: Material) -> Table:
     caption = "Voltage: the residual of dips and interruptions, the largest of swells, the largest change of rapid voltage changes."
     if more > 0:
         caption += f" The first {LISTED} of {len(material.events)} events; all stand in the table `events` of the result."
+    if part_of:
+        caption += " Where a gap in the measuring parts an event, its parts are listed, and counted once."
     head = ["", "start, UTC", "type", "phases", "duration", "voltage", "of reference", *(["cell", "by ITIC"] if known else [])]
     return Table(head, rows, caption, named=4)
 
@@ -129,7 +152,17 @@ def _matrix(what: str, counts: Mapping[str, int], cells: Mapping[str, Any] | Non
 def _voltage_row(what: str, k: int, voltages: Sequence[float]) -> str:
     if what == "Dips":
         return f"{voltages[k]:g} > u ≥ {voltages[k + 1]:g}" if k + 1 < len(voltages) else f"u < {voltages[k]:g}"
-    return f"u ≥ {voltages[k]:g}" if k == 0 else f"{voltages[k - 1]:g} > u ≥ {voltages[k]:g}"
+    return f"u ≥ {voltages[k]:g}" if k == 0 else f"{voltages[k - 1]:g} > u > {voltages[k]:g}"
+
+
+def _below(t: np.ndarray, u: np.ndarray, top: float) -> tuple[np.ndarray, np.ndarray]:
+    """A falling curve from where it comes under `top` on: straight over the logarithm of time."""
+    first = int((u <= top).argmax())
+    if not first or u[first] > top:
+        return t, u
+    share = (u[first - 1] - top) / (u[first - 1] - u[first])
+    cut = t[first - 1] * (t[first] / t[first - 1]) ** share
+    return np.concatenate([[cut], t[first:]]), np.concatenate([[top], u[first:]])
 
 
 def _scatter(events: Sequence[Mapping[str, Any]], material: Material) -> list[Block]:
@@ -144,7 +177,7 @@ def _scatter(events: Sequence[Mapping[str, Any]], material: Material) -> list[Bl
     ):
         if points:
             t, u = (np.array([float(p[k]) for p in points]) for k in (0, 1))
-            t = np.clip(t, *_EDGE)
+            t, u = _below(np.clip(t, *_EDGE), u, _TOP)
             if style is red:
                 t, u = np.append(t, _EDGE[1]), np.append(u, u[-1])
             lines.append(Line(name, t, u, style, dash=dash, symbols=False, width=1.8))
@@ -159,7 +192,7 @@ def _scatter(events: Sequence[Mapping[str, Any]], material: Material) -> list[Bl
         share = 100 * value / e["U_ref"]
         words = str(k) if k and len(events) <= 20 else ""
         marks.append(
-            Point(float(e["duration"]), min(share, 200.0), _STYLES[str(e["type"])], words, solid=e.get("itic") in ("no-damage", "prohibited"))
+            Point(float(e["duration"]), min(share, _TOP), _STYLES[str(e["type"])], words, solid=e.get("itic") in ("no-damage", "prohibited"))
         )
         if len(rows) < LISTED:
             places = [_POSITIONS.get(str(e.get(name)), "–") for name in ("itic", "semi_f47")]
@@ -167,7 +200,7 @@ def _scatter(events: Sequence[Mapping[str, Any]], material: Material) -> list[Bl
     present = [kind for kind in _STYLES if any(e["type"] == kind for e in events)]
     legend = [(kind, _STYLES[kind], "point") for kind in present]
     alt = f"Voltage over duration of {len(marks)} events" + (" with the ITIC and SEMI F47 curves" if lines else "")
-    chart = Chart(alt, Log(*_EDGE), Linear(0.0, 200.0), "duration", "% of reference", lines, points=marks, legend=legend, height=330.0)
+    chart = Chart(alt, Log(*_EDGE), Linear(0.0, _TOP), "duration", "% of reference", lines, points=marks, legend=legend, height=330.0)
     text = "Voltage of each event over its duration" + (", with the number it has in the list" if len(events) <= 20 else "")
     if lines:
         text += "; outside the ITIC curve, with a solid mark, equipment may stop (below) or be harmed (above)"
