@@ -83,6 +83,29 @@ def test_the_source_is_the_one_that_was_found_now(tmp_path):
         assert manifest.scan(source(1, "/moved"), "1") == replace(scan(1), source=source(1, "/moved"))
 
 
+def test_what_signs_a_url_is_not_kept(tmp_path):
+    url = "https://who:pass@host/x.csv?X-Amz-Signature=5ec3e7"
+    told = Scan(Source(url, "x.csv", ((url, 9, '"etag"'),)))
+    with Manifest(tmp_path) as manifest:
+        manifest.remember(told, "1")
+        assert manifest.scan(told.source, "1") == told
+        (found,) = manifest.scans()
+    assert found.source.uri == found.source.parts[0][0] == "https://host/x.csv"
+    assert not any(b"5ec3e7" in p.read_bytes() or b"who:pass" in p.read_bytes() for p in tmp_path.iterdir())
+
+
+def test_names_in_no_known_encoding(tmp_path):
+    told = [Scan(Source(f"/in/{chr(byte)}", chr(byte), (), "\udce4"), failure="not \udcff") for byte in (0xDCF8, 0xDCE5)]
+    with Manifest(tmp_path) as manifest:
+        for scanned in told:
+            manifest.remember(scanned, "1")
+        assert [manifest.scan(s.source, "1") for s in told] == told
+        assert {(e.name, e.member, e.reason) for e in manifest.entries()} == {("\udcf8", "\udce4", "not \udcff"), ("\udce5", "\udce4", "not \udcff")}
+        manifest.mark([told[0].source], "quarantined", "\udcff")
+        manifest.forget([("\udce5", "\udce4")])
+        assert [(e.name, e.state, e.reason) for e in manifest.entries()] == [("\udcf8", "quarantined", "\udcff")]
+
+
 def test_states(tmp_path):
     with Manifest(tmp_path) as manifest:
         for k in range(6):

@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 
 from ..errors import StoreError
+from ..readers import is_url, remote
 from ..store._ledger_file import StoreFile, connect, guard
 from .work import Point, Scan, Source
 
@@ -302,7 +303,11 @@ def _said(value: str | bytes) -> str:
 def _packed(scan: Scan) -> bytes:
     """A scan as bytes, behind a digest of them."""
     values = {f.name: getattr(scan, f.name) for f in fields(Scan)}
-    values["source"] = {f.name: getattr(scan.source, f.name) for f in fields(Source)}
+    source = scan.source
+    # what signs a URL is nobody's business who is given the results
+    parts = tuple((remote.shown(uri) if is_url(uri) else uri, size, version) for uri, size, version in source.parts)
+    source = replace(source, uri=remote.shown(source.uri) if is_url(source.uri) else source.uri, parts=parts)
+    values["source"] = {f.name: getattr(source, f.name) for f in fields(Source)}
     values["points"] = tuple({f.name: getattr(point, f.name) for f in fields(Point)} for point in scan.points)
     data = msgspec.msgpack.encode(_tagged(values))
     return hashlib.blake2b(data, digest_size=_DIGEST).digest() + data

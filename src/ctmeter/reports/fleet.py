@@ -78,7 +78,7 @@ def _overview(summary: Mapping[str, Any]) -> Section:
         ("EN 50160", [f"{verdicts[name]} {words}" for name, words in _VERDICTS.items() if verdicts[name]] or "–"),
     ]
     if summary["seconds"]:
-        speed = "" if summary["x_real_time"] is None else f", {number(summary['x_real_time'], 4)} times real time"
+        speed = "" if not summary["x_real_time"] else f", {number(summary['x_real_time'], 4)} times real time"
         rows.append(("Time taken", f"{duration(summary['seconds'])}{speed}"))
     blocks: list[Block] = [Facts(rows)]
     if summary["warnings"]:
@@ -156,7 +156,7 @@ def _events(summary: Mapping[str, Any]) -> Section:
         return Section("events", "Worst events", [Words(["No dip, swell or interruption was found."])])
     rows: list[Row] = [
         (
-            clipped(e["site"] or "(no name)", 40),
+            clipped(_name(e), 60),
             e["t"][:19].replace("T", " "),
             e["type"],
             ", ".join(e["phases"]),

@@ -56,15 +56,17 @@ def duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> duration(0.066), duration(75.5), duration(90000)
-    ('66 ms', '1 min 15.5 s', '1 d 1 h')
+    >>> duration(0.066), duration(75.5), duration(90000), duration(35999.99)
+    ('66 ms', '1 min 15.5 s', '1 d 1 h', '10 h')
     """
     if seconds < 1:
         return f"{seconds * 1000:.4g} ms"
     if seconds < 60:
         return f"{seconds:.5g} s"
     parts = []
-    rest = seconds
+    minutes, rest = divmod(seconds, 60)
+    # seconds as they are shown, which may round to a minute
+    rest = 60 * minutes + float(f"{rest:.3g}")
     for name, length in (("d", 86400), ("h", 3600), ("min", 60)):
         count = int(rest // length)
         rest -= count * length
