@@ -89,6 +89,7 @@ def test_intervals_and_flicker_are_those_of_the_whole(one, three, name: str):
     assert name == "frequency" or pst >= 15
 
 
+@pytest.mark.long
 def test_weeks_are_judged_as_of_the_whole(tmp_path):
     """Two hours and ten minutes in files of less than one."""
     second, rate = folders.frames(1, 800, 800), 800
