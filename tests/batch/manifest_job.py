@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import count
+from typing import get_args
 
-from ctmeter.batch.manifest import Manifest
+from ctmeter.batch.manifest import Manifest, State
 from ctmeter.batch.work import Point, Scan, Source
 
 
@@ -21,10 +23,16 @@ def scan(number: int) -> Scan:
     return Scan(source(number), f"site {number % 7}", "device", start, points=(point,), format="comtrade", warnings=("Zähler steht",), **told)
 
 
+def counts(manifest: Manifest) -> dict[str, int]:
+    """How many sources are in each state."""
+    found = Counter(e.state for e in manifest.entries())
+    return {state: found[state] for state in get_args(State)}
+
+
 def main(out: str) -> None:
     """Scan, then do, source after source; says how far it has certainly come."""
     with Manifest(out) as manifest:
-        begin = manifest.counts()["done"]
+        begin = counts(manifest)["done"]
         print("begin", begin, flush=True)
         for number in count(begin):
             manifest.remember(scan(number), f"identity {number}")

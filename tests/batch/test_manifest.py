@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batch.manifest_job import scan, source
+from batch.manifest_job import counts, scan, source
 from ctmeter.batch import manifest as module
 from ctmeter.batch.manifest import Entry, Manifest, manifest_name
 from ctmeter.batch.work import Point, Scan, Source
@@ -115,7 +115,7 @@ def test_states(tmp_path):
         manifest.mark([source(0), source(1)], "done")
         manifest.mark([source(2)], "failed", "torn")
         manifest.mark([source(3)], "quarantined", "killed by SIGKILL twice")
-        assert manifest.counts() == {"waiting": 2, "done": 2, "failed": 2, "quarantined": 1, "skipped": 1}
+        assert counts(manifest) == {"waiting": 2, "done": 2, "failed": 2, "quarantined": 1, "skipped": 1}
         assert manifest.entries("failed", "quarantined") == [
             Entry(source(2).name, "", "failed", "torn", 1),
             Entry(source(3).name, "", "quarantined", "killed by SIGKILL twice", 1),
@@ -127,7 +127,7 @@ def test_states(tmp_path):
             manifest.mark([source(1)], "lost")
     with Manifest(tmp_path) as manifest:
         assert manifest.retry() == 3 and manifest.retry() == 0
-        assert manifest.counts() == {"waiting": 5, "done": 2, "failed": 0, "quarantined": 0, "skipped": 1}
+        assert counts(manifest) == {"waiting": 5, "done": 2, "failed": 0, "quarantined": 0, "skipped": 1}
         assert manifest.scan(source(2), "2") is None and manifest.scan(source(1), "1") == scan(1)
         manifest.remember(scan(2), "2")
         manifest.mark([source(2)], "failed", "torn again")
@@ -175,7 +175,7 @@ def test_writes_are_gathered(tmp_path, monkeypatch):
         assert reader.scan(source(1), "1") == scan(1)
         monkeypatch.setattr(module, "GATHERED", 0.0)
         manifest.mark([source(1)], "done")
-        assert reader.counts()["done"] == 1
+        assert counts(reader)["done"] == 1
 
 
 def test_one_writer(tmp_path):
@@ -185,13 +185,13 @@ def test_one_writer(tmp_path):
         error = refused(rf"is being written by python, process {running.pid} on .* since 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", errno.EBUSY, tmp_path)
         assert time.monotonic() - begin < 5.0 and exit_code(error) == STORE
         with Manifest(tmp_path, readonly=True) as reader:
-            assert reader.counts()["failed"] == 0
+            assert counts(reader)["failed"] == 0
         with Manifest(tmp_path, (2, 4)) as other:
-            assert other.counts()["done"] == 0 and other.path.endswith("manifest-2-of-4.db")
+            assert counts(other)["done"] == 0 and other.path.endswith("manifest-2-of-4.db")
         running.send_signal(signal.SIGKILL)
         running.communicate()
     with Manifest(tmp_path) as manifest:  # the lock of a dead process is nobody's
-        assert manifest.counts()["done"] > 0
+        assert counts(manifest)["done"] > 0
 
 
 def kill_and_look(tmp_path, rounds: int) -> None:
@@ -282,7 +282,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 FULL = """
 import sys, ctypes
-from batch.manifest_job import scan, source
+from batch.manifest_job import counts, scan, source
 from ctmeter.batch.manifest import Manifest
 from ctmeter.errors import StoreError
 from fault_shim import compile_shim, run_child

@@ -225,11 +225,6 @@ class Manifest:
         rows = self._read(f"SELECT name, member, state, reason, attempts FROM sources WHERE state IN ({marks}) ORDER BY name, member", wanted)
         return [Entry(_said(name), _said(member), state, _said(reason), attempts) for name, member, state, reason, attempts in rows]
 
-    def counts(self) -> dict[State, int]:
-        """How many sources are in each state."""
-        found = dict(self._read("SELECT state, count(*) FROM sources GROUP BY state"))
-        return {state: found.get(state, 0) for state in _STATES}
-
     def retry(self, *states: State) -> int:
         """Have sources that failed or were quarantined, or are in the given states, scanned and tried again; how many there are."""
         rows = [(state,) for state in states or ("failed", "quarantined")]
