@@ -188,6 +188,7 @@ def test_one_writer(tmp_path):
             assert counts(reader)["failed"] == 0
         with Manifest(tmp_path, (2, 4)) as other:
             assert counts(other)["done"] == 0 and other.path.endswith("manifest-2-of-4.db")
+        assert running.stdout.readline() == "1\n"  # it has committed
         running.send_signal(signal.SIGKILL)
         running.communicate()
     with Manifest(tmp_path) as manifest:  # the lock of a dead process is nobody's

@@ -32,6 +32,8 @@ __all__ = ["InProcess", "ProcessPool", "open_engine"]
 T = TypeVar("T")
 R = TypeVar("R")
 
+#: Seconds that are waited at a time: a signal that comes just before a wait does not end it.
+_LISTEN = 0.5
 #: Workers in a row that may end before they are ready.
 _STARTS = 3
 #: One thread for each worker; Arrow takes the number of OpenMP.
@@ -122,7 +124,7 @@ class ProcessPool:
         suspects: list[T] = []
         try:
             while self._assign(backlog, setup):
-                heard = set(wait([w.pipe for w in self._workers]))
+                heard = set(wait([w.pipe for w in self._workers], _LISTEN))
                 for worker in [w for w in self._workers if w.pipe in heard]:
                     yield from self._hear(worker, backlog, suspects)
             for task in suspects:
@@ -247,6 +249,8 @@ class _Worker:
             There is none any more.
         """
         try:
+            while not self._pipe.poll(_LISTEN):
+                continue
             kind, what = self._pipe.recv()
         except (EOFError, OSError):
             raise _EndError(self.end()) from None

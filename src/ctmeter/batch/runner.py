@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from ..errors import SettingsError
@@ -130,7 +131,11 @@ def _aside(function: Callable[..., T], *arguments: Any, **options: Any) -> T:
             answers.put((None, error))
 
     threading.Thread(target=call, daemon=True).start()
-    result, error = answers.get()
+    while True:
+        # a signal that comes just before the wait does not end it
+        with contextlib.suppress(Empty):
+            result, error = answers.get(timeout=0.2)
+            break
     if error is not None:
         raise error
     return result  # type: ignore[return-value]
