@@ -109,6 +109,37 @@ def test_links_do_not_lead_in_circles(fleet):
     assert "pipe.csv" in dict(found.skipped)
 
 
+def test_links_do_not_lead_patterns_in_circles(fleet):
+    """Two links to the same folder have thirty levels of 2, 4, 8, ... names each."""
+    (fleet / "a" / "one").symlink_to(fleet / "a")
+    (fleet / "a" / "two").symlink_to(fleet)
+    begin = time.monotonic()
+    assert names(find([str(fleet / "**" / "*.[cC]*")])) == ["a/deep/y.csv", "a/x.cfg", "b/x.CFG"]
+    assert time.monotonic() - begin < 5.0
+
+
+@pytest.mark.parametrize("pattern", ["*", "*/x.*", "**/*.cfg", "**", "a*/**/*"])
+def test_folders_below_a_pattern_that_cannot_be_read(fleet, monkeypatch, pattern: str):
+    real = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "a":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.chdir(fleet)
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = find([pattern, "b"])
+    assert [os.path.relpath(s.uri, fleet) for s in found.sources] == ["b/x.CFG"] and ("a", "cannot be read: Permission denied") in found.failures
+    assert found.hides(str(fleet / "a" / "x.cfg")) and not found.hides(str(fleet / "b" / "x.CFG"))
+
+
+def test_a_pattern_below_a_folder_that_is_not_there(fleet, tmp_path):
+    found = find([fleet, str(tmp_path / "disk" / "site*" / "*.cfg")])
+    assert found.failures == [(str(tmp_path / "disk" / "site*" / "*.cfg"), "nothing matches")]
+    assert found.hides(str(tmp_path / "disk" / "site1" / "x.cfg"))
+
+
 def test_the_results_of_the_run_itself(fleet):
     fill(fleet, {"out/x.csv": CSV})
     assert "out/x.csv" in names(find([fleet]))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fnmatch
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,12 +16,14 @@ from ..errors import InputError
 from ..readers import find as reader_of
 from ..readers import readers
 
-__all__ = ["ARCHIVES", "FOLLOWING", "SIDECAR", "Folder", "Listing", "by_name", "no_recording", "walk"]
+__all__ = ["ARCHIVES", "FOLLOWING", "MAGIC", "SIDECAR", "Folder", "Listing", "by_name", "fitting", "no_recording", "of_a_batch", "walk"]
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz", ".gz", ".bz2", ".xz")
 #: Files that are read together with the .cfg of their stem.
 FOLLOWING = (".dat", ".hdr", ".inf")
 SIDECAR = ".ctmeter.toml"
+#: What makes a pattern of a path.
+MAGIC = re.compile(r"[*?\[]")
 #: Endings and names that no reader knows and nobody expects to be measured.
 _OTHERS = frozenset(
     (
@@ -134,7 +139,7 @@ def walk(top: Path, listing: Listing, apart: frozenset[str]) -> None:
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-            if os.path.realpath(folder) in apart or (below and (folder / "manifest.db").is_file() and (folder / "dataset").is_dir()):
+            if os.path.realpath(folder) in apart or (below and of_a_batch(folder)):
                 listing.skipped.append((below.rstrip("/") or folder.name, "results of a batch"))
                 continue
             with os.scandir(folder) as entries:
@@ -144,6 +149,11 @@ def walk(top: Path, listing: Listing, apart: frozenset[str]) -> None:
             listing.unseen.append(os.path.abspath(folder))
             continue
         waiting += reversed([(f"{below}{e.name}/", Path(e.path)) for e in _files(names, below, listing)])
+
+
+def of_a_batch(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds the results of a batch."""
+    return os.path.isfile(os.path.join(folder, "manifest.db")) and os.path.isdir(os.path.join(folder, "dataset"))
 
 
 def _files(entries: list[os.DirEntry[str]], below: str, listing: Listing) -> Iterator[os.DirEntry[str]]:
@@ -159,7 +169,7 @@ def _files(entries: list[os.DirEntry[str]], below: str, listing: Listing) -> Ite
                     yield entry
             elif entry.is_file():
                 listing.files.append((below + entry.name, entry.path))
-            elif entry.is_symlink():
+            elif entry.is_symlink() and not os.path.exists(entry.path):
                 listing.failures.append((below + entry.name, "a link that leads nowhere"))
             else:
                 kind = stat.S_IFMT(entry.stat().st_mode)
@@ -167,3 +177,96 @@ def _files(entries: list[os.DirEntry[str]], below: str, listing: Listing) -> Ite
         except OSError as error:
             listing.failures.append((below + entry.name, f"cannot be read: {error.strerror or error}"))
             listing.unseen.append(os.path.abspath(entry.path))
+
+
+def fitting(pattern: str, listing: Listing) -> list[str]:
+    """Paths that fit a pattern, in order: as `glob.glob` finds them, but what cannot be looked at is noted, and ``**`` enters no folder twice.
+
+    Parameters
+    ----------
+    pattern : str
+    listing : Listing
+        Receives what could not be looked at.
+    """
+    *above, _ = re.split(r"(?<=/)", pattern[: MAGIC.search(pattern).start()])  # type: ignore[union-attr]
+    fixed = "".join(above)
+    if not os.path.isdir(fixed or "."):
+        listing.unseen.append(os.path.abspath(fixed))
+        return []
+    found = sorted(set(_below(fixed, [p for p in pattern[len(fixed) :].split("/") if p], listing)))
+    return [place for place in found if os.path.isdir(place)] if pattern.endswith("/") else found
+
+
+def _below(folder: str, parts: list[str], listing: Listing) -> Iterator[str]:
+    """What below a folder fits the parts of a pattern."""
+    part, *rest = parts
+    if part == "**":
+        for inner in _folders_of(folder, listing):
+            if rest:
+                yield from _below(inner, rest, listing)
+            else:
+                yield from (os.path.join(inner, e.name) for e in _seen(inner, listing) if not e.name.startswith("."))
+        return
+    if MAGIC.search(part):
+        entries = [e for e in _seen(folder, listing) if fnmatch.fnmatchcase(e.name, part) and (part[0] == "." or e.name[0] != ".")]
+        found = [os.path.join(folder, e.name) for e in entries if not rest or _is_folder(e.path, listing)]
+    else:
+        place = os.path.join(folder, part)
+        found = [place] if not rest or _is_folder(place, listing) else []
+    for place in found:
+        if rest:
+            yield from _below(place, rest, listing)
+        elif _status(place, listing) is not None:
+            yield place
+
+
+def _folders_of(top: str, listing: Listing) -> Iterator[str]:
+    """A folder and all below it, each once; links are followed."""
+    met: set[tuple[int, int]] = set()
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        status = _status(folder or ".", listing)
+        if status is None or (status.st_dev, status.st_ino) in met:
+            continue
+        met.add((status.st_dev, status.st_ino))
+        if folder != top and of_a_batch(folder):
+            listing.skipped.append((folder, "results of a batch"))
+            continue
+        yield folder
+        inner = sorted(e.name for e in _seen(folder, listing) if e.name[0] != "." and _is_folder(e.path, listing))
+        waiting += [os.path.join(folder, name) for name in reversed(inner)]
+
+
+def _seen(folder: str, listing: Listing) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing where it cannot be read, which is noted."""
+    try:
+        with os.scandir(folder or ".") as entries:
+            return list(entries)
+    except OSError as error:
+        _unseen(folder, error, listing)
+        return []
+
+
+def _is_folder(place: str, listing: Listing) -> bool:
+    status = _status(place, listing)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def _status(place: str, listing: Listing) -> os.stat_result | None:
+    """The status of a place; None where there is nothing, or where nobody can look, which is noted."""
+    try:
+        return os.stat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            _unseen(place, error, listing)
+        return None
+
+
+def _unseen(place: str, error: OSError, listing: Listing) -> None:
+    """Note a place that could not be looked at."""
+    if os.path.abspath(place) not in listing.unseen:
+        listing.failures.append((place or ".", f"cannot be read: {error.strerror or error}"))
+        listing.unseen.append(os.path.abspath(place))

@@ -6,7 +6,6 @@ A recording is one source however many files it has; its identity is the sizes a
 from __future__ import annotations
 
 import fnmatch
-import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,15 +16,13 @@ from typing import NamedTuple
 from ..errors import CtmeterError, InputError
 from ..readers import archives, is_url, read, remote
 from ..recording import Recording
-from ._folders import ARCHIVES, SIDECAR, Folder, Listing, by_name, no_recording, walk
+from ._folders import ARCHIVES, MAGIC, SIDECAR, Folder, Listing, by_name, fitting, no_recording, of_a_batch, walk
 from .work import Source
 
 __all__ = ["Found", "find", "one_line", "open_source", "reason"]
 
 #: Longest text of a failure.
 _LONGEST = 600
-
-_MAGIC = re.compile(r"[*?\[]")
 
 
 class Found(NamedTuple):
@@ -138,7 +135,8 @@ def one_line(text: str, source: Source) -> str:
     text = " ".join(text.split())
     for place in (source.uri, *(uri for uri, _, _ in source.parts)):
         text = text.removeprefix(f"{place}: ").removeprefix(f"{place}, ").replace(place, PurePosixPath(source.name).name)
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:_LONGEST]
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
 
 
 class _Finder:
@@ -171,7 +169,7 @@ class _Finder:
             self._listed(listing, os.path.abspath(path))
         elif os.path.lexists(path):
             self._named(path)
-        elif _MAGIC.search(argument):
+        elif MAGIC.search(argument):
             self._pattern(argument)
         else:
             self._failures[argument] = "no such file"
@@ -206,22 +204,24 @@ class _Finder:
         self._file(name, folder, folder, name)
 
     def _pattern(self, pattern: str) -> None:
-        fixed = pattern[: _MAGIC.search(pattern).start()]  # type: ignore[union-attr]
+        fixed = pattern[: MAGIC.search(pattern).start()]  # type: ignore[union-attr]
         base = os.path.abspath(os.path.dirname(fixed) or ".")
         listing = Listing()
-        for match in sorted(glob.iglob(pattern, recursive=True)):
+        for match in fitting(pattern, listing):
             path = Path(os.path.abspath(match))
             name = Path(os.path.relpath(path, base)).as_posix()
             if any(p.endswith(".ctmeter") for p in PurePosixPath(name).parts) or self._apart & {os.path.realpath(p) for p in (path, *path.parents)}:
                 continue
             if path.is_file():
                 listing.files.append((name, str(path)))
+            elif of_a_batch(path):
+                listing.skipped.append((name, "results of a batch"))
             elif path.is_dir() and "**" not in pattern:
                 inner = Listing()
                 walk(path, inner, self._apart)
                 listing.unseen += inner.unseen
                 for ours, theirs in ((listing.skipped, inner.skipped), (listing.failures, inner.failures)):
-                    ours += [(f"{name}/{n}", reason) for n, reason in theirs]
+                    ours += [(name if n == str(path) else f"{name}/{n}", reason) for n, reason in theirs]
                 listing.files += [(f"{name}/{n}", p) for n, p in inner.files]
         if not listing.files:
             self._failures[pattern] = "nothing matches"
@@ -270,6 +270,8 @@ class _Finder:
                 return
         except OSError as error:
             self._failures[name] = f"cannot be read: {error.strerror or error}"
+            if not isinstance(error, FileNotFoundError):
+                self._unseen.append(path)
             return
         self._note(real, base, Source(path, name, tuple(parts)))
 
