@@ -100,11 +100,28 @@ def test_a_thousand_sites_stay_readable(tmp_path):
 
 
 def test_the_map_has_a_cell_for_each_week():
-    drawn = Heat("alt", ["a", "b"], ["2026-W01", "2026-W02"], np.array([[1.0, 0.0], [0.3, np.nan]]), [["pass", None], ["fail", "insufficient-data"]])
+    verdicts = [["pass", None], ["fail", "insufficient-data"]]
+    drawn = Heat("alt", [("a", ""), ("b", "")], ["2026-W01", "2026-W02"], np.array([[1.0, 0.0], [0.3, np.nan]]), verdicts)
     text = drawn.draw(900)
     cells = re.findall(r'<rect[^>]*height="16"[^>]*fill="(#\w+)"', text)
     assert cells == ["#2f6a9e", "#ffffff", "#dbe7f1", "#ffffff"], "shades by share, row by row"
     assert text.count("<path") == 3 + 3, "three signs, and three in the legend"
+
+
+def test_a_minute_of_a_week_is_not_nothing():
+    drawn = Heat("alt", [("a", "")], ["2026-W01", "2026-W02"], np.array([[60 / 604800, 0.0]]), [[None, None]]).draw(900)
+    assert re.findall(r'<rect[^>]*height="16"[^>]*fill="(#\w+)"', drawn) == ["#dbe7f1", "#ffffff"]
+
+
+def test_long_names_leave_room_for_what_tells_them_apart(tmp_path):
+    site = summarise(tmp_path, FACTS, fold(tmp_path, [whole(tmp_path, "a.rec", MONDAY, events=[event("dip", MONDAY + S, 1.0, 100.0)])]))["sites"][0]
+    summary = summarise(tmp_path, FACTS, None)
+    sites = [{**site, "site": "x" * 120, "device": f"R-{k}"} for k in (101, 102)]
+    worst = {"t": "2026-03-02T00:00:01Z", "type": "dip", "phases": ["L1"], "duration": 1.0, "U": 100.0, "share": 0.43, "point": "incomer"}
+    text = fleet_page(summary | {"sites": sites, "worst_events": [{**worst, "site": s["site"], "device": s["device"]} for s in sites]})
+    map_ = text[text.index("<svg") : text.rindex("</svg>")]
+    for device in ("R-101", "R-102"):
+        assert f"… · {device}<" in map_ and f"… · {device} · incomer<" in text
 
 
 def test_overlapping_recordings_are_told(tmp_path):

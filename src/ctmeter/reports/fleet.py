@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .blocks import Block, Facts, Row, Section, Sign, Table, Words, drawn
-from .charts.heat import Heat, clipped
+from .charts.heat import Heat, behind, clipped
 from .page import render
 from .units import duration, number, si
 
@@ -50,9 +50,13 @@ def _badness(site: Mapping[str, Any]) -> tuple[Any, ...]:
     return _WORST.get(site["verdict"], 9), site["coverage"] if site["coverage"] is not None else 101.0, _name(site)
 
 
-def _name(site: Mapping[str, Any]) -> str:
-    parts = [site["site"] or "(no name)", site["device"], site["point"]]
-    return " · ".join(p for p in parts if p)
+def _name(site: Mapping[str, Any], most: int = 1000) -> str:
+    return behind(*_names(site), most)
+
+
+def _names(site: Mapping[str, Any]) -> tuple[str, str]:
+    """The name of the site, and those of device and point."""
+    return site["site"] or "(no name)", " · ".join(p for p in (site["device"], site["point"]) if p)
 
 
 def _rest(shown: int, all_: int, what: str, where: str = "summary.json") -> list[Block]:
@@ -95,8 +99,8 @@ def _fleet(sites: Sequence[Mapping[str, Any]]) -> Section:
     head = ("site", "device", "verdict", "recordings", "coverage", "import", "export", "U min", "U max", "events")
     rows: list[Row] = [
         (
-            clipped(s["site"] or "(no name)", 48),
-            clipped(" · ".join(p for p in (s["device"], s["point"]) if p) or "–", 40),
+            clipped(_names(s)[0], 48),
+            clipped(_names(s)[1] or "–", 40),
             Sign(s["verdict"] if s["verdict"] != "not-assessed" else None, _VERDICTS.get(s["verdict"], "–")),
             str(s["recordings"]),
             _share(s["coverage"]),
@@ -138,7 +142,7 @@ def _weeks(sites: Sequence[Mapping[str, Any]]) -> Section | None:
         paper=True,
     )
     alt = f"{_count(len(shown), 'measuring point')} by week: how much of each week was recorded, and the verdict by EN 50160"
-    chart = Heat(alt, [_name(s) for s in shown], weeks, shares, verdicts)
+    chart = Heat(alt, [_names(s) for s in shown], weeks, shares, verdicts)
     caption = "Weeks of the calendar, UTC. Shade: how much was recorded; sign: EN 50160, of the week that lies mostly in it."
     blocks: list[Block] = [drawn(chart.draw, caption, table), *_rest(_MAPPED, len(timed), "measuring points")]
     return Section("weeks", "Sites by week", blocks)
@@ -156,7 +160,7 @@ def _events(summary: Mapping[str, Any]) -> Section:
         return Section("events", "Worst events", [Words(["No dip, swell or interruption was found."])])
     rows: list[Row] = [
         (
-            clipped(_name(e), 60),
+            _name(e, 60),
             e["t"][:19].replace("T", " "),
             e["type"],
             ", ".join(e["phases"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,12 +10,13 @@ import numpy as np
 
 from .marks import INK, MUTED, num, tag, text, text_width
 
-__all__ = ["Heat", "clipped"]
+__all__ = ["Heat", "behind", "clipped"]
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 #: From nothing to everything, told apart by lightness alone.
 _SHADES = ("#ffffff", "#dbe7f1", "#a9c6de", "#6d9dc5", "#2f6a9e")
-_FROM = (0.0, 0.005, 0.5, 0.9, 0.99)
+#: Shares from which each shade is meant; the second one is of whatever was recorded at all.
+_FROM = (0.0, math.ulp(0.0), 0.5, 0.9, 0.99)
 _WORDS = ("none", "to 50 %", "to 90 %", "to 99 %", "99 % or more")
 _SIGNS = {
     "pass": "M-3.2 .3l2.2 2.2 4.2-5",
@@ -36,6 +38,20 @@ def clipped(words: str, most: int) -> str:
     return words if len(words) <= most else words[: most - 1].rstrip() + "…"
 
 
+def behind(words: str, tail: str, most: int) -> str:
+    """Words and what stands behind them, which is what tells them apart, of at most so many characters.
+
+    Examples
+    --------
+    >>> behind("Umspannwerk Nord", "R-101", 20)
+    'Umspannwerk… · R-101'
+    """
+    if not tail:
+        return clipped(words, most)
+    tail = f" · {clipped(tail, most // 2)}"
+    return clipped(words, most - len(tail)) + tail
+
+
 def _shade(value: float) -> int:
     return int(np.searchsorted(_FROM, value, side="right")) - 1
 
@@ -48,8 +64,10 @@ class Heat:
     ----------
     alt : str
         What is to be seen.
-    rows, columns : sequence of str
-        Names; those of columns stand where there is room.
+    rows : sequence of (str, str)
+        Names, of which the end is left out where there is no room, and what stands behind them in any case.
+    columns : sequence of str
+        Names, which stand where there is room.
     shares : ndarray of float64, shape (rows, columns)
         NaN is as 0.
     verdicts : sequence of sequence of (str or None)
@@ -57,7 +75,7 @@ class Heat:
     """
 
     alt: str
-    rows: Sequence[str]
+    rows: Sequence[tuple[str, str]]
     columns: Sequence[str]
     shares: np.ndarray
     verdicts: Sequence[Sequence[str | None]]
@@ -66,7 +84,7 @@ class Heat:
         """The chart as an SVG element; of more columns than there is room for the last ones."""
         narrow = width < 500
         most = int((0.42 if narrow else 0.36) * width / text_width("m"))
-        names = [clipped(r, most) for r in self.rows]
+        names = [behind(name, tail, most) for name, tail in self.rows]
         left = min(max([text_width(n) for n in names] + [40.0]) + 8, 0.5 * width)
         count = min(len(self.columns), int((width - left - 4) // 15))
         first = len(self.columns) - count
