@@ -356,10 +356,12 @@ def read_table(path: str | os.PathLike[str], name: str) -> dict[str, Any] | None
     Raises
     ------
     SettingsError
-        The file cannot be read or is not TOML.
+        The file cannot be read or is not TOML, or what has the name is no table.
     """
     table = _read(path).get(name)
-    return table if isinstance(table, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise SettingsError(f"{os.fspath(path)}: {name}: expected a table [{name}]")
+    return table
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:

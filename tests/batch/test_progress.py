@@ -71,6 +71,21 @@ def test_events():
     assert finished == {"done": 2, "failed": 1, "skipped": 0, "seconds": 25.0, "x_real_time": 270.0, "interrupted": False}
 
 
+def test_looking_takes_time_too(capsys):
+    """Before the plan a line tells how many were looked at: nothing has been done with any of them yet."""
+    one, stream = source("a.cfg", 100), io.StringIO()
+    with Progress(Events(stream)) as progress:
+        progress.start(3, 300, 1)
+        progress.remembered(1)
+        progress.look(one)
+    told = json.loads(stream.getvalue().splitlines()[1])
+    assert {k: told[k] for k in ("event", "name", "looked", "sources")} == {"event": "look", "name": "a.cfg", "looked": 2, "sources": 3}
+    with Progress(Log()) as progress:
+        progress.start(3, 300, 1)
+        progress.look(one)
+    assert "1 of 3 files looked at" in capsys.readouterr().err
+
+
 def test_nothing_is_said_of_what_is_not_known():
     stream = io.StringIO()
     with pytest.raises(Interrupted), Progress(Events(stream), Clock()) as progress:

@@ -57,3 +57,14 @@ def test_later_rules_win():
     assert (chosen.nominal_voltage, chosen.nominal_frequency, made.site_of(**facts)) == (400.0, 60, "A")
     assert made.settings([], **{**facts, "station": "ss-1"}).nominal_voltage == 230.0
     assert made.settings([], **{**facts, "path": "south/x.cfg", "station": ""}).nominal_voltage == 100.0
+
+
+def test_batch_is_a_table(tmp_path: Path):
+    (tmp_path / "x.toml").write_text("batch = 3\n")
+    with pytest.raises(SettingsError, match=r"x\.toml: batch: expected a table \[batch\]"):
+        rules.load(tmp_path / "x.toml")
+
+
+def test_rules_for_nobody():
+    found = rules.load({"match": [{"path": "harbor/*", "site": "H"}, {"path": "north/*", "site": "N"}, {"station": "x", "site": "X"}]})
+    assert found.idle(["north/a.cfg", "harbour/b.cfg"]) == ["match 1: path = 'harbor/*' fits no recording"]

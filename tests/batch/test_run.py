@@ -18,7 +18,7 @@ import pytest
 from batch import folders
 from ctmeter.batch import run
 from ctmeter.batch.manifest import Manifest
-from ctmeter.errors import StoreError
+from ctmeter.errors import InputError, SettingsError, StoreError
 
 
 class Seen:
@@ -200,6 +200,12 @@ def test_shards_and_a_run_without(folder, done, tmp_path):
     assert folders.sha256(tmp_path / "out") == folders.sha256(done)
 
 
+def test_a_share_of_nothing(folder, tmp_path):
+    code, text, errors = folders.batch(folder, "-o", tmp_path / "out", "--un", "230", "--shard", f"1/{10**12}")
+    assert code == 4 and "0 done, 2 failed" in text, errors
+    assert "data set:" not in text and f"share 1/{10**12}" in text
+
+
 def test_shuffled_arguments_and_another_place(folder, done, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "elsewhere", copy_function=shutil.copy2)
     stations = sorted(copy.iterdir())
@@ -271,6 +277,35 @@ def test_what_cannot_be_looked_at_stays(begun, done, tmp_path):
     (other / "far" / "a.dat").unlink()
     assert measured([folder, other], out)[0]["done"] == 38
     assert folders.sha256(out) == folders.sha256(done)
+
+
+def test_results_are_no_recordings(begun, tmp_path):
+    """The data set stands for its sources: itself as a source would leave nothing of it."""
+    _, out = begun
+    before = folders.sha256(out)
+    for source in (out / "dataset", out / "dataset" / "10min", out / "work", str(out / "dataset" / "**" / "*.parquet")):
+        for place in (out, tmp_path / "elsewhere"):
+            with pytest.raises(InputError, match="results of a batch"):
+                measured(source, place)
+    with pytest.raises(InputError, match="results of a batch"):
+        measured(out, tmp_path / "elsewhere")
+    assert folders.sha256(out) == before
+
+
+def test_what_leaves_is_told(begun, done):
+    folder, out = begun
+    code, text, errors = folders.batch(folder / "station 0", "-o", out, "--un", "230", "--dry-run")
+    assert code == 0 and "38 measured before are no longer there and would leave the data set" in text, errors
+    summary, seen = measured(folder, out)
+    assert summary["gone"] == 0 and not seen.all("look"), "a dry run forgets nothing"
+    code, text, errors = folders.batch(folder / "station 0", "-o", out, "--un", "230")
+    assert code == 0 and "38 measured before were no longer there and have left the data set" in text, errors
+
+
+def test_scratch_files_need_a_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("CTMETER_SCRATCH", str(tmp_path / "nowhere"))
+    with pytest.raises(SettingsError, match=r"CTMETER_SCRATCH: .*nowhere, expected a folder"):
+        measured(folder, tmp_path / "out")
 
 
 def test_names_in_no_known_encoding(tmp_path):

@@ -16,12 +16,14 @@ from ..errors import InputError
 from ..readers import find as reader_of
 from ..readers import readers
 
-__all__ = ["ARCHIVES", "FOLLOWING", "MAGIC", "SIDECAR", "Folder", "Listing", "by_name", "fitting", "no_recording", "of_a_batch", "walk"]
+__all__ = ["ARCHIVES", "MAGIC", "SIDECAR", "Folder", "Listing", "by_name", "fitting", "inside_results", "no_recording", "of_a_batch", "walk"]
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz", ".gz", ".bz2", ".xz")
 #: Files that are read together with the .cfg of their stem.
 FOLLOWING = (".dat", ".hdr", ".inf")
 SIDECAR = ".ctmeter.toml"
+#: Folders of a batch that hold its results.
+_HELD = ("dataset", "work")
 #: What makes a pattern of a path.
 MAGIC = re.compile(r"[*?\[]")
 #: Endings and names that no reader knows and nobody expects to be measured.
@@ -142,8 +144,10 @@ def walk(top: Path, listing: Listing, apart: frozenset[str]) -> None:
             if os.path.realpath(folder) in apart or (below and of_a_batch(folder)):
                 listing.skipped.append((below.rstrip("/") or folder.name, "results of a batch"))
                 continue
+            held = _HELD if of_a_batch(folder) else ()  # the folder that was named itself
+            listing.skipped += [(name, "results of a batch") for name in held]
             with os.scandir(folder) as entries:
-                names = sorted(entries, key=lambda e: e.name)
+                names = sorted((e for e in entries if e.name not in held), key=lambda e: e.name)
         except OSError as error:
             listing.failures.append((below.rstrip("/") or str(folder), f"cannot be read: {error.strerror or error}"))
             listing.unseen.append(os.path.abspath(folder))
@@ -154,6 +158,12 @@ def walk(top: Path, listing: Listing, apart: frozenset[str]) -> None:
 def of_a_batch(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder holds the results of a batch."""
     return os.path.isfile(os.path.join(folder, "manifest.db")) and os.path.isdir(os.path.join(folder, "dataset"))
+
+
+def inside_results(path: str | os.PathLike[str]) -> bool:
+    """Whether a place is among the results of a batch."""
+    place = Path(os.path.abspath(path))
+    return any(p.name in _HELD and of_a_batch(p.parent) for p in (place, *place.parents))
 
 
 def _files(entries: list[os.DirEntry[str]], below: str, listing: Listing) -> Iterator[os.DirEntry[str]]:

@@ -4,6 +4,8 @@ Events are lines of JSON, one object each, flushed at once. Every object has `ev
 
 start
     `schema_version` (1), `program` (name, version), `sources` (found), `bytes`, `jobs`.
+look
+    `name`, `member` of a source that was looked at, not of those remembered; with these and this one `looked`, of `sources`.
 plan
     `pieces`, `seconds` (of recording, to be measured), `remembered` (pieces that were there already). Comes when all sources were looked at.
 recording
@@ -50,6 +52,8 @@ class Count:
     ----------
     sources, size : int
         Found, and bytes of them.
+    looked : int
+        Sources that were looked at.
     done, failed, skipped : int
         Sources; quarantined ones have failed.
     size_done : int
@@ -63,6 +67,7 @@ class Count:
 
     sources: int = 0
     size: int = 0
+    looked: int = 0
     done: int = 0
     failed: int = 0
     skipped: int = 0
@@ -154,9 +159,19 @@ class Progress:
         self.count.sources, self.count.size = sources, size
         self._tell("start", schema_version=SCHEMA_VERSION, program=program(), sources=sources, bytes=size, jobs=jobs)
 
+    def remembered(self, sources: int) -> None:
+        """So many sources were looked at before."""
+        self.count.looked += sources
+
+    def look(self, source: Source) -> None:
+        """A source was looked at."""
+        self.count.looked += 1
+        self._tell("look", name=source.name, member=source.member, looked=self.count.looked, sources=self.count.sources)
+
     def plan(self, pieces: int, seconds: float, remembered: int = 0) -> None:
         """The plan is made: pieces to measure, seconds of recording in them, and pieces that were there already."""
         self.count.pieces, self.count.seconds, self._planned = pieces, seconds, self._clock()
+        self.count.looked = self.count.sources
         self._tell("plan", pieces=pieces, seconds=seconds, remembered=remembered)
 
     def recording(self, source: Source, state: Ended, reason: str = "") -> None:
@@ -297,6 +312,8 @@ def view_for(quiet: bool = False, json_lines: bool = False) -> View | None:
 def _line(progress: Progress) -> str:
     """How far it has come, in one line."""
     c = progress.count
+    if c.looked < c.sources:
+        return f"{c.looked} of {c.sources} files looked at, {c.failed} failed" if c.failed else f"{c.looked} of {c.sources} files looked at"
     words = [f"{c.ended} of {c.sources} files", f"{_bytes(c.size_done)} of {_bytes(c.size)}"]
     if c.failed:
         words.append(f"{c.failed} failed")

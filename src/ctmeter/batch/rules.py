@@ -88,6 +88,14 @@ class Rules:
         said = [m.site for m in self.matches if m.site and m.fits(**facts)]
         return said[-1] if said else ""
 
+    def idle(self, paths: Sequence[str]) -> list[str]:
+        """Of rules whose path fits no recording, what is to be said of them."""
+        return [
+            f"{m.name}: path = {m.by['path']!r} fits no recording"
+            for m in self.matches
+            if "path" in m.by and not any(fnmatch.fnmatchcase(path, m.by["path"]) for path in paths)
+        ]
+
     def settings(self, below: Sequence[tuple[str, Mapping[str, Any]]], **facts: str) -> Settings:
         """The settings of a recording, on top of what its file and its neighbour say.
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from ..errors import SettingsError
 from ..pipeline.describe import SCHEMA_VERSION, digest_of, program
 from ..readers import is_url
-from ..readers.archives import Limits
+from ..readers.archives import Limits, scratch
 from ..settings import Settings
 from . import rules as rules_
 from .engines import Died, Engine, stop_signals
@@ -110,6 +110,7 @@ def run(
     """
     if shard is not None and not 1 <= shard[0] <= shard[1]:
         raise SettingsError(f"shard: {shard[0]}/{shard[1]}, expected k/n with k from 1 to n")
+    scratch()  # where there is none, that is no fault of a recording
     chosen = rules_.load(settings, overrides=overrides, environment=environment, rate=rate, tables=tables)
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     remote = any(is_url(os.fspath(source)) for source in given)
@@ -156,6 +157,8 @@ class _Batch:
         #: Of the rules what a look at a source depends on.
         self._manner = repr(replace(rules, tables=(), assessment={}))
         self._points: dict[str, Point] = {}
+        #: Recordings that were measured once and are no longer found.
+        self._gone = 0
 
     def run(self, shard: tuple[int, int] | None, *, retry_failed: bool, dry_run: bool) -> dict[str, Any]:
         kept = self._kept()
@@ -163,7 +166,7 @@ class _Batch:
         self._progress.start(len(sources), sum(s.size for s in sources), self._engine.jobs)
         if retry_failed:
             self._manifest.retry()
-        self._look(sources, {(s.source.name, s.source.member): s for s in kept})
+        self._look(sources, {(s.source.name, s.source.member): s for s in kept}, dry_run=dry_run)
         made = self._planned()
         waiting = self._waiting(made, shard)
         self._progress.plan(len(waiting), sum(p.seconds for p in waiting), len(made.pieces) - len(waiting))
@@ -175,7 +178,8 @@ class _Batch:
         self._manifest.flush()
         folded = None if shard is not None else self._fold(made)
         self._progress.finished()
-        return self._summed_up(made, folded)
+        told = self._summed_up(made, folded)
+        return told if shard is None else {**told, "shard": f"{shard[0]}/{shard[1]}"}
 
     # ---- looking
 
@@ -191,7 +195,7 @@ class _Batch:
         there = {(s.name, s.member) for s in self._found.sources}
         return [s for s in self._manifest.scans() if (s.source.name, s.source.member) not in there and self._found.hides(s.source.uri)]
 
-    def _look(self, sources: Sequence[Source], kept: Mapping[Key, Scan]) -> None:
+    def _look(self, sources: Sequence[Source], kept: Mapping[Key, Scan], *, dry_run: bool) -> None:
         """Scans of all sources, those remembered and new ones."""
         before = {(e.name, e.member): e for e in self._manifest.entries()}
         new: list[Source] = []
@@ -206,7 +210,9 @@ class _Batch:
             # one that was passed over beside another may stand alone now
             if state in ("failed", "quarantined") or remembered.skipped:
                 self._end(remembered, state, reason, write=False)
+        self._progress.remembered(len(sources) - len(new))
         for source, seen in self._engine.map(scan, new, self._rules, self._limits):
+            self._progress.look(source)
             found = Scan(source, failure=f"reading it {seen.reason}") if isinstance(seen, Died) else seen
             self._scans[source.name, source.member] = self._shared(found)
             self._manifest.remember(found, self._identity(source))
@@ -214,7 +220,10 @@ class _Batch:
                 self._end(found, "quarantined", found.failure)
             elif found.failure or found.skipped:
                 self._end(found, "skipped" if found.skipped else "failed", found.failure, write=False)
-        self._manifest.forget([key for key in before if key not in self._scans])
+        gone = [key for key in before if key not in self._scans]
+        self._gone = sum(before[key].state == "done" for key in gone)
+        if not dry_run:
+            self._manifest.forget(gone)
         self._manifest.flush()
 
     def _shared(self, seen: Scan) -> Scan:
@@ -377,12 +386,18 @@ class _Batch:
             "failures": sorted(failures, key=lambda f: f["path"]),
             "skipped": sorted(skipped, key=lambda f: f["path"]),
             "quarantined": sorted(name_of(self._scans[k]) for k, (state, _) in self._ended.items() if state == "quarantined"),
+            "gone": self._gone,
+            "warnings": self._idle(),
             "seconds": seconds,
             "x_real_time": self._measured_s / seconds if seconds > 0 else None,
         }
         from .summary import write_summary  # pages and their charts are wanted once, at the end
 
         return write_summary(self._out, facts, folded)
+
+    def _idle(self) -> list[str]:
+        """Rules that are for nobody."""
+        return self._rules.idle([seen.source.name for seen in self._scans.values()])
 
     def _told_dry(self, made: Plan, waiting: Sequence[Piece]) -> dict[str, Any]:
         """What would be done."""
@@ -395,6 +410,8 @@ class _Batch:
             "dry_run": True,
             "sources": len(self._found.sources),
             "failed": failed + len(self._found.failures),
+            "gone": self._gone,
+            "warnings": self._idle(),
             "to_measure": len(held),
             "pieces": len(waiting),
             "pieces_there": len(made.pieces) - len(waiting),

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ..errors import CtmeterError, InputError
 from ..readers import archives, is_url, read, remote
 from ..recording import Recording
-from ._folders import ARCHIVES, MAGIC, SIDECAR, Folder, Listing, by_name, fitting, no_recording, of_a_batch, walk
+from ._folders import ARCHIVES, MAGIC, SIDECAR, Folder, Listing, by_name, fitting, inside_results, no_recording, of_a_batch, walk
 from .work import Source
 
 __all__ = ["Found", "find", "one_line", "open_source", "reason"]
@@ -163,7 +163,9 @@ class _Finder:
                 self._unseen.append(_fixed(argument))
             return
         path = Path(argument)
-        if os.path.isdir(path):
+        if inside_results(path):
+            self._failures[argument] = "results of a batch"
+        elif os.path.isdir(path):
             listing = Listing()
             walk(path, listing, self._apart)
             self._listed(listing, os.path.abspath(path))
@@ -206,6 +208,9 @@ class _Finder:
     def _pattern(self, pattern: str) -> None:
         fixed = pattern[: MAGIC.search(pattern).start()]  # type: ignore[union-attr]
         base = os.path.abspath(os.path.dirname(fixed) or ".")
+        if inside_results(base):
+            self._failures[pattern] = "results of a batch"
+            return
         listing = Listing()
         for match in fitting(pattern, listing):
             path = Path(os.path.abspath(match))

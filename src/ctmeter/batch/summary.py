@@ -46,7 +46,7 @@ def summarise(place: str | Path, facts: Mapping[str, Any], folded: Folded | None
         Folder of the batch.
     facts : mapping
         Of the run: `done` (number of recordings measured), `failures` and `skipped` (lists of `path` and `reason`), `quarantined` (paths,
-        which are among the failures), `seconds`, `x_real_time`.
+        which are among the failures), `gone` (number of recordings that are no longer found), `warnings`, `seconds`, `x_real_time`.
     folded : Folded or None
         None where nothing was folded: there is then nothing to say of sites.
 
@@ -67,11 +67,12 @@ def summarise(place: str | Path, facts: Mapping[str, Any], folded: Folded | None
         "failures": failures,
         "quarantined": [clean(name) for name in facts.get("quarantined", ())],
         "dataset": clean(str(root)),
+        "gone": facts.get("gone", 0),
         "seconds": round(facts.get("seconds", 0.0), 3),
         "x_real_time": facts.get("x_real_time"),
         "sites": points,
         "worst_events": _worst(root, points) if points else [],
-        "warnings": _warnings(points),
+        "warnings": [*map(clean, facts.get("warnings", ())), *_warnings(points)],
         "skipped_files": skipped,
     }
     cleaned: dict[str, Any] = plain(summary)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import SettingsError
-from .main import INPUT, OK, PARTIAL, VIOLATED
+from .main import INPUT, OK, PARTIAL, VIOLATED, one_line
 from .options import Common, echo_json, output_options, settings_options
 
 
@@ -68,7 +68,8 @@ def batch(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
     elif not common.quiet and not given.get("json_lines"):
         _print(summary)
     if summary.get("failed"):
-        return PARTIAL if summary.get("done") or summary.get("dry_run") else INPUT
+        # a share may have nothing to measure
+        return PARTIAL if summary.get("done") or summary.get("dry_run") or summary.get("shard") else INPUT
     return VIOLATED if given.get("fail_on_violation") and _violated(summary) else OK
 
 
@@ -99,6 +100,7 @@ def _print(summary: dict[str, Any]) -> None:
             f"{summary['to_measure']} of {summary['sources']} recordings to measure, {summary['pieces']} pieces, "
             f"{summary['recording_s'] / 3600:.3g} h; {summary['failed']} failed"
         )
+        _print_notes(summary, "are no longer there and would leave the data set")
         return
     rate = summary.get("x_real_time")
     speed = f", {rate:.0f} x real time" if rate and rate >= 1 else ""
@@ -107,4 +109,18 @@ def _print(summary: dict[str, Any]) -> None:
         click.echo(f"  {failure['path']}: {failure['reason']}")
     if len(summary["failures"]) > 20:
         click.echo(f"  and {len(summary['failures']) - 20} more, in summary.json")
+    if summary.get("shard"):
+        click.echo(f"share {summary['shard']} is measured; a run without --shard makes the data set")
+        return
+    _print_notes(summary, "were no longer there and have left the data set")
     click.echo(f"data set: {summary['dataset']}")
+
+
+def _print_notes(summary: dict[str, Any], gone: str) -> None:
+    """What nobody may have meant."""
+    if summary["gone"]:
+        click.echo(f"{summary['gone']} measured before {gone}")
+    for warning in summary["warnings"][:20]:
+        click.echo(f"warning: {one_line(Exception(warning))}")
+    if len(summary["warnings"]) > 20:
+        click.echo(f"and {len(summary['warnings']) - 20} more warnings, in summary.json")

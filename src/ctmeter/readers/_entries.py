@@ -17,7 +17,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
-from ..errors import InputError
+from ..errors import InputError, SettingsError
 from ._unpacked import Budget, Limits, Unpacked, packing
 
 __all__ = ["DAMAGE", "MEMBER_DAMAGE", "Entry", "Opened", "entries", "is_archive", "opened", "scratch", "stem_of"]
@@ -62,8 +62,17 @@ def stem_of(name: str) -> tuple[str, str]:
 
 
 def scratch() -> str | None:
-    """Where scratch files are made; None: wherever the system does."""
-    return os.environ.get("CTMETER_SCRATCH") or None
+    """Where scratch files are made; None: wherever the system does.
+
+    Raises
+    ------
+    SettingsError
+        CTMETER_SCRATCH names no folder that can be written to.
+    """
+    place = os.environ.get("CTMETER_SCRATCH") or None
+    if place is not None and not (os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK)):
+        raise SettingsError(f"CTMETER_SCRATCH: {place}, expected a folder that can be written to")
+    return place
 
 
 def entries(path: Path, limits: Limits, budget: Budget) -> Iterator[Entry]:

@@ -27,7 +27,7 @@ from . import read
 from ._entries import DAMAGE, MEMBER_DAMAGE, Entry, entries, is_archive, opened, scratch, stem_of
 from ._unpacked import Budget, Limits
 
-__all__ = ["Content", "Limits", "Member", "contents", "is_archive", "member", "members"]
+__all__ = ["Content", "Limits", "Member", "contents", "is_archive", "member", "members", "scratch"]
 
 _BLOCK = 1 << 16
 _MAX_NAME = 1024

@@ -28,10 +28,11 @@ import numpy as np
 from ..errors import InputError
 from ..recording import Recording, Source
 from ._access import announce, opened, withdraw
+from ._entries import scratch
 from ._objects import ChangedError, Entry, RemoteBytes, Version, fetch_whole, listing, shown, stat
 from ._registry import HEAD, find, read_file
 
-__all__ = ["ChangedError", "Entry", "Version", "companions", "copied", "listing", "read", "scratch", "shown", "sidecar", "stat", "stem"]
+__all__ = ["ChangedError", "Entry", "Version", "companions", "copied", "listing", "read", "shown", "sidecar", "stat", "stem"]
 
 #: Endings of a COMTRADE record, whose files are one recording.
 _PAIR = (".cfg", ".dat", ".hdr", ".inf")
@@ -105,11 +106,6 @@ def sidecar(url: str) -> str | None:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"is no UTF-8 text ({error.reason})", path=shown(place), offset=error.start, expected="TOML") from None
-
-
-def scratch() -> str | None:
-    """The folder of scratch files, None for the system's."""
-    return os.environ.get("CTMETER_SCRATCH") or None
 
 
 @contextmanager

@@ -26,7 +26,7 @@ BUSY = 5.0
 _CODES = {  # primary result codes of SQLite
     sqlite3.SQLITE_FULL: (errno.ENOSPC, "the disk is full"),
     sqlite3.SQLITE_IOERR: (errno.EIO, "input/output error"),
-    sqlite3.SQLITE_READONLY: (errno.EROFS, "it is read-only here"),
+    sqlite3.SQLITE_READONLY: (errno.EROFS, "it, or its file -wal or -shm, is read-only here"),
     sqlite3.SQLITE_BUSY: (errno.EBUSY, f"another program that is not ctmeter holds it locked (waited {BUSY:g} s)"),
     sqlite3.SQLITE_LOCKED: (errno.EBUSY, "it is locked within this program"),
     sqlite3.SQLITE_CANTOPEN: (errno.EIO, "it, or a file that belongs to it, cannot be opened"),
