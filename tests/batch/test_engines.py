@@ -114,7 +114,7 @@ def test_a_function_that_workers_cannot_import(monkeypatch):
 
 
 def test_workers_that_cannot_start(monkeypatch):
-    monkeypatch.setattr(pool, "_environment", lambda: {"PYTHONHOME": "/nowhere"})
+    monkeypatch.setattr(pool, "_environment", lambda scratch: {"PYTHONHOME": "/nowhere"})
     with (
         pytest.raises(WorkerError, match=r"workers cannot be started: a worker ended with exit code 1 before it was ready, 3 times"),
         ProcessPool(2) as engine,

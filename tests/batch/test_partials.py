@@ -11,6 +11,7 @@ import pytest
 from batch.made_partials import MONDAY, whole
 from ctmeter.batch import partials
 from ctmeter.batch.partials import partial_path, read_partial, write_partial
+from ctmeter.cli.main import exit_code
 from ctmeter.errors import StoreError
 
 
@@ -83,3 +84,13 @@ def test_a_place_that_cannot_be_written(tmp_path: Path):
     with pytest.raises(StoreError, match="cannot be written"):
         write_partial(tmp_path, "ab", content())
     assert os.listdir(tmp_path) == ["work"]
+
+
+def test_one_that_may_not_be_read_is_no_fault_of_an_input(tmp_path, monkeypatch):
+    def read_bytes(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    with pytest.raises(StoreError, match="cannot be read: Permission denied") as caught:
+        read_partial(tmp_path, "k" * 64)
+    assert exit_code(caught.value) == 6

@@ -95,6 +95,33 @@ def test_signals_stop_though_a_server_keeps_silent_later(tmp_path):
         assert stopped([f"{web.url}/x.cfg", "-o", tmp_path / "out", "--jobs", "1"], signal.SIGINT, silent.wait) < 2.0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_copies_of_objects_do_not_outlive_a_batch(tmp_path, monkeypatch, number: int):
+    """Workers that are killed leave what they were fetching; the batch removes it, or the next one where it was killed too."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("CTMETER_SCRATCH", str(scratch))
+    with running_web() as web:
+        web.files = {"x.csv": b"t,U_L1\n" + b"".join(b"%.4f,%d\n" % (k / 6400, k % 300) for k in range(20000))}
+        fetching = threading.Event()
+
+        def fault(request: Request, _: int) -> str:
+            if request.method == "GET" and any(scratch.rglob("x.csv")):
+                fetching.set()
+                time.sleep(5.0)
+            return ""
+
+        web.fault = fault
+        with folders.program(f"{web.url}/x.csv", "-o", tmp_path / "out", "--jobs", "1") as running:
+            assert fetching.wait(30)
+            running.send_signal(number)
+            running.communicate(timeout=30)
+        web.fault = lambda *_: ""
+        if number == signal.SIGKILL:
+            measured(f"{web.url}/x.csv", tmp_path / "out")
+    assert not list(scratch.iterdir())
+
+
 def stopped(arguments: list[str | Path], number: int, wait: Callable[[], object]) -> float:
     """Seconds that a batch takes to stop at a signal."""
     with folders.program(*arguments) as running:

@@ -117,7 +117,9 @@ def read_partial(place: str | os.PathLike[str], key: str) -> dict[str, Any] | No
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise StoreError(error.errno or errno.EIO, f"cannot be read: {error.strerror or error}", str(path)) from error
+        refused = StoreError(error.errno or errno.EIO, f"cannot be read: {error.strerror or error}", str(path))
+        refused.writing = True  # it is a fault of where results go, not of an input
+        raise refused from error
     decoded = _decoded(data, path)
     del data  # which may be as large as the arrays
     if not isinstance(decoded, dict) or decoded.get("key") != key:

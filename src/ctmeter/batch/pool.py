@@ -21,10 +21,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from multiprocessing.connection import Connection, wait
 from typing import Any, Self, TypeVar
 
 from ..errors import SettingsError
+from ._scratch import worker_scratch
 from .engines import ANSWER, CHUNK, HELD, RAISED, REST, SETUP, TASKS, Backlog, Died, Engine, WorkerError, usable_cores
 
 __all__ = ["InProcess", "ProcessPool", "open_engine"]
@@ -102,12 +104,16 @@ class ProcessPool:
         self.jobs = usable_cores() if jobs is None else jobs
         self._workers: list[_Worker] = []
         self._stillborn = 0
+        self._scratch: str | None = None
+        self._held = ExitStack()
 
     def __enter__(self) -> Self:
+        self._scratch = self._held.enter_context(worker_scratch())
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._stop(list(self._workers), at_once=kind is not None)
+        with self._held:
+            self._stop(list(self._workers), at_once=kind is not None)
 
     def _stop(self, workers: list[_Worker], at_once: bool) -> None:
         """End workers, all at the same time."""
@@ -140,7 +146,7 @@ class ProcessPool:
                 worker.give(tasks, setup)
         if all(w.ready for w in self._workers) and len(self._workers) < self.jobs:
             # all that are missing at once, so that they import at the same time
-            self._workers += [_Worker() for _ in range(backlog.ahead(self.jobs - len(self._workers)))]
+            self._workers += [_Worker(self._scratch) for _ in range(backlog.ahead(self.jobs - len(self._workers)))]
         return bool(backlog) or any(w.tasks for w in self._workers)
 
     def _hear(self, worker: _Worker, backlog: Backlog[T], suspects: list[T]) -> Iterator[tuple[T, Any]]:
@@ -177,7 +183,7 @@ class ProcessPool:
     def _alone(self, task: Any, setup: bytes) -> Any:
         """The result of a task in a worker of its own, while no other works."""
         while True:
-            worker = _Worker()
+            worker = _Worker(self._scratch)
             try:
                 worker.hear()  # that it is ready
                 worker.give([task], setup)
@@ -199,9 +205,9 @@ class _EndError(Exception):
 
 
 class _Worker:
-    """A process, its connection, and the tasks it has not answered yet."""
+    """A process, its connection, and the tasks it has not answered yet; its scratch files go to a folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, scratch: str | None) -> None:
         ours, theirs = socket.socketpair()
         # Signals come when both sides are ready for them: a Ctrl-C would end a worker that cannot ignore it yet with a traceback.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
@@ -213,7 +219,7 @@ class _Worker:
                     stdin=subprocess.DEVNULL,
                     stdout=2,  # on standard output the program's result stands alone
                     pass_fds=[theirs.fileno()],
-                    env=_environment(),
+                    env=_environment(scratch),
                 )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -281,7 +287,8 @@ class _Worker:
         return f"a worker was killed by {names.get(-code, f'signal {-code}')}"
 
 
-def _environment() -> dict[str, str]:
+def _environment(scratch: str | None) -> dict[str, str]:
     """Variables for workers, which find the same modules and start no threads."""
     path = os.pathsep.join(p or os.getcwd() for p in sys.path)
-    return {**os.environ, "PYTHONPATH": path, **dict.fromkeys(_THREADS, "1")}
+    place = {} if scratch is None else {"CTMETER_SCRATCH": scratch}
+    return {**os.environ, "PYTHONPATH": path, **dict.fromkeys(_THREADS, "1"), **place}

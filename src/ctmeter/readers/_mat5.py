@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError
 from ._arrays import Array
+from ._entries import scratch
 
 __all__ = ["Mat5", "is_mat5"]
 
@@ -104,7 +105,7 @@ class Mat5:
         """A packed element, in a scratch file that is mapped."""
         limit = min(max(MAX_RATIO * len(packed), RATIO_FROM), MAX_UNPACKED - self._unpacked)
         inflater = zlib.decompressobj()
-        file = tempfile.TemporaryFile(prefix="ctmeter-")  # noqa: SIM115  it lives as long as the recording
+        file = tempfile.TemporaryFile(prefix="ctmeter-", dir=scratch())  # noqa: SIM115  it lives as long as the recording
         self._scratch.append(file)
         total = 0
         for at in range(0, len(packed), _BLOCK):

@@ -7,6 +7,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from ._entries import scratch
+
 __all__ = ["Spool"]
 
 _IN_MEMORY = 64 << 20
@@ -38,7 +40,7 @@ class Spool:
         self._held += block.nbytes
         if self._file is not None or self._held > _IN_MEMORY:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="ctmeter-")  # noqa: SIM115  it lives as long as the rows
+                self._file = tempfile.TemporaryFile(prefix="ctmeter-", dir=scratch())  # noqa: SIM115  it lives as long as the rows
             for part in self._parts:
                 self._file.write(part.data if part.size else b"")
             self._parts, self._held = [], 0
