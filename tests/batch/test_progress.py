@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import sys
 
 import pytest
@@ -136,7 +137,24 @@ def test_a_bar_on_a_terminal(monkeypatch):
     assert isinstance(view, Bar)
     a_batch(view, Clock())
     shown = screen.getvalue()
-    assert "3 of 3 files, 3 MB of 3 MB, 1 failed, 2 of 2 pieces, 270 x real time" in shown and "100%" in shown
+    assert "270 x real time, 2 of 2 pieces, 1 failed, 3 of 3 files, 3 MB of 3 MB" in shown and "100%" in shown
+
+
+def test_a_narrow_terminal_shows_how_far_and_how_long(monkeypatch):
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", screen)
+    for name, value in (("TERM", "xterm"), ("COLUMNS", "80")):
+        monkeypatch.setenv(name, value)
+    clock = Clock()
+    with Progress(view_for(), clock) as progress:
+        progress.start(100_000, 10**12, 2)
+        progress.plan(50_000, 5400.0)
+        progress.recording(source("bad.cfg", 10**11), "failed", "torn")
+        clock.now += 600
+        progress.piece(piece(1800), 1, 9.5)
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
+    assert "━ 33% 20 min 00 s left, 3 x real time, 1 of 50000 pieces" in shown.replace("  ", " ")
 
 
 def test_who_shows_it(monkeypatch):

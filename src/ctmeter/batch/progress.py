@@ -276,12 +276,15 @@ class Bar:
         from rich.console import Console
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn
         from rich.progress import Progress as Rich
+        from rich.table import Column
 
+        # of a narrow terminal the words give way, from their end
         self._bar = Rich(
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
-            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None, table_column=Column(min_width=12, max_width=24, ratio=1)),
+            TaskProgressColumn(table_column=Column(min_width=4, no_wrap=True)),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=8)),
             console=Console(stderr=True),
+            expand=True,
             transient=True,
             refresh_per_second=4,
         )
@@ -293,7 +296,7 @@ class Bar:
 
     def event(self, kind: str, facts: dict[str, Any], progress: Progress) -> None:
         """Move it."""
-        self._bar.update(self._task, completed=progress.count.fraction, description=_line(progress))
+        self._bar.update(self._task, completed=progress.count.fraction, description=_line(progress, for_bar=True))
 
     def end(self) -> None:
         """Take it away."""
@@ -309,8 +312,8 @@ def view_for(quiet: bool = False, json_lines: bool = False) -> View | None:
     return Bar() if sys.stderr.isatty() else Log()
 
 
-def _line(progress: Progress) -> str:
-    """How far it has come, in one line."""
+def _line(progress: Progress, for_bar: bool = False) -> str:
+    """How far it has come, in one line; beside a bar what is most wanted comes first."""
     c = progress.count
     if c.looked < c.sources:
         return f"{c.looked} of {c.sources} files looked at, {c.failed} failed" if c.failed else f"{c.looked} of {c.sources} files looked at"
@@ -325,7 +328,7 @@ def _line(progress: Progress) -> str:
         words.append(f"{c.sites_done} of {c.sites} sites folded")
     elif (left := progress.left) is not None and left >= 1:
         words.append(f"{_duration(left)} left")
-    return ", ".join(words)
+    return ", ".join([*reversed(words[2:]), *words[:2]] if for_bar else words)
 
 
 def _bytes(n: float) -> str:
