@@ -298,7 +298,8 @@ def test_what_leaves_is_told(begun, done):
     assert code == 0 and "38 measured before are no longer there and would leave the data set" in text, errors
     summary, seen = measured(folder, out)
     assert summary["gone"] == 0 and not seen.all("look"), "a dry run forgets nothing"
-    code, text, errors = folders.batch(folder / "station 0", "-o", out, "--un", "230")
+    code, text, errors = folders.batch(folder / "station 0", "-o", os.path.relpath(out), "--un", "230")
+    assert text.endswith(f"data set: {os.path.relpath(out)}/dataset\n")
     assert code == 0 and "38 measured before were no longer there and have left the data set" in text, errors
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import ctmeter
-from ctmeter.batch.sources import find, open_source
+from ctmeter.batch.sources import find, one_line, open_source
+from ctmeter.batch.work import Source
 from ctmeter.errors import InputError, SettingsError
 from ctmeter.readers import _objects, archives, remote
 from readers import comtrade_files as made
@@ -138,6 +139,14 @@ def test_a_pattern_below_a_folder_that_is_not_there(fleet, tmp_path):
     found = find([fleet, str(tmp_path / "disk" / "site*" / "*.cfg")])
     assert found.failures == [(str(tmp_path / "disk" / "site*" / "*.cfg"), "nothing matches")]
     assert found.hides(str(tmp_path / "disk" / "site1" / "x.cfg"))
+
+
+def test_reasons_go_without_the_address():
+    url = "https://who:secret@host/a/x.cfg?sig=abc"
+    source = Source(url, "x.cfg", ((url, 5, "1"),))
+    assert one_line("https://host/a/x.cfg: no data file beside it", source) == "no data file beside it"
+    assert one_line(f"{url}: no data file beside it", source) == "no data file beside it"
+    assert one_line("y" * 700, source) == "y" * 596 + " ..."
 
 
 def test_the_results_of_the_run_itself(fleet):

@@ -133,7 +133,8 @@ def reason(error: BaseException, source: Source) -> str:
 def one_line(text: str, source: Source) -> str:
     """A text on one line, without the path of the source it is about."""
     text = " ".join(text.split())
-    for place in (source.uri, *(uri for uri, _, _ in source.parts)):
+    places = [source.uri, *(uri for uri, _, _ in source.parts)]
+    for place in dict.fromkeys((*places, *map(remote.shown, filter(is_url, places)))):
         text = text.removeprefix(f"{place}: ").removeprefix(f"{place}, ").replace(place, PurePosixPath(source.name).name)
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."

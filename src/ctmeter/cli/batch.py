@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import Any
 
@@ -66,7 +67,7 @@ def batch(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
     if common.json_:
         echo_json(summary)
     elif not common.quiet and not given.get("json_lines"):
-        _print(summary)
+        _print(summary, os.path.join(common.output, "dataset"))
     if summary.get("failed"):
         # a share may have nothing to measure
         return PARTIAL if summary.get("done") or summary.get("dry_run") or summary.get("shard") else INPUT
@@ -93,7 +94,7 @@ def _violated(summary: dict[str, Any]) -> bool:
     return any(site.get("verdict") == "fail" for site in summary.get("sites", ()))
 
 
-def _print(summary: dict[str, Any]) -> None:
+def _print(summary: dict[str, Any], dataset: str) -> None:
     """What was done, for a reader."""
     if summary.get("dry_run"):
         click.echo(
@@ -113,7 +114,7 @@ def _print(summary: dict[str, Any]) -> None:
         click.echo(f"share {summary['shard']} is measured; a run without --shard makes the data set")
         return
     _print_notes(summary, "were no longer there and have left the data set")
-    click.echo(f"data set: {summary['dataset']}")
+    click.echo(f"data set: {dataset}")
 
 
 def _print_notes(summary: dict[str, Any], gone: str) -> None:
