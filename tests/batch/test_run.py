@@ -303,6 +303,16 @@ def test_what_leaves_is_told(begun, done):
     assert code == 0 and "38 measured before were no longer there and have left the data set" in text, errors
 
 
+def test_whoever_reads_events_may_go_away(folder, done, tmp_path):
+    with folders.program(folder, "-o", tmp_path / "out", "--un", "230", "--json-lines") as running:
+        assert json.loads(running.stdout.readline())["event"] == "start"
+        running.stdout.close()
+        running.stdout = None
+        _, errors = running.communicate(timeout=120)
+    assert running.returncode == 4 and not errors
+    assert folders.sha256(tmp_path / "out") == folders.sha256(done)
+
+
 def test_scratch_files_need_a_folder(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("CTMETER_SCRATCH", str(tmp_path / "nowhere"))
     with pytest.raises(SettingsError, match=r"CTMETER_SCRATCH: .*nowhere, expected a folder"):

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -211,7 +212,7 @@ class Progress:
 
 
 class Events:
-    """Lines of JSON, for machines.
+    """Lines of JSON, for machines; where whoever reads them goes away, the batch goes on.
 
     Parameters
     ----------
@@ -230,8 +231,13 @@ class Events:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         # names of files may be in no known encoding
         told = {name: clean(value) if isinstance(value, str) else value for name, value in facts.items()}
-        self._stream.write(json.dumps({"event": kind, "t": now, **told}, ensure_ascii=False, allow_nan=False) + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(json.dumps({"event": kind, "t": now, **told}, ensure_ascii=False, allow_nan=False) + "\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            # nobody listens any more; that is no reason to leave the work half done
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
 
     def end(self) -> None:
         """Nothing more."""
