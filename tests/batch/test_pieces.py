@@ -182,3 +182,13 @@ def test_recordings_without_a_clock_and_in_each_others_time_stand_alone(tmp_path
     found = energies(measured(scans, tmp_path / "out"))
     for name, a, b in (("a.cfg", 0, 8000), ("b.cfg", 2000, 6000), ("c.cfg", 8000, 9600)):
         assert found[name]["A+"] - found[name]["A-"] == pytest.approx(lines.active(raw[a:b]), rel=1e-6)
+
+
+def test_of_two_in_each_others_time_the_much_longer_one_counts(tmp_path: Path, raw: np.ndarray):
+    """A test of two seconds before a recording does not take its place."""
+    early = lines.write(tmp_path / "a.cfg", raw[:6400], lines.START)
+    long = lines.write(tmp_path / "b.cfg", raw[1600:16000], lines.START + 500_000_000)
+    later = lines.write(tmp_path / "c.cfg", raw[9600:28800], lines.START + 3 * 10**9)
+    made = plan([scan(lines.source_of(p, tmp_path), RULES) for p in (later, early, long)])
+    assert dict(made.overlapping) == {"a.cfg": "b.cfg", "c.cfg": "b.cfg"}
+    assert [[s.source.name for s in p.recordings] for p in made.pieces if not p.overlaps] == [["b.cfg"]]
