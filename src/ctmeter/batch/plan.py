@@ -34,7 +34,7 @@ BEFORE_NS = CUT_NS
 #: What is measured after a piece, for the windows and intervals that run on over its end.
 AFTER_NS = 12 * 1_000_000_000
 #: Of the partial results; a change of what they hold, or of how it is measured, is a new one.
-VERSION = 2
+VERSION = 3
 #: By so much recordings that follow each other may overlap, ns: clocks of files are rounded.
 _SEAM_NS = 1_000_000_000
 #: Of two that overlap the later one stands alone, unless it is so many times as long.
@@ -65,7 +65,7 @@ class _Entry(NamedTuple):
 
     @property
     def length(self) -> int:
-        """ns."""
+        """How long it is, ns."""
         return self.stop - self.start
 
     @property
