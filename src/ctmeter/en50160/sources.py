@@ -173,11 +173,20 @@ class Site:
             return _Grid(t, flag)
         order = np.argsort(t, kind="stable")
         same = np.flatnonzero(np.diff(t[order]) == 0)
-        self._refuse(table, t, flag, np.repeat(owner, [len(x) for x in times]), order, same)
+        owners = np.repeat(owner, [len(x) for x in times])
         take = np.delete(order, same + 1)
+        shared = []
         first, last = same[np.diff(same, prepend=-2) > 1], same[np.diff(same, append=len(t)) > 1] + 1
-        places = first - np.searchsorted(same, first)
-        shared = [(int(place), order[a : b + 1]) for place, a, b in zip(places, first, last, strict=True)]
+        for place, a, b in zip(first - np.searchsorted(same, first), first, last, strict=True):
+            rows = order[a : b + 1]
+            whole = rows[(flag[rows] & np.uint32(Flag.INCOMPLETE)) == 0]
+            if table not in LENGTHS or len(whole) > 1:
+                names = sorted({self.parts[k].name for k in owners[rows]})
+                raise InputError(f"table {table} has {iso(t[rows[0]])} twice, in {' and in '.join(names)}", expected="each interval once")
+            if len(whole):
+                take[place] = whole[0]  # a clock was set back: what the other one has of it is a scrap
+            else:
+                shared.append((int(place), rows))
         grid = _Grid(t[take], flag[take], take, shared, self._weights(table) if shared else None)
         self._join_flags(table, grid, flag)
         return grid
@@ -187,15 +196,6 @@ class Site:
         found = [p for p in self.parts if p.count(table)]
         n, duration = (np.concatenate([np.nan_to_num(p.floats(table, name), nan=1.0) for p in found]) for name in ("n", "duration"))
         return n, duration
-
-    def _refuse(self, table: str, t: np.ndarray, flags: np.ndarray, owner: np.ndarray, order: np.ndarray, same: np.ndarray) -> None:
-        """Several rows for one interval are right only where each of as many recordings has a part of it."""
-        for k in same:
-            a, b = order[k], order[k + 1]
-            if table in LENGTHS and flags[a] & flags[b] & Flag.INCOMPLETE:
-                continue
-            names = sorted({self.parts[owner[a]].name, self.parts[owner[b]].name})
-            raise InputError(f"table {table} has {iso(t[a])} twice, in {' and in '.join(names)}", expected="each interval once")
 
     @staticmethod
     def _join_flags(table: str, grid: _Grid, flags: np.ndarray) -> None:
@@ -372,10 +372,10 @@ def _from_pst(pst: Series) -> Series:
 
 
 def _check_grid(t: np.ndarray, table: str, part: Part) -> None:
-    """Every interval once, and where it belongs."""
+    """Every interval where it belongs, and of tables from elsewhere once: what was measured begins anew where a clock was set."""
     rising = t if (t[1:] > t[:-1]).all() else np.sort(t)
     same = np.flatnonzero(rising[1:] == rising[:-1])
-    if len(same):
+    if len(same) and part.summary is None:
         raise InputError(f"table {table} has {iso(rising[same[0]])} twice", path=part.name, expected="each interval once")
     off = t % LENGTHS[table] != 0 if table in LENGTHS and part.summary is None else np.zeros(0, bool)
     if off.any():
