@@ -112,6 +112,20 @@ def test_an_interval_of_three_recordings(lengths, whole):
     assert np.isnan(site.series("10min", "Pst_L1").values).tolist() == [True, False, False, False, False, False]
 
 
+@pytest.mark.parametrize(
+    ("flags", "middle"), [([0, INCOMPLETE, INCOMPLETE, 0], np.nan), ([0, INCOMPLETE, 0, 0], 50.2), ([0, 0, INCOMPLETE, 0], 50.1)]
+)
+def test_a_clock_that_was_set_within_a_recording(flags, middle):
+    """Ten seconds in two parts have no frequency; where one of the parts is all of them, it is that one."""
+    f = table("frequency", 4, flags=np.array(flags), f=np.array([50.0, 50.1, 50.2, 50.3]))
+    t = f.column("t").to_numpy() - np.array([0, 0, 1, 1]) * np.timedelta64(10, "s")
+    f = f.set_column(f.column_names.index("t"), "t", pa.array(t, pa.timestamp("ns", "UTC")))
+    one = result(0, 1, "a", tables={"10min": minutes(0, 6, U_L1=230.0), "frequency": f})
+    found = Site(open_parts([one]), {}).series("frequency", "f")
+    assert found.values == pytest.approx([50.0, middle, 50.3], nan_ok=True)
+    assert found.flags.tolist() == [0, INCOMPLETE if np.isnan(middle) else 0, 0]
+
+
 def test_flicker_of_two_hours_from_two_recordings():
     """Six Pst of 1 and six of 0.5: (6 + 6/8) / 12 = 0.5625, of which the cube root is 0.82548."""
     a = result(0, 1, "a", tables={"10min": minutes(0, 6, Pst_L1=1.0, U_L1=230.0), "2h": table("2h", 1, flags=np.array([INCOMPLETE]), Plt_L1=np.nan)})
