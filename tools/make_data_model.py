@@ -147,7 +147,7 @@ BATCH_MEANINGS = {
     "warnings": "what was salvaged, guessed or left out, the first twenty",
     "windows": "rows of `basic`, or of `cycle` where there is no window",
     "PF_L1 PF_L2 PF_L3 PF": "aggregated P over aggregated S",
-    "covered_s": "recorded time",
+    "covered_s": "recorded time, without gaps",
     "recordings": "recordings in the registers",
     "left_out": "recordings that are not, because they overlap with others",
     "U_min U_max": "smallest and largest window of any phase, of line voltages where there are no others",

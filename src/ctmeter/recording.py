@@ -272,7 +272,7 @@ def nanoseconds(start: str | dt.datetime | np.datetime64 | int | None) -> int | 
     Raises
     ------
     InputError
-        A text that is not ISO 8601, or a datetime without a zone.
+        A text that is not ISO 8601, a datetime without a zone, or a year that ns of 64 bits do not reach.
     """
     if start is None or isinstance(start, int):
         return start
@@ -280,18 +280,25 @@ def nanoseconds(start: str | dt.datetime | np.datetime64 | int | None) -> int | 
         text = start.strip().removesuffix("Z")
         try:
             zoned = dt.datetime.fromisoformat(start.strip())
-            if zoned.tzinfo is None or zoned.utcoffset() == dt.timedelta(0):
-                # numpy keeps nanoseconds, datetime does not
-                return int(np.datetime64(text.removesuffix("+00:00"), "ns").astype(np.int64))
-            start = zoned
+            # numpy keeps nanoseconds, datetime does not
+            universal = zoned.tzinfo is None or zoned.utcoffset() == dt.timedelta(0)
+            start = np.datetime64(text.removesuffix("+00:00")) if universal else zoned
         except ValueError:
             raise InputError(f"start {start!r}", expected="ISO 8601, for instance 2026-01-01T00:00:00Z") from None
     if isinstance(start, np.datetime64):
+        _check_year(start, int(start.astype("datetime64[s]").astype(np.int64)))
         return int(start.astype("datetime64[ns]").astype(np.int64))
     if start.tzinfo is None:
         raise InputError(f"start {start!r} has no time zone", expected="a datetime with one")
     delta = start - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    _check_year(start, delta.days * 86_400)
     return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1000
+
+
+def _check_year(start: object, seconds: int) -> None:
+    """Refuse what overflows ns of 64 bits, which NumPy would not notice."""
+    if not abs(seconds) < 9_223_200_000:
+        raise InputError(f"start {start}", expected="a time between the years 1678 and 2262")
 
 
 class _Open:

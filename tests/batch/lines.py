@@ -50,13 +50,29 @@ def write(path: Path, raw: np.ndarray, start: int | None, names: tuple[str, ...]
     return path
 
 
+def write_stages(path: Path, stages: list[tuple[float, np.ndarray]], start: int) -> Path:
+    """A COMTRADE BINARY pair of several rates, raw frames of each; without stamps, so that times are those of the rates."""
+    ends = np.cumsum([len(raw) for _, raw in stages])
+    texts = ["north,R1,1999", "6,6A,0D"]
+    texts += [f"{k + 1},{n},,,{'VA'[n[0] == 'I']},{SCALE[n]},0,0,-32767,32767,1,1,P" for k, n in enumerate(NAMES)]
+    texts += ["50", str(len(stages)), *(f"{rate:g},{end}" for (rate, _), end in zip(stages, ends, strict=True))]
+    clock = np.datetime64(start, "ns").astype("M8[us]").item().strftime("%d/%m/%Y,%H:%M:%S.%f")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes("\r\n".join([*texts, clock, clock, "BINARY", "1", ""]).encode())
+    rows = np.zeros(ends[-1], np.dtype([("n", "<u4"), ("t", "<u4"), ("a", "<i2", (6,))]))
+    rows["n"], rows["t"] = np.arange(1, ends[-1] + 1), 0xFFFFFFFF
+    rows["a"] = np.concatenate([raw for _, raw in stages])
+    rows.tofile(path.with_suffix(".dat"))
+    return path
+
+
 def source_of(path: Path, root: Path) -> Source:
     """As `find` would give it."""
     files = sorted(p for p in path.parent.iterdir() if p.stem == path.stem)
     return Source(str(path), path.relative_to(root).as_posix(), tuple((str(p), p.stat().st_size, str(p.stat().st_mtime_ns)) for p in files))
 
 
-def active(raw: np.ndarray) -> float:
+def active(raw: np.ndarray, rate: float = RATE) -> float:
     """Active energy of raw frames, Wh: the sum of u i over every sample."""
     u, i = raw[:, :3].astype(np.float64) * 0.02, raw[:, 3:].astype(np.float64) * 0.0005
-    return float((u * i).sum()) / RATE / 3600
+    return float((u * i).sum()) / rate / 3600

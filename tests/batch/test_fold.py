@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -271,6 +272,40 @@ def test_a_recording_that_goes_on_in_the_same_interval(tmp_path):
     assert table(tmp_path, "10min").num_rows == 19
     voltage = next(r for r in table(tmp_path, "en50160").to_pylist() if r["parameter"] == "U" and r["period"] == "week")
     assert voltage["N"] == 18 and voltage["verdict"] == "insufficient-data"
+
+
+@pytest.mark.parametrize("names", ["abc", "zac", "caz"])
+def test_pieces_of_one_span_follow_each_other_in_time(tmp_path, names: str):
+    """Where a scale changes within four hours there are two pieces of them; they are in order of time, whatever the files are called."""
+    middle, border, end = MONDAY + 2 * HOUR, MONDAY + 4 * HOUR, MONDAY + 8 * HOUR
+    a, b, c = (scan(f"{names[k]}.rec", MONDAY + 2 * k * HOUR, (2, 2, 4)[k] * 3600.0) for k in range(3))
+    dip = event("dip", border - S, None, 115.0)
+    pieces = [
+        piece(tmp_path, [a], (MONDAY, border), {"10min": ten_minutes(MONDAY, 12)}, [part(a, MONDAY, middle)]),
+        piece(tmp_path, [b, c], (MONDAY, border), {"10min": ten_minutes(middle, 12)}, [part(b, middle, border)], events=[dip]),
+        piece(tmp_path, [b, c], (border, end), {"10min": ten_minutes(border, 24)}, [part(c, border, end)], continuing=[{**dip, "duration": 3.0}]),
+    ]
+    fold(tmp_path, pieces)
+    (found,) = table(tmp_path, "events").to_pylist()
+    assert found["duration"] == 3.0
+    voltage = next(r for r in table(tmp_path, "en50160").to_pylist() if r["parameter"] == "U" and r["period"] == "week")
+    assert voltage["N"] == 48 and voltage["verdict"] == "insufficient-data"
+
+
+def test_an_event_goes_on_past_a_recording_in_its_time(tmp_path):
+    """A piece that lies beside the line of time does not come between two that follow each other."""
+    border = MONDAY + 4 * HOUR
+    dip = event("dip", border - S, None, 115.0)
+    beside = scan("b.rec", border - HOUR, 3600.0)
+    pieces = [
+        whole(tmp_path, "a.rec", MONDAY, events=[dip]),
+        piece(tmp_path, [beside], (MONDAY, border), {"10min": ten_minutes(border - HOUR, 6)}, [part(beside, border - HOUR, border, overlaps=True)]),
+        whole(tmp_path, "c.rec", border, continuing=[{**dip, "duration": 3.0}]),
+    ]
+    pieces[1] = dataclasses.replace(pieces[1], overlaps=True)
+    fold(tmp_path, pieces)
+    (found,) = table(tmp_path, "events").to_pylist()
+    assert found["duration"] == 3.0
 
 
 def test_one_schema_for_all_sites(tmp_path):

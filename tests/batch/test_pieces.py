@@ -182,3 +182,44 @@ def test_recordings_without_a_clock_and_in_each_others_time_stand_alone(tmp_path
     found = energies(measured(scans, tmp_path / "out"))
     for name, a, b in (("a.cfg", 0, 8000), ("b.cfg", 2000, 6000), ("c.cfg", 8000, 9600)):
         assert found[name]["A+"] - found[name]["A-"] == pytest.approx(lines.active(raw[a:b]), rel=1e-6)
+
+
+@pytest.mark.parametrize("late", [0, 700_000])
+def test_every_rate_of_a_recording_is_in_its_energy(tmp_path: Path, raw: np.ndarray, monkeypatch: pytest.MonkeyPatch, late: int):
+    """A cut in a slow stretch, with a fast one five seconds later; one in the fast one; and stretches that begin far from cuts."""
+    monkeypatch.setattr(planning, "CUT_NS", TWENTY_MINUTES)
+    cut = lines.START // TWENTY_MINUTES * TWENTY_MINUTES + TWENTY_MINUTES
+    stages = [(rate, raw[: round(seconds * rate)]) for rate, seconds in ((800.0, 80), (960.0, 825), (6400.0, 1590), (1600.0, 200))]
+    path = lines.write_stages(tmp_path / "a.cfg", stages, cut - 900 * 10**9 + late)
+    partials = measured([scan(lines.source_of(path, tmp_path), RULES)], tmp_path / "out")
+    (found,) = energies(partials).values()
+    truth = sum(lines.active(frames, rate) for rate, frames in stages)
+    assert len(partials) == 3 and found["A+"] - found["A-"] == pytest.approx(truth, rel=1e-12)
+    shares = [part for content in partials for part in content["parts"]]
+    assert sum(part["seconds"] for part in shares) == pytest.approx(2695.0, abs=1e-9)
+    before = stages[0][1], stages[1][1][: 820 * 960]  # to the sample
+    first = lines.active(before[0], 800.0) + lines.active(before[1], 960.0)
+    assert shares[0]["energy"]["A+"] - shares[0]["energy"]["A-"] == pytest.approx(first, rel=1e-12)
+
+
+def test_clocks_that_go_back_at_a_cut(tmp_path: Path, raw: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+    """A recording that lasts 0.4 s beyond a cut, and one that begins 0.3 s before it: each sample counts once, for its own recording."""
+    monkeypatch.setattr(planning, "CUT_NS", TWENTY_MINUTES)
+    cut = lines.START // TWENTY_MINUTES * TWENTY_MINUTES + TWENTY_MINUTES
+    one, other = raw[: 60 * 3200], raw[60 * 3200 : 100 * 3200]
+    paths = [lines.write(tmp_path / "a.cfg", one, cut - 59_600_000_000), lines.write(tmp_path / "b.cfg", other, cut - 300_000_000)]
+    partials = measured([scan(lines.source_of(p, tmp_path), RULES) for p in paths], tmp_path / "out")
+    found = energies(partials)
+    for name, frames in (("a.cfg", one), ("b.cfg", other)):
+        assert found[name]["A+"] - found[name]["A-"] == pytest.approx(lines.active(frames), rel=1e-12)
+    assert sum(part["seconds"] for content in partials for part in content["parts"]) == pytest.approx(100.0, abs=1e-9)
+
+
+def test_of_two_in_each_others_time_the_much_longer_one_counts(tmp_path: Path, raw: np.ndarray):
+    """A test of two seconds before a recording does not take its place."""
+    early = lines.write(tmp_path / "a.cfg", raw[:6400], lines.START)
+    long = lines.write(tmp_path / "b.cfg", raw[1600:16000], lines.START + 500_000_000)
+    later = lines.write(tmp_path / "c.cfg", raw[9600:28800], lines.START + 3 * 10**9)
+    made = plan([scan(lines.source_of(p, tmp_path), RULES) for p in (later, early, long)])
+    assert dict(made.overlapping) == {"a.cfg": "b.cfg", "c.cfg": "b.cfg"}
+    assert [[s.source.name for s in p.recordings] for p in made.pieces if not p.overlaps] == [["b.cfg"]]

@@ -135,3 +135,20 @@ def test_an_event_over_the_border_of_a_piece_has_its_end(folder, tmp_path, monke
     assert interruption["duration"] == pytest.approx(lines.INTERRUPTION[1] - lines.INTERRUPTION[0], abs=0.03)
     (register,) = table(tmp_path / "out", "registers")
     assert register["A+"] - register["A-"] == pytest.approx(lines.active(raw), rel=1e-12)
+
+
+@pytest.mark.parametrize("jump", [-700_000, 400_000])
+def test_clocks_that_do_not_fit_to_the_sample(tmp_path, jump: int):
+    """A recorder with clocks of milliseconds: each sample is in the registers, and the site is judged."""
+    second, rate = folders.frames(1, 800, 800), 800
+    raw = np.tile(second, (7800, 1))
+    middle = 3905 * rate
+    folders.write(tmp_path / "in" / "b.cfg", raw[:middle], rate=rate)
+    folders.write(tmp_path / "in" / "a.cfg", raw[middle:], folders.START + np.timedelta64(3905_000_000 + jump // 1000, "us"), rate=rate)
+    measured(tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    (register,) = table(tmp_path / "out", "registers")
+    assert register["A+"] == pytest.approx(folders.active(raw, rate), rel=1e-12) and register["recordings"] == 2
+    verdicts = table(tmp_path / "out", "en50160")
+    frequency = next(r for r in verdicts if r["parameter"] == "f" and r["period"] == "week")
+    voltage = next(r for r in verdicts if r["parameter"] == "U" and r["period"] == "week")
+    assert (frequency["N"], voltage["N"]) == (779, 12)

@@ -276,3 +276,16 @@ def test_currents_alone(recordings, tmp_path):
     assert row["site"] == "motor" and row["sample_rate"] == 1000 and row["I_L1"] > 0
     assert row["U_L1"] is None and row["A+"] is None
     assert any("voltage" in w for w in row["warnings"])
+
+
+def test_a_clock_at_the_end_of_time_is_one_failure(tmp_path):
+    """Of a file, not of the whole."""
+    from ctmeter import Recording
+
+    for name, start in (("a", "2026-03-02T00:00:00Z"), ("b", "2262-04-01T00:00:00Z")):
+        volts = 325 * np.sin(2 * np.pi * 50 / 1600 * np.arange(1600))
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Recording.from_arrays({"U_L1": volts}, sample_rate=1600.0, start=start).write(tmp_path / "in" / f"{name}.parquet")
+    summary = run(tmp_path / "in", out=tmp_path / "out", jobs=1, nominal_voltage=230.0)
+    assert summary["done"] == 1 and [f["path"] for f in summary["failures"]] == ["b.parquet"]
+    assert "expected a time between the years 1800 and 2250" in summary["failures"][0]["reason"]

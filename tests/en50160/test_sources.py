@@ -97,6 +97,35 @@ def test_an_interval_that_two_recordings_share():
     assert Site(open_parts([a, b]), {}).series("10min", "U_L1").flags[6] == DIP | INCOMPLETE
 
 
+@pytest.mark.parametrize(("lengths", "whole"), [((200.0, 100.0, 300.0), True), ((200.0, 99.5, 300.0), False)])
+def test_an_interval_of_three_recordings(lengths, whole):
+    """100, 200 and 150 V in ten minutes, with as many windows as 2, 1 and 3: sqrt((2 * 100^2 + 200^2 + 3 * 150^2) / 6) = 145.77 V."""
+    made, places = [], np.cumsum([0.0, *lengths]) / 3600
+    for k, (seconds, volts) in enumerate(zip(lengths, (100.0, 200.0, 150.0), strict=True)):
+        columns = {"flags": np.array([INCOMPLETE]), "duration": seconds, "n": (2, 1, 3)[k], "U_L1": volts, "u2": float(k), "Pst_L1": 1.0}
+        made.append(result(places[k], places[k + 1], f"r{k}", tables={"10min": minutes(0, 1, **columns)}))
+    made.append(result(1 / 6, 1, "rest", tables={"10min": minutes(1 / 6, 5, U_L1=230.0, u2=0.5, Pst_L1=0.5)}))
+    site = Site(open_parts(made), {})
+    voltage = site.series("10min", "U_L1")
+    assert voltage.values[:2] == pytest.approx([(127500 / 6) ** 0.5, 230.0]) and len(voltage.t) == 6
+    assert bool(voltage.flags[0]) is not whole and not voltage.flags[1:].any()
+    assert np.isnan(site.series("10min", "Pst_L1").values).tolist() == [True, False, False, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("flags", "middle"), [([0, INCOMPLETE, INCOMPLETE, 0], np.nan), ([0, INCOMPLETE, 0, 0], 50.2), ([0, 0, INCOMPLETE, 0], 50.1)]
+)
+def test_a_clock_that_was_set_within_a_recording(flags, middle):
+    """Ten seconds in two parts have no frequency; where one of the parts is all of them, it is that one."""
+    f = table("frequency", 4, flags=np.array(flags), f=np.array([50.0, 50.1, 50.2, 50.3]))
+    t = f.column("t").to_numpy() - np.array([0, 0, 1, 1]) * np.timedelta64(10, "s")
+    f = f.set_column(f.column_names.index("t"), "t", pa.array(t, pa.timestamp("ns", "UTC")))
+    one = result(0, 1, "a", tables={"10min": minutes(0, 6, U_L1=230.0), "frequency": f})
+    found = Site(open_parts([one]), {}).series("frequency", "f")
+    assert found.values == pytest.approx([50.0, middle, 50.3], nan_ok=True)
+    assert found.flags.tolist() == [0, INCOMPLETE if np.isnan(middle) else 0, 0]
+
+
 def test_flicker_of_two_hours_from_two_recordings():
     """Six Pst of 1 and six of 0.5: (6 + 6/8) / 12 = 0.5625, of which the cube root is 0.82548."""
     a = result(0, 1, "a", tables={"10min": minutes(0, 6, Pst_L1=1.0, U_L1=230.0), "2h": table("2h", 1, flags=np.array([INCOMPLETE]), Plt_L1=np.nan)})

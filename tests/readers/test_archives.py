@@ -149,6 +149,8 @@ def test_names_are_shown_without_their_control_signs(tmp_path, kind):
 def test_names_that_come_twice(tmp_path, kind):
     found = [(m.name, m.error) for m in members(made(tmp_path, kind, ("a.csv", TABLE), ("a.csv", TABLE + b"0.003,7,8\n")))]
     assert [e is None for _, e in found] == [True, False] and "was there before" in str(found[1][1])
+    listed = contents(made(tmp_path, kind, ("a.cfg", TABLE), ("a.dat", TABLE), ("a.cfg", TABLE), ("a.dat", TABLE)))
+    assert [(c.name, bool(c.refused)) for c in listed] == [("a.cfg", False), ("a.cfg", True), ("a.dat", True)] and listed[0].size == 2 * len(TABLE)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])

@@ -5,7 +5,7 @@ import pytest
 
 from ctmeter.errors import InputError
 from ctmeter.pipeline import measure
-from ctmeter.recording import Channel, Recording, scaled
+from ctmeter.recording import Channel, Recording, nanoseconds, scaled
 
 
 def test_signalling_nan_and_infinity_are_scaled_in_silence():
@@ -51,3 +51,13 @@ def test_aron_by_either_pair_is_the_same():
 def test_arrays_that_are_refused(arrays):
     with pytest.raises(InputError):
         Recording.from_arrays(arrays, sample_rate=1000)
+
+
+@pytest.mark.parametrize(
+    "start", ["9999-01-01T00:00:00Z", "1500-01-01", "9998-01-01T00:00:00+02:00", np.datetime64("9999-01-01"), np.datetime64("NaT")]
+)
+def test_years_that_nanoseconds_do_not_reach(start):
+    """They would come round to another century."""
+    with pytest.raises(InputError, match="expected a time between the years 1678 and 2262"):
+        nanoseconds(start)
+    assert nanoseconds("2262-01-01T00:00:00Z") == 9_214_646_400 * 10**9

@@ -30,7 +30,7 @@ __all__ = ["TABLES", "Folded", "SiteWork", "fold", "fold_site", "works"]
 #: Of the data set.
 TABLES = ("recordings", *MEASURED, "events", "registers", "en50160")
 #: Changes when the same partials give other files.
-_VERSION = 2
+_VERSION = 3
 #: Pieces after a month in which an event of it may end, a week of them.
 _FAR = 42
 _DEFAULTS: Mapping[str, Any] = {}
@@ -155,14 +155,20 @@ def _settings_of(piece: Piece) -> Iterable[Mapping[str, Any]]:
 def _order(piece: Piece) -> tuple[Any, ...]:
     """Point by point, in time; those without a clock last, by name."""
     names = tuple((s.source.name, s.source.member) for s in piece.recordings)
-    return piece.device, piece.point, piece.span is None, piece.span or (0, 0), names, piece.key
+    return piece.device, piece.point, piece.span is None, piece.span or (0, 0), _first(piece), names, piece.key
+
+
+def _first(piece: Piece) -> int:
+    """When what is measured in a piece begins: several of one span, where a scale or a rate changes, follow each other."""
+    if piece.span is None:
+        return 0
+    ends = ((s.start_ns or 0, (s.start_ns or 0) + round(s.duration * 1e9)) for s in piece.recordings)
+    return min((max(start, piece.span[0]) for start, stop in ends if stop > piece.span[0]), default=piece.span[0])
 
 
 def _goes_on(a: Piece, b: Piece) -> bool:
     """Whether a piece of the same point begins where one ends."""
-    if a.span is None or b.span is None or a.overlaps or b.overlaps:
-        return False
-    return (a.device, a.point, a.span[1]) == (b.device, b.point, b.span[0])
+    return a.span is not None and b.span is not None and (a.device, a.point, a.span[1]) == (b.device, b.point, b.span[0])
 
 
 def _months(piece: Piece) -> list[str | None]:
@@ -226,7 +232,7 @@ class _Site:
             else:
                 self.missing[piece.key] = None
         #: By the key of a piece the one that goes on where it ends.
-        self._next = {a.key: b for a, b in pairwise(pieces) if _goes_on(a, b)}
+        self._next = {a.key: b for a, b in pairwise(p for p in pieces if not p.overlaps) if _goes_on(a, b)}
         self._torn: set[str | None] = set()
         self._months: dict[str | None, list[Piece]] = {}
         for piece in pieces:

@@ -7,8 +7,9 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,8 @@ KEPT = ("10min", "2h", "frequency")
 _EARLY_NS = 2_000_000_000
 #: Samples by which a reading may be off its instant: it lies between two samples.
 _NEAR = 0.7
+#: Share of a sample by which clocks may be rounded: a sample at the border of a span comes after it.
+_ROUNDED = 0.1
 _KEYS = tuple(f"{e.name}{suffix}" for suffix in ("", *(f"_{p}" for p in PHASES)) for e in ENERGIES)
 
 
@@ -97,23 +100,49 @@ def _measured(piece: Piece, tables: tuple[str, ...], limits: Limits | None) -> t
     return run.result(), read
 
 
-class _Counter:
-    """The consumer that `drive` feeds: an analyzer, and how many frames it got."""
+class _Stretch(NamedTuple):
+    """What an analyzer measured without a break in clock or rate."""
 
-    def __init__(self, analyzer: Analyzer) -> None:
-        self._analyzer = analyzer
+    first: int  # of its readings, counted from the first of all
+    rate: float
+
+
+@dataclass
+class _Fed:
+    """What came of one recording: the stretches that it has frames in, by place, and its frames inside the span by rate."""
+
+    touched: list[int] = field(default_factory=list)
+    frames: dict[float, int] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Recorded inside the span."""
+        return math.fsum(n / rate for rate, n in self.frames.items())
+
+
+class _Counter:
+    """The consumer that `drive` feeds: an analyzer, and what it got of each recording."""
+
+    def __init__(self, analyzer: Analyzer, low: int, high: int) -> None:
+        self._analyzer, self._low, self._high = analyzer, low, high
         self.samples = 0
-        #: Readings there are where the last stretch that did not join began.
-        self.fresh: int | None = None
+        self.stretches: list[_Stretch] = []
+        #: Of each recording that was begun.
+        self.fed: list[_Fed] = []
 
     def feed(self, block: Block | Gap) -> None:
         if isinstance(block, Block):
             self.samples += len(block)
+            place, fed, time = len(self.stretches) - 1, self.fed[-1], block.timebase
+            if fed.touched[-1:] != [place]:
+                fed.touched.append(place)
+            first, last = (min(max(math.ceil(time.index(ns) - _ROUNDED), 0), len(block)) for ns in (self._low, self._high))
+            fed.frames[time.sample_rate] = fed.frames.get(time.sample_rate, 0) + last - first
         self._analyzer.feed(block)
 
     def next_segment(self, sample_rate: float, start: int | None = None, *, elapsed_ns: int | None = None) -> None:
         self._analyzer.next_segment(sample_rate, start, elapsed_ns=elapsed_ns)
-        self.fresh = len(self._analyzer.readings()[0])
+        self.stretches.append(_Stretch(len(self._analyzer.readings()[0]), sample_rate))
 
 
 class _Run:
@@ -128,10 +157,9 @@ class _Run:
         self._extras = frozenset(name for name in EXTRAS if getattr(self._settings, name))
         self._inside = [s for s in piece.recordings if self._stop(s) > self._low and (s.start_ns or 0) < self._high]
         starts = [s.start_ns for s in self._inside if s.start_ns is not None]
-        half = round(0.5e9 / first.sample_rate)
-        #: From where on rows and energies are those of each recording, ns.
+        #: From where on rows are those of each recording inside, and energies those of each recording of the piece, ns.
         self._borders = [max(start, self._low) for start in starts]
-        self._seams = [start - half if start > self._low else self._low for start in starts]
+        self._seams = [self._seam(s) for s in piece.recordings]
         instants = sorted({*self._seams, self._high}) if piece.span else []
         self._rows: dict[str, list[Columns]] = {}
         self._statistics = [{t: Statistics(self._extras) for t in ("basic", "cycle")} for _ in self._inside]
@@ -143,9 +171,7 @@ class _Run:
             taker=self._take,
             instants=instants,
         )
-        self._counter = _Counter(self._analyzer)
-        #: By recording inside: readings there were when it began a stretch of its own; None where it joined.
-        self._fresh: dict[int, int | None] = {}
+        self._counter = _Counter(self._analyzer, self._low, self._high)
         self._feed(since)
         self._summary = self._analyzer.finish(recording={"duration_s": piece.seconds, "warnings": []}).summary
 
@@ -158,19 +184,24 @@ class _Run:
     def _stop(scan: Scan) -> int:
         return (scan.start_ns or 0) + round(scan.duration * 1e9)
 
+    def _seam(self, scan: Scan) -> int:
+        """Half a sample before a recording begins, within the span."""
+        start = scan.start_ns or 0
+        if start <= self._low:
+            return self._low
+        return start - round(0.5e9 / scan.sample_rate) if start < self._high else self._high
+
     def _feed(self, since: int | None) -> None:
         until = None if self._piece.span is None else self._high + AFTER_NS
         course = Course()
         for scan in self._piece.recordings:
+            self._counter.fed.append(_Fed())
             start = scan.start_ns or 0
             low = 0.0 if since is None else max(since - start, 0) * 1e-9
             high = None if until is None or until >= self._stop(scan) else (until - start) * 1e-9
             if low >= scan.duration or (high is not None and high <= 0):
                 continue
-            self._counter.fresh = None
             self._one(scan, (low, high), course)
-            if scan in self._inside:
-                self._fresh[self._inside.index(scan)] = self._counter.fresh
         if course.stretch is None and self._piece.span is None:
             raise _FailureError(self._piece.recordings[0], "nothing to measure")
 
@@ -254,6 +285,7 @@ class _Run:
         """What of each recording lies in the span."""
         made = []
         energies = self._energies()
+        seconds = [fed.seconds for scan, fed in zip(self._piece.recordings, self._counter.fed, strict=True) if scan in self._inside]
         for k, scan in enumerate(self._inside):
             stop = min(self._stop(scan), self._high)
             found = self._statistics[k]
@@ -266,7 +298,7 @@ class _Run:
                     "stop_ns": None if scan.start_ns is None else stop,
                     "samples": self._samples(scan, stop),
                     "overlaps": self._piece.overlaps,
-                    "seconds": scan.duration if scan.start_ns is None else (stop - self._borders[k]) * 1e-9,
+                    "seconds": seconds[k],
                     "energy": energies[k],
                     "statistics": chosen.state(),
                 }
@@ -281,7 +313,7 @@ class _Run:
         if not scan.uniform:
             return None
         timebase = Timebase(start, scan.sample_rate)
-        first, last = (math.ceil(timebase.index(t) - 0.1) for t in (max(start, self._low), stop))
+        first, last = (math.ceil(timebase.index(t) - _ROUNDED) for t in (max(start, self._low), stop))
         return max(min(last, scan.samples) - max(first, 0), 0)
 
     def _energies(self) -> list[dict[str, float | None]]:
@@ -290,28 +322,29 @@ class _Run:
         if self._piece.span is None:
             return [dict(whole)]
         t, joules = self._analyzer.readings()
-        near = round(_NEAR * 1e9 / self._piece.recordings[0].sample_rate)
+        joules = np.concatenate([np.zeros((1, len(_KEYS))), joules])
+        stretches = [*self._counter.stretches, _Stretch(len(t), math.inf)]
 
-        def at(instant: int, first: int) -> np.ndarray:
-            """The registers at an instant not before reading number `first`."""
-            passed = np.flatnonzero(t[first:] <= instant + near)
-            last = first + int(passed[-1]) if len(passed) else first - 1
-            return joules[last] if last >= 0 else np.zeros(joules.shape[1])
+        def at(place: int, instant: int) -> np.ndarray:
+            """The registers at an instant as a stretch has them: before it as it found them, behind it as it left them."""
+            first, stop = stretches[place].first, stretches[place + 1].first
+            passed = np.count_nonzero(t[first:stop] <= instant + round(_NEAR * 1e9 / stretches[place].rate))
+            found: np.ndarray = joules[first + passed]
+            return found
 
-        stands = []
-        stretch = 0
-        for k, seam in enumerate(self._seams):
-            fresh = self._fresh.get(k)
-            if fresh is not None and seam > self._low:
-                stretch = fresh
-                stands.append(joules[fresh - 1] if fresh else np.zeros(joules.shape[1]))
-            else:
-                stretch = stretch if fresh is None else fresh
-                stands.append(at(seam, stretch))
-        stands.append(at(self._high, stretch))
+        users: dict[int, list[int]] = {}
+        for k, fed in enumerate(self._counter.fed):
+            for place in fed.touched:
+                users.setdefault(place, []).append(k)
+        shares = np.zeros((len(self._piece.recordings), len(_KEYS)))
+        for place, several in users.items():
+            edges = [self._low, *(self._seams[k] for k in several[1:]), self._high]
+            for k, (before, after) in zip(several, itertools.pairwise(at(place, edge) for edge in edges), strict=True):
+                shares[k] += after - before
         return [
-            {key: None if whole[key] is None else float(b) / 3600 for key, b in zip(_KEYS, after - before, strict=True)}
-            for before, after in itertools.pairwise(stands)
+            {key: None if whole[key] is None else float(value) / 3600 for key, value in zip(_KEYS, share, strict=True)}
+            for scan, share in zip(self._piece.recordings, shares, strict=True)
+            if scan in self._inside
         ]
 
 

@@ -34,9 +34,11 @@ BEFORE_NS = CUT_NS
 #: What is measured after a piece, for the windows and intervals that run on over its end.
 AFTER_NS = 12 * 1_000_000_000
 #: Of the partial results; a change of what they hold, or of how it is measured, is a new one.
-VERSION = 2
+VERSION = 3
 #: By so much recordings that follow each other may overlap, ns: clocks of files are rounded.
 _SEAM_NS = 1_000_000_000
+#: Of two that overlap the later one stands alone, unless it is so many times as long.
+_LONGER = 2
 
 
 class Plan(NamedTuple):
@@ -60,6 +62,11 @@ class _Entry(NamedTuple):
     start: int
     stop: int
     scan: Scan  # with this point alone
+
+    @property
+    def length(self) -> int:
+        """How long it is, ns."""
+        return self.stop - self.start
 
     @property
     def frequency(self) -> float | None:
@@ -139,13 +146,21 @@ def _chains(entries: list[_Entry], overlapping: dict[str, str]) -> list[list[_En
     free: list[_Entry] = []
     alone: list[list[_Entry]] = []
     for entry in entries:
-        last = free[-1] if free else None
-        if last is not None and entry.start < last.stop - min(_SEAM_NS, (entry.stop - entry.start) // 2, (last.stop - last.start) // 2):
-            overlapping[name_of(entry.scan)] = name_of(last.scan)
-            alone.append([entry])
-        else:
+        kept = free[-1] if free else None
+        if kept is None or not _overlap(kept, entry):
             free.append(entry)
+            continue
+        left = entry
+        if entry.length > _LONGER * kept.length:  # a file of a day does not give way to one of a minute
+            free[-1], kept, left = entry, entry, kept
+        overlapping[name_of(left.scan)] = name_of(kept.scan)
+        alone.append([left])
     return [list(chain) for _, chain in groupby(free, key=lambda e: e.manner)] + alone
+
+
+def _overlap(one: _Entry, later: _Entry) -> bool:
+    """Whether a recording lies in the time of one that began earlier."""
+    return later.start < one.stop - min(_SEAM_NS, later.length // 2, one.length // 2)
 
 
 def _cut(key: tuple[str, str, str], chain: list[_Entry], tables: tuple[str, ...], overlaps: bool) -> Iterable[Piece]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from .. import roles
 from ..errors import CtmeterError
 from ..pipeline.run import prepare
@@ -26,6 +28,8 @@ __all__ = ["scan"]
 _HOLE_NS = 600 * 1_000_000_000
 #: What is said of a recording without a frequency; the plan knows what was recorded around it.
 UNDETECTED = f"no frequency could be detected: nominal frequency that of the recordings around it, {MAINS[0]:g} Hz where they have none"
+#: Times of the data set lie between, ns: 1800-01-01 and 2250-01-01. Those that 64 bits hold end some years beyond.
+_EARLIEST, _LATEST = (int(np.datetime64(f"{year}-01-01", "ns").astype(np.int64)) for year in (1800, 2250))
 #: Longest text of a failure.
 _LONGEST = 600
 
@@ -72,6 +76,9 @@ def _beside(source: Source) -> tuple[list[tuple[str, Mapping[str, Any]]], float 
 
 
 def _look(source: Source, recording: Recording, rules: Rules, below: list[tuple[str, Mapping[str, Any]]], rate: float | None) -> Scan:
+    if recording.start_ns is not None and not _EARLIEST <= recording.start_ns <= _LATEST - recording.duration * 1e9:
+        begins = f"begins {recording.start_ns / 3.15576e16:+.0f} years from 1970 and lasts {recording.duration:.6g} s"
+        return Scan(source, failure=f"its clock cannot be right: it {begins} (expected a time between the years 1800 and 2250)")
     if recording.nominal_frequency in MAINS:
         below = [(recording.format, {"nominal_frequency": recording.nominal_frequency}), *below]
     facts = {name: str(recording.metadata.get(name) or "").strip() for name in ("station", "device")}

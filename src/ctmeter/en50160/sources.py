@@ -1,13 +1,13 @@
 """What is assessed: the tables of one site, from one or many results, on one absolute grid.
 
-Consecutive recordings of a site are put one after the other; an interval that two of them share is put together from
-both. Values are read column by column, so that a year of 10-s frequencies or of 3-s values is never held as a whole table.
+Consecutive recordings of a site are put one after the other; an interval that several of them share is put together from
+all. Values are read column by column, so that a year of 10-s frequencies or of 3-s values is never held as a whole table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -23,7 +23,7 @@ __all__ = ["Series", "Site"]
 
 #: A recording may overlap the one before by so much, ns: clocks of files are rounded.
 _SEAM = 1_000_000_000
-#: An interval put together of two parts is whole if it lacks no more than a window and a cycle, s.
+#: An interval put together of parts is whole if it lacks no more than a window and a cycle, s.
 _WHOLE = 0.25
 _PLT = 12
 
@@ -48,13 +48,13 @@ class Series:
 
 @dataclass
 class _Grid:
-    """How the rows of all parts lie on the grid of one table: `take` picks rows, `pairs` are put together."""
+    """How the rows of all parts lie on the grid of one table: `take` picks rows, those that are `shared` are put together."""
 
     t: np.ndarray
     flags: np.ndarray
     take: np.ndarray | None = None  # None: as they are
-    pairs: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int64))  # place, and the two rows
-    weights: tuple[np.ndarray, np.ndarray] | None = None  # n and duration of each row, where there are pairs
+    shared: Sequence[tuple[int, np.ndarray]] = ()  # place, and its rows
+    weights: tuple[np.ndarray, np.ndarray] | None = None  # n and duration of each row, where some are shared
 
 
 class Site:
@@ -173,12 +173,21 @@ class Site:
             return _Grid(t, flag)
         order = np.argsort(t, kind="stable")
         same = np.flatnonzero(np.diff(t[order]) == 0)
-        if len(np.unique(t[order][same])) < len(same):
-            raise InputError(f"three rows of table {table} at {iso(t[order][same[0]])}", expected="recordings that are longer than an interval")
-        self._refuse(table, t, flag, np.repeat(owner, [len(x) for x in times]), order, same)
+        owners = np.repeat(owner, [len(x) for x in times])
         take = np.delete(order, same + 1)
-        pairs = np.stack([np.searchsorted(t[take], t[order[same]]), order[same], order[same + 1]], axis=1)
-        grid = _Grid(t[take], flag[take], take, pairs, self._weights(table) if len(pairs) else None)
+        shared = []
+        first, last = same[np.diff(same, prepend=-2) > 1], same[np.diff(same, append=len(t)) > 1] + 1
+        for place, a, b in zip(first - np.searchsorted(same, first), first, last, strict=True):
+            rows = order[a : b + 1]
+            whole = rows[(flag[rows] & np.uint32(Flag.INCOMPLETE)) == 0]
+            if table not in LENGTHS or len(whole) > 1:
+                names = sorted({self.parts[k].name for k in owners[rows]})
+                raise InputError(f"table {table} has {iso(t[rows[0]])} twice, in {' and in '.join(names)}", expected="each interval once")
+            if len(whole):
+                take[place] = whole[0]  # a clock was set back: what the other one has of it is a scrap
+            else:
+                shared.append((int(place), rows))
+        grid = _Grid(t[take], flag[take], take, shared, self._weights(table) if shared else None)
         self._join_flags(table, grid, flag)
         return grid
 
@@ -188,24 +197,15 @@ class Site:
         n, duration = (np.concatenate([np.nan_to_num(p.floats(table, name), nan=1.0) for p in found]) for name in ("n", "duration"))
         return n, duration
 
-    def _refuse(self, table: str, t: np.ndarray, flags: np.ndarray, owner: np.ndarray, order: np.ndarray, same: np.ndarray) -> None:
-        """Two rows for one interval are right only where two recordings have a part of it each."""
-        for k in same:
-            a, b = order[k], order[k + 1]
-            if table in LENGTHS and flags[a] & flags[b] & Flag.INCOMPLETE:
-                continue
-            names = sorted({self.parts[owner[a]].name, self.parts[owner[b]].name})
-            raise InputError(f"table {table} has {iso(t[a])} twice, in {' and in '.join(names)}", expected="each interval once")
-
     @staticmethod
     def _join_flags(table: str, grid: _Grid, flags: np.ndarray) -> None:
         if grid.weights is None:
             return
         length = LENGTHS.get(table, 0) / 1e9
-        for place, a, b in grid.pairs:
-            joined = flags[a] | flags[b]
-            # ten minutes of which two recordings have all between them are whole; of two hours only Plt counts, made anew
-            if table == "10min" and grid.weights[1][a] + grid.weights[1][b] >= length - _WHOLE:
+        for place, rows in grid.shared:
+            joined = np.bitwise_or.reduce(flags[rows])
+            # ten minutes of which the recordings have all between them are whole; of two hours only Plt counts, made anew
+            if table == "10min" and grid.weights[1][rows].sum() >= length - _WHOLE:
                 joined &= ~np.uint32(Flag.INCOMPLETE)
             grid.flags[place] = joined
 
@@ -248,16 +248,14 @@ class Site:
             return result
         rule = next((c.rule for c in columns(table) if c.name == name), Rule.NONE)
         n, duration = grid.weights
-        for place, a, b in grid.pairs:
-            pair = values[[a, b]]
+        for place, rows in grid.shared:
+            own = values[rows]
             if rule is Rule.RMS:
-                w = n[[a, b]]
-                result[place] = np.sqrt((pair[0] ** 2 * w[0] + pair[1] ** 2 * w[1]) / w.sum())
+                result[place] = np.sqrt(_weighted(own**2, n[rows]))
             elif rule is Rule.MEAN and table != "frequency":
-                w = duration[[a, b]]
-                result[place] = (pair[0] * w[0] + pair[1] * w[1]) / w.sum()
+                result[place] = _weighted(own, duration[rows])
             elif rule in (Rule.MIN, Rule.MAX):
-                result[place] = np.minimum(*pair) if rule is Rule.MIN else np.maximum(*pair)
+                result[place] = own.min(axis=0) if rule is Rule.MIN else own.max(axis=0)
             else:
                 result[place] = np.nan
         return result
@@ -354,6 +352,12 @@ def _together(found: Sequence[np.ndarray]) -> np.ndarray:
     return found[0] if len(found) == 1 else np.concatenate(found)
 
 
+def _weighted(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The mean over the first axis by weights."""
+    mean: np.ndarray = np.tensordot(weights, values, 1) / weights.sum()
+    return mean
+
+
 def _from_pst(pst: Series) -> Series:
     """Plt of every two hours that has a Pst: the cube root of the mean of the cubes, NaN with fewer than twelve."""
     length = LENGTHS["2h"]
@@ -368,10 +372,10 @@ def _from_pst(pst: Series) -> Series:
 
 
 def _check_grid(t: np.ndarray, table: str, part: Part) -> None:
-    """Every interval once, and where it belongs."""
+    """Every interval where it belongs, and of tables from elsewhere once: what was measured begins anew where a clock was set."""
     rising = t if (t[1:] > t[:-1]).all() else np.sort(t)
     same = np.flatnonzero(rising[1:] == rising[:-1])
-    if len(same):
+    if len(same) and part.summary is None:
         raise InputError(f"table {table} has {iso(rising[same[0]])} twice", path=part.name, expected="each interval once")
     off = t % LENGTHS[table] != 0 if table in LENGTHS and part.summary is None else np.zeros(0, bool)
     if off.any():

@@ -40,6 +40,7 @@ _ENDINGS = frozenset(
 )
 #: Files that are read together with the first one of their stem.
 _LEADING, _FOLLOWING = (".cfg",), (".dat", ".hdr", ".inf")
+_TWICE = "has a name that was there before"
 
 
 class Member(NamedTuple):
@@ -164,13 +165,17 @@ def contents(path: Path | str, *, limits: Limits | None = None) -> list[Content]
     path, limits = Path(path), limits or Limits()
     _check(path)
     found: dict[str, Content] = {}
+    seen: set[str] = set()
+    again: dict[str, Content] = {}
     leading: dict[str, str] = {}
     following: list[tuple[str, str, int]] = []
     with _scratch() as place, _named(path):
         for entry in entries(path, limits, Budget(path, limits, place)):
             reason = entry.refused or _fault(entry.name)
-            if entry.name in found:
+            if entry.name in seen:
+                again[entry.name] = Content(entry.name, entry.size, _TWICE)
                 continue  # the first one counts
+            seen.add(entry.name)
             stem, ending = stem_of(entry.name)
             if not reason and ending in _FOLLOWING:
                 following.append((entry.name, stem, entry.size))
@@ -184,7 +189,7 @@ def contents(path: Path | str, *, limits: Limits | None = None) -> list[Content]
             found.setdefault(name, Content(name, size, ""))
         else:
             found[lead] = found[lead]._replace(size=found[lead].size + size)
-    return list(found.values())
+    return [*found.values(), *again.values()]
 
 
 def _check(path: Path) -> None:
@@ -264,7 +269,7 @@ class _Reading:
         for entry in found:
             if not self._wanted(entry.name):
                 continue
-            reason = entry.refused or _fault(entry.name) or ("has a name that was there before" if entry.name in met else "")
+            reason = entry.refused or _fault(entry.name) or (_TWICE if entry.name in met else "")
             if reason:
                 yield self._refused(entry.name, reason)
                 continue
