@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, final
 
-__all__ = ["LARGEST", "Core", "instruction_set"]
+__all__ = ["GRAIN", "LARGEST", "Core", "instruction_set"]
 
+GRAIN: int
 LARGEST: float
 
 def instruction_set() -> str: ...
@@ -20,6 +21,8 @@ class Core:
         line: bool = ...,
         derive: tuple[bool, bool] = ...,
         cycles_per_window: int = ...,
+        origin: int = ...,
+        grain: int = ...,
         reactive: int = ...,
         apparent: int = ...,
         summation: int = ...,

@@ -24,7 +24,7 @@ from ctmeter._kernels.boundaries cimport follow
 from ctmeter._kernels.cycles cimport frequency_row
 from ctmeter._kernels.edges cimport atom, turn_reference
 from ctmeter._kernels.energy cimport powers
-from ctmeter._kernels.flicker cimport PST_ROW, begin_flicker, close_interval, flicker_outputs, set_flicker
+from ctmeter._kernels.flicker cimport PST_ROW, close_interval, flicker_outputs, set_flicker
 from ctmeter._kernels.flicker_state cimport flicker_state_t
 from ctmeter._kernels.references cimport set_angle, set_period
 from ctmeter._kernels.register cimport advance_tick, energy_row, enter
@@ -32,19 +32,22 @@ from ctmeter._kernels.routines cimport (
     choose_kernels, convert, derive_lanes, fetch, LARGEST as _LARGEST, plan, POINTS_FFT, RAW_F32, RAW_F64, RAW_I16, RAW_I32, raw_t, SPECTRUM, SUB,
     TAPS, VEC, WHOLE_GROUPS,
 )
+from ctmeter._kernels.runs cimport begin_run, extend_to_start
 from ctmeter._kernels.skew cimport REACH, move, set_delay
 from ctmeter._kernels.spans cimport clear, join, look_at_marks
 from ctmeter._kernels.spectra cimport keep_floats
 from ctmeter._kernels.state cimport (
-    CHUNK, DEC_RING, ENERGY_ROW, GRIDS, PHASES, POINTS, ROW, STAGE, SYNC_ROW, TICK, core_t, out_t, span_t, state_t,
+    CHUNK, DEC_RING, ENERGY_ROW, PHASES, POINTS, ROW, STAGE, SYNC_ROW, TICK, core_t, out_t, span_t, state_t,
 )
 from ctmeter._kernels.synchro cimport synchrophasors
-from ctmeter._kernels.tracker cimport keep_angles, measure_hop
+from ctmeter._kernels.tracker cimport hop_after, keep_angles, measure_hop
 
-__all__ = ["LARGEST", "Core", "instruction_set"]
+__all__ = ["GRAIN", "LARGEST", "Core", "instruction_set"]
 
 #: V or A from which a sample is no number, as an infinite one is.
 LARGEST = _LARGEST
+#: Frames that the core works through at once.
+GRAIN = TICK
 
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
@@ -93,6 +96,8 @@ cdef class Core:
         u31, i2 are made from the others.
     cycles_per_window : int
         10 at 50 Hz, 12 at 60 Hz.
+    origin, grain : int
+        Number of sample 0 on the grid that all runs have in common, and frames after which what is counted off by it begins anew.
     reactive, apparent, summation : int
         Methods, numbered as in `_kernels/state.pxd`.
     strict : int
@@ -142,7 +147,8 @@ cdef class Core:
     cdef long capacity[9]
 
     def __cinit__(self, double sample_rate, lanes, const double[:, :, ::1] tables, *, bint line=False, derive=(False, False),
-                  int cycles_per_window=10, int reactive=0, int apparent=0, int summation=0, int strict=-1, double dead=0.0,
+                  int cycles_per_window=10, long origin=0, long grain=1, int reactive=0, int apparent=0, int summation=0, int strict=-1,
+                  double dead=0.0,
                   double next_tick=INFINITY, double tick_period=INFINITY, double next_f=INFINITY, double f_period=INFINITY,
                   bint cycles=False, bint halves=False, bint lines=False, double next_sync=INFINITY,
                   double sync_period=0.0, double next_energy=INFINITY, double energy_period=0.0, instants=(),
@@ -154,12 +160,13 @@ cdef class Core:
             raise ValueError("sample_rate 10 to 20e6 Hz, 8 lanes and tables of shape (2, 129, 16) are needed")
         if not (0 < cycles_per_window <= 64 and 0 <= reactive <= 3 and 0 <= apparent <= 2 and 0 <= summation <= 2 and -1 <= strict <= 2
                 and dead >= 0 and next_tick > 0 and tick_period > 0 and next_f > 0 and f_period > 0 and signalling >= 0 and sync_period >= 0
-                and next_energy > 0 and energy_period >= 0 and len(pulses) <= (8 if energy_period > 0 else 0)):
+                and next_energy > 0 and grain > 0 and energy_period >= 0 and len(pulses) <= (8 if energy_period > 0 else 0)):
             raise ValueError("a setting of the core is out of range")
         self.c.K = choose_kernels(kernels.encode())
         if self.c.K == NULL:
             raise ValueError(f"this machine has no kernels {kernels!r}")
         self.c.rate = sample_rate
+        self.c.origin, self.c.grain = origin, grain
         self.c.search = <long>(0.2 * sample_rate) + 1
         # four cycles at 15 Hz: the tracker's delay, and a cycle behind it
         while ring < 0.285 * sample_rate + CHUNK + 4 * TAPS:
@@ -195,7 +202,7 @@ cdef class Core:
         if flicker is not None:
             self._set_flicker(flicker)
         self.c.sync_period = sync_period
-        self._begin_run()
+        begin_run(&self.c, &self.s, &self.out)
 
     def __dealloc__(self):
         free(self.c.U)
@@ -375,37 +382,6 @@ cdef class Core:
                 self.c.dec_kernel[4 * n + l] = kernel[n]
         return 0
 
-    cdef void _begin_run(self) noexcept:
-        """Forget everything that must not reach over missing time."""
-        cdef int g
-        memset(self.c.U, 0, (self.c.mask + 1 + self.c.mirror) * 4 * sizeof(double))
-        memset(self.c.I, 0, (self.c.mask + 1 + self.c.mirror) * 4 * sizeof(double))
-        memset(self.c.marks, 0, (self.c.mask + 1) * sizeof(uint16_t))
-        self.s.floated = self.s.staged = self.s.frames = self.s.ticked = self.s.blocks = self.s.decimated = 0
-        self.s.last_mark = -1
-        self.s.loud = -0.5
-        self.s.locked = self.s.ended = self.s.fly = self.s.have_last = 0
-        self.s.hops = 0
-        for g in range(GRIDS):
-            self.s.edge_t[g] = -0.5
-            self.s.edge_ref[g] = 0
-            self.s.edge_sum[g] = 0.0
-            self.s.halves[g] = 0
-        for g in range(VEC):
-            self.s.edge_vec[g] = 0.0
-        self.s.edge_c, self.s.edge_s = 1.0, 0.0
-        memset(self.s.off, 0, sizeof(self.s.off))
-        memset(self.s.rail, 0, sizeof(self.s.rail))
-        begin_flicker(&self.c, &self.s, &self.out)
-        clear(&self.s.part, -0.5)
-        clear(&self.s.cycle, -0.5)
-        clear(&self.s.window, -0.5)
-        clear(&self.s.tail, -0.5)
-        clear(&self.s.second, -0.5)
-        self.s.energy_from = -0.5
-        self.s.window.open = 1
-        self.s.group = self.s.tail_left = 0
-
     cdef double *_grown(self, double *rows, long n, int width, int kind) except? NULL nogil:
         """Room for at least n rows."""
         cdef double *grown
@@ -467,34 +443,18 @@ cdef class Core:
             self._reserve()
             measure_hop(c, s)
             if s.hops == 1:
-                self._extend_to_start()
+                extend_to_start(&self.c, s)
             if s.hops:
                 follow(c, s, &self.out, 0)
                 synchrophasors(c, s, &self.out)
             s.hops += 1
-            s.hop += s.step
+            s.hop = hop_after(c, s)
         return 0
-
-    cdef void _extend_to_start(self) noexcept nogil:
-        """Let the phase begin at the run's first sample, and number every grid's boundaries from there."""
-        cdef state_t *s = &self.s
-        cdef double slope = (s.point_phase[1] - s.point_phase[0]) / (s.point_t[1] - s.point_t[0])
-        cdef int g
-        s.point_phase[0] += slope * (-0.5 - s.point_t[0])
-        s.point_t[0] = -0.5
-        s.followed = 0
-        s.out_t, s.out_phase, s.out_good = -0.5, s.point_phase[0], s.point_good[0]
-        for g in range(GRIDS):
-            s.before[g] = s.theta[g]
-            s.m[g] = <long>floor((s.point_phase[0] + s.theta[g]) / M_PI) + 1
-        # whole cycles on the common grid, half-cycles on the voltages' own
-        s.m[0] += s.m[0] & 1
-        turn_reference(s, slope)
 
     @property
     def wants_lock(self) -> bool:
         """Whether a frequency is wanted before the frames held back can be measured."""
-        return not self.s.locked and self.s.frames >= self.c.search
+        return not self.s.locked and self.s.frames - self.s.first >= self.c.search
 
     @property
     def locked(self) -> bool:
@@ -507,8 +467,13 @@ cdef class Core:
         """
         if last and self.c.skewed:
             self._unstage(self.s.staged)
-        cdef long n = min(self.s.frames, self.c.mask + 1)
-        return PyBytes_FromStringAndSize(<char *>self.c.U, n * 32), PyBytes_FromStringAndSize(<char *>self.c.I, n * 32)
+        return self._held(<char *>self.c.U), self._held(<char *>self.c.I)
+
+    cdef bytes _held(self, char *ring):
+        """The run's frames, which have not gone once round the ring."""
+        cdef long n = min(self.s.frames - self.s.first, self.c.mask + 1), slot = self.s.first & self.c.mask
+        cdef long now = min(n, self.c.mask + 1 - slot)
+        return PyBytes_FromStringAndSize(ring + slot * 32, now * 32) + PyBytes_FromStringAndSize(ring, (n - now) * 32)
 
     def lock(self, double frequency, phases=None, bint measured=True, double least=0.0, bint blind=False) -> None:
         """Start tracking.
@@ -531,10 +496,11 @@ cdef class Core:
         cdef state_t *s = &self.s
         if s.locked or not 1.0 <= frequency <= self.c.rate or (phases is not None and len(phases) != 6):
             raise ValueError(f"lock({frequency}, {phases}) while locked: {bool(s.locked)}")
+        s.step = 0
         set_period(&self.c, s, min(self.c.rate / self.c.divide / frequency, 340.0))
         s.omega = s.held = 2 * M_PI * frequency / self.c.rate
-        turn_reference(s, s.omega)
-        s.hop = s.half + 2
+        turn_reference(&self.c, s, s.omega)
+        s.hop = (s.first + self.c.divide - 1) // self.c.divide + s.half + 2
         s.locked = 1
         s.trust, s.lost, s.floor, s.blind = 0, not measured, least, blind
         if phases is not None:
@@ -544,10 +510,10 @@ cdef class Core:
                 set_angle(s, 1 + k, phases[k] - 0.5 * s.omega)
                 set_angle(s, 4 + k, phases[3 + k] - 0.5 * s.omega)
                 s.known[k] = 1
-            s.point_t[0], s.point_phase[0], s.point_good[0] = -0.5, 0.0, measured
-            s.point_t[1], s.point_phase[1], s.point_good[1] = 0.5, s.omega, measured
+            s.point_t[0], s.point_phase[0], s.point_good[0] = s.first - 0.5, 0.0, measured
+            s.point_t[1], s.point_phase[1], s.point_good[1] = s.first + 0.5, s.omega, measured
             s.hops = 1
-            self._extend_to_start()
+            extend_to_start(&self.c, s)
             s.m[0] = 0
         self._sums_and_hops()
 
@@ -596,11 +562,11 @@ cdef class Core:
 
     cdef long _take(self, const char *p, ptrdiff_t stride, ptrdiff_t step, raw_t kind, long at, long n) except -1 nogil:
         cdef long count, slot
-        while at < n and (self.s.locked or self.s.frames < self.c.search):
+        while at < n and (self.s.locked or self.s.frames - self.s.first < self.c.search):
             slot = self.s.staged & ((STAGE - 1) if self.c.skewed else self.c.mask)
             count = min(n - at, CHUNK, (STAGE if self.c.skewed else self.c.mask + 1) - slot)
             if not self.s.locked:
-                count = min(count, self.c.search - self.s.frames)
+                count = min(count, self.c.search - self.s.frames + self.s.first)
             fetch(p + (at + count) * stride, stride, min(n - at - count, CHUNK))
             if self.c.skewed:
                 if convert(self.c.K, &self.c.lanes, kind, p + at * stride, stride, step, count, n - at,
@@ -690,7 +656,7 @@ cdef class Core:
                 close_interval(&self.c, &self.s, &self.out)
                 if self.c.flicker.tick <= 0:
                     self.c.flicker.tick += self.c.tick_period * (floor(-self.c.flicker.tick / self.c.tick_period) + 1)
-        self._begin_run()
+        begin_run(&self.c, &self.s, &self.out)
 
     def flush(self) -> None:
         """Account everything to the last sample; frames without a lock must have got one before."""
@@ -703,7 +669,7 @@ cdef class Core:
     cdef int _flush(self) except -1:
         cdef state_t *s = &self.s
         cdef long end, slot, k
-        if s.ended or not s.staged:
+        if s.ended or s.staged == s.first:
             return 0
         if self.c.skewed:
             self._unstage(s.staged)
@@ -735,7 +701,7 @@ cdef class Core:
         cdef double w[4]
         if s.hops == 1 and s.locked == 1:
             s.point_t[1], s.point_phase[1], s.point_good[1] = s.point_t[0] + 1, s.point_phase[0] + s.held, s.point_good[0]
-            self._extend_to_start()
+            extend_to_start(&self.c, s)
         if s.hops:
             now = <int>(s.hops % POINTS)
             # the cycles of a short run are fitted: one that lacks a quarter of a sample is whole

@@ -18,15 +18,16 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any, Self
 
 import numpy as np
 
-from ._dsp import Core
+from ._dsp import GRAIN, Core
 from .columns import REGISTER_ROW, ROW, Layout, Rows
 from .corrections import Corrector, corrected_channels, curves_of
 from .errors import InputError, SettingsError
-from .flicker import LOWEST_RATE, decimation, flicker_coefficients
+from .flicker import LOWEST_RATE, decimation, flicker_coefficients, output_step
 from .frequency import detect_frequency, fit_phase
 from .kernels import edge_tables, interpolation_kernels
 from .quantity import ENERGIES, LINES, PHASES, Flag
@@ -127,6 +128,12 @@ class Registration:
             raise SettingsError(f"p_creep, p_start: {self.p_creep!r}, {self.p_start!r}, expected at least 0 W")
 
 
+def _grain(sample_rate: float) -> int:
+    """Frames after which all that the core counts off begins anew: sub-blocks, decimated frames, outputs of flicker."""
+    divide = decimation(sample_rate)
+    return math.lcm(GRAIN, divide * max(output_step(sample_rate / divide), 1))
+
+
 class Engine:
     """Measures one segment of a recording.
 
@@ -216,6 +223,9 @@ class Engine:
             line=wiring.name == "3P3W" and self._lanes[0] is not None,
             derive=self._derive,
             cycles_per_window=10 if self._nominal < 55 else 12,
+            grain=_grain(self._rate),
+            # runs measure what they share alike, to rounding, once they have settled: their frames are counted by one grid
+            origin=math.floor(Fraction(start or 0) * Fraction(self._rate) / 10**9 + Fraction(618, 1000)),
             reactive=_REACTIVE[settings.reactive],
             apparent=_APPARENT[settings.apparent],
             summation=_SUMMATION[settings.summation],

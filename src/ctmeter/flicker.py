@@ -70,6 +70,11 @@ def decimation(sample_rate: float) -> int:
     return max(1, (int(sample_rate / 1600.0) - 1) | 1)
 
 
+def output_step(rate: float) -> int:
+    """Decimated frames between two outputs, of `rate` a second."""
+    return int(rate / _OUTPUTS)
+
+
 @lru_cache(maxsize=16)
 def flicker_coefficients(rate: float, divide: int, nominal: float, lamp: int) -> tuple[float, ...]:
     """What `_kernels/flicker.h` reads into its `flicker_t`, in that order.
@@ -96,7 +101,7 @@ def flicker_coefficients(rate: float, divide: int, nominal: float, lamp: int) ->
     if divide > 1:
         f = np.linspace(0.0, _FLAT, 100)
         droop = _symmetric(f, 1 / _boxcars(f / divide, divide), 1 / (0.05 + f), 2)
-    step = int(rate / _OUTPUTS)
+    step = output_step(rate)
     outputs = rate / step
     boxcar = np.ones(step) / step
     taps = np.convolve(np.convolve(boxcar, boxcar), boxcar)

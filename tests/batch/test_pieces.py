@@ -91,21 +91,20 @@ def cut(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.T
 @pytest.mark.parametrize("table", ["basic", "3s", "10min", "frequency"])
 def test_every_interval_once_and_alike(whole: Partials, cut: Partials, table: str):
     one, other = rows(whole, table), rows(cut, table)
-    # a start of a window is known to the accuracy of the phase, beside a jump to 0.01 % of a cycle
-    assert len(one["t"]) == len(other["t"]) and np.abs(one["t"] - other["t"]).max() <= 5000
+    # clocks of files are rounded to a microsecond
+    assert len(one["t"]) == len(other["t"]) and np.abs(one["t"] - other["t"]).max() <= 1000
     for name, values in one.items():
         if values.dtype.kind in "iu" and name != "t":
             np.testing.assert_array_equal(other[name], values, err_msg=name)
-    # of a voltage that flickers and a frequency that sways; fundamentals see where in the flicker a window's edges lie
     full = {"U": 230, "I": 5, "P": 3000, "Q": 3000, "S": 3000, "f": 50}
     for name, values in one.items():
         if values.dtype.kind != "f" or name.startswith(("phi", "H", "IH")):
             continue
         np.testing.assert_array_equal(np.isnan(other[name]), np.isnan(values), err_msg=name)
         quantity = name.split("_")[0]
-        exact = quantity in ("U", "I", "P", "S", "f") and not name.startswith("I_N")
-        limit = full.get(quantity.rstrip("1"), 230) * (1e-7 if exact else 2e-4)
-        assert np.nanmax(np.abs(other[name] - values), initial=0.0) <= limit, name
+        # spectra are of single precision, and a breaker's flicker of 10000 takes its time to fade
+        share = 1e-10 if quantity.rstrip("1") in full else 1e-9 if quantity in ("Pst", "Pinst") else 1e-7
+        assert np.nanmax(np.abs(other[name] - values), initial=0.0) <= full.get(quantity.rstrip("1"), 230) * share, name
 
 
 def test_energies_are_those_of_the_whole(whole: Partials, cut: Partials):
@@ -113,8 +112,7 @@ def test_energies_are_those_of_the_whole(whole: Partials, cut: Partials):
     parts = energies(cut)
     for key, value in one.items():
         total = sum(e[key] for e in parts.values())
-        # reactive and apparent powers are those of whole cycles, whose borders each piece finds for itself
-        assert total == pytest.approx(value, rel=1e-12 if key.startswith("A") else 1e-8, abs=1e-12), key
+        assert total == pytest.approx(value, rel=1e-12, abs=1e-12), key
 
 
 def test_energies_of_each_file_are_the_sum_over_its_samples(cut: Partials, raw: np.ndarray):
@@ -132,11 +130,11 @@ def test_events_are_those_of_the_whole(whole: Partials, cut: Partials):
     again = [e for p in cut for e in p["continuing"]]
     assert len(found) == len(one)
     for a, b in zip(one, found, strict=True):
-        assert b["type"] == a["type"] and b["phases"] == a["phases"] and abs(b["t"] - a["t"]) <= 5000
+        assert b["type"] == a["type"] and b["phases"] == a["phases"] and abs(b["t"] - a["t"]) <= 1000
         if b["duration"] is None:  # it runs over the end of its piece: the next one knows how it ends
-            b = next(e for e in again if e["type"] == a["type"] and abs(e["t"] - a["t"]) <= 5000)
-        assert b["duration"] == pytest.approx(a["duration"], abs=2e-6)
-        assert b["U_residual"] == pytest.approx(a["U_residual"], abs=1e-4)
+            b = next(e for e in again if e["type"] == a["type"] and abs(e["t"] - a["t"]) <= 1000)
+        assert b["duration"] == pytest.approx(a["duration"], abs=1e-9)
+        assert b["U_residual"] == pytest.approx(a["U_residual"], abs=1e-9)
 
 
 def test_a_piece_is_a_pure_function(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -300,6 +300,23 @@ def test_swell_and_slow_growth_do_not_move_the_phase(phase: str):
     assert np.abs(run.inner("f") - 50.2).max() < 5e-3 and not is_odd(run.basic["flags"]).any()
 
 
+@pytest.mark.parametrize("turn", np.arange(0, 360, 30))
+def test_a_line_half_an_order_away(turn: float, record_property: Record):
+    """From hop to hop it rocks the phase, or the size, of the fundamental: which one depends on where it begins."""
+    f, t = 53.0, np.arange(round(6.0 * FS)) / FS
+    waves = {
+        n: 2**0.5 * 230 * (np.sin(2 * np.pi * (f * t - k / 3)) + 0.1 * np.sin(2 * np.pi * (1.5 * f * t - k / 3) + np.radians(turn)))
+        for k, n in enumerate(VOLTAGES)
+    }
+    run = measure(waves, FS, spectra="basic")
+    inner = slice(2, -2)
+    assert not is_odd(run.basic["flags"][inner]).any()
+    off = float(np.abs(run.basic["f"][inner] - f).max()) * 1e3
+    record_property("f mHz", off)
+    assert off < 0.5
+    assert run.basic["IHU_L1"][inner, 1] == pytest.approx(23.0, rel=1e-3)
+
+
 @pytest.mark.parametrize(("share", "f_extra", "phases"), [(0.03, 65.0, 3), (0.03, 35.0, 3), (0.03, 65.0, 1), (0.035, 40.0, 1)])
 def test_strong_interharmonic_beside_the_fundamental(share: float, f_extra: float, phases: int, record_property: Record):
     """It moves neither the frequency nor the windows' edges, nor does it look like a voltage without a fundamental."""

@@ -34,7 +34,7 @@ cdef inline void advance(core_t *c, state_t *s, out_t *out, double tb, double ph
         s.blind = 0
         for grid in range(1, GRIDS):
             s.halves[grid] = 0
-    turn_reference(s, (phase_b - s.out_phase) / (tb - ta))
+    turn_reference(c, s, (phase_b - s.out_phase) / (tb - ta))
     for grid in range(GRIDS):
         due[grid] = INFINITY
         phase[grid] = s.out_phase + s.before[grid]
@@ -70,18 +70,24 @@ cdef inline int smoothed(const state_t *s, long hop, int lag, double *t, double 
     """Mean of the points `lag` hops around one, trapezoidal; 0 where they are not all good or do not agree."""
     cdef long k
     cdef int at
-    cdef double w, st = 0.0, sp = 0.0, slope
-    if hop < lag or hop + lag > s.hops:
+    cdef double w, total = 0.0, st = 0.0, sp = 0.0, slope
+    # the first hop stands beside its place
+    if hop <= lag or hop + lag > s.hops:
         return 0
     for k in range(hop - lag, hop + lag + 1):
         at = <int>(k % POINTS)
         if not s.point_good[at]:
             return 0
-        w = 0.5 if k == hop - lag or k == hop + lag else 1.0
-        st += w * s.point_t[at]
+        w = 0.0
+        if k > hop - lag:
+            w += s.point_t[at] - s.point_t[(k - 1) % POINTS]
+        if k < hop + lag:
+            w += s.point_t[(k + 1) % POINTS] - s.point_t[at]
+        total += w
+        st += w * (s.point_t[at] - s.point_t[hop % POINTS])
         sp += w * (s.point_phase[at] - s.point_phase[hop % POINTS])
-    st /= 2 * lag
-    sp /= 2 * lag
+    st = s.point_t[hop % POINTS] + st / total
+    sp /= total
     at = <int>((hop + 1) % POINTS)
     slope = (s.point_phase[at] - s.point_phase[(hop - 1) % POINTS]) / (s.point_t[at] - s.point_t[(hop - 1) % POINTS])
     # a jump or a run-up is not to be smoothed away

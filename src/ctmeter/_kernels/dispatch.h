@@ -83,6 +83,8 @@ typedef struct {
     void (*edge)(const double *, const double *, const double *, const double *, const double *, double, double, double *);
     double (*edge_square)(const double *, const double *, int, int);
     void (*decimate)(const double *, int, const double *, double *);
+    double (*weights)(double, double, double, int, double *, double *);
+    void (*pointer)(double, double, double *, double *);
     void (*demodulate)(const double *, long, long, int, const double *, const double *, double *, double *);
     void (*append)(const double *, const double *, long, long, long, float *, long);
     void (*resample)(const float *, long, double, double, int, const float *, float *, float *, float *);
@@ -99,7 +101,7 @@ typedef struct {
     columns_t columns_i16, columns_i32, columns_f32, columns_f64;
 } kernels_t;
 
-#define TABLE(s, ...) {#s, sub_block_##s, add_blocks_##s, edge_weights_##s, edge_##s, edge_square_##s, decimate_##s, demodulate_##s, \
+#define TABLE(s, ...) {#s, sub_block_##s, add_blocks_##s, edge_weights_##s, edge_##s, edge_square_##s, decimate_##s, weights_##s, pointer_##s, demodulate_##s, \
     append_##s, resample_##s, line_peak_##s, transform_##s, bins_##s, gains_##s, bin_power_##s, groups_##s, whole_groups_##s, flicker_##s, __VA_ARGS__}
 static const kernels_t ALL_KERNELS[] = {
 #ifdef CTMETER_X86

@@ -11,19 +11,10 @@ from ctmeter._kernels.routines cimport SUB, TAPS, VEC
 from ctmeter._kernels.state cimport GRIDS, PHASES, core_t, state_t
 
 
-cdef inline void turn_reference(state_t *s, double omega) noexcept nogil:
-    """Set the frequency of the correlations, rad per frame; a difference that costs less than 1e-6 is let be."""
-    cdef int k, l
-    cdef double c = 1.0, d = 0.0, rc, rs
-    if fabs(omega - s.omega_ref) <= 2e-5 * fabs(omega):
-        return
+cdef inline void turn_reference(const core_t *c, state_t *s, double omega) noexcept nogil:
+    """Set the frequency of the correlations, rad per frame."""
     s.omega_ref = omega
-    rc, rs = cos(omega), -sin(omega)
-    for k in range(TAPS + 1):
-        for l in range(4):
-            s.ec[4 * (TAPS + k) + l], s.es[4 * (TAPS + k) + l] = c, d
-            s.ec[4 * (TAPS - k) + l], s.es[4 * (TAPS - k) + l] = c, -d
-        c, d = c * rc - d * rs, c * rs + d * rc
+    c.K.pointer(cos(omega), -sin(omega), s.ec, s.es)
 
 
 cdef inline long edge_weights(const core_t *c, const state_t *s, double t, double *w, long *ref) noexcept nogil:
@@ -33,7 +24,7 @@ cdef inline long edge_weights(const core_t *c, const state_t *s, double t, doubl
     cdef long first = after - TAPS // 2
     cdef int row = <int>place, j
     ref[0] = (after + SUB // 2) // SUB * SUB
-    if first < 0 or (s.ended and after + TAPS // 2 > s.frames):
+    if first < s.first or (s.ended and after + TAPS // 2 > s.frames):
         # the kernel would reach beyond the run: a sample stands for its own interval only
         for j in range(TAPS):
             x = t - (first + j) + 0.5

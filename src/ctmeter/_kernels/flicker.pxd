@@ -39,6 +39,11 @@ cdef inline int set_flicker(flicker_t *f, const double[::1] values, int divide, 
     return f.stride == f.step * divide
 
 
+cdef inline long first_output(const core_t *c, const state_t *s) noexcept nogil:
+    """The first of the run: all frames that it is made of lie in it."""
+    return (s.first + c.divide * c.flick.step - 1) // (c.divide * c.flick.step)
+
+
 cdef inline void begin_flicker(const core_t *c, state_t *s, out_t *out) noexcept nogil:
     """Forget what must not reach over missing time; the classes of a running interval stay."""
     cdef flicker_state_t *f = c.flicker
@@ -47,10 +52,10 @@ cdef inline void begin_flicker(const core_t *c, state_t *s, out_t *out) noexcept
     if f == NULL:
         return
     head = <size_t>(<char *>f.bank[0].counted - <char *>&f.bank[0])
-    f.done = 0
+    f.done = first_output(c, s)
     for k in range(2):
         memset(&f.bank[k], 0, head)
-    while f.tick <= 0.0:
+    while f.tick <= s.first:
         close_interval(c, s, out)
 
 
@@ -88,7 +93,7 @@ cdef inline int missing_in(const core_t *c, const state_t *s, long first, long l
     """Voltages, as bits, of which a sample is missing in the frames of outputs `first` to `last`, both within."""
     cdef long n, end = (last * c.flick.step + c.flick.count + 3) * c.divide + c.lead + (REACH if c.skewed else 0) + 1
     cdef int bits = 0
-    for n in range(max(first_frame(c, first), 0), min(end, s.frames)):
+    for n in range(max(first_frame(c, first), s.first), min(end, s.frames)):
         bits |= c.marks[n & c.mask]
     if c.skewed:
         # a lane that is moved in time was made of frames that still wait
@@ -170,7 +175,7 @@ cdef inline void flicker_of(const core_t *c, const state_t *s, span_t *v) noexce
     cdef int k
     if f == NULL:
         return
-    first = max(<long>ceil((v.t0 - c.flick.first) / c.flick.stride), f.done - FLICKER_RECENT, 0)
+    first = max(<long>ceil((v.t0 - c.flick.first) / c.flick.stride), f.done - FLICKER_RECENT, first_output(c, s))
     last = min(<long>ceil((v.t1 - c.flick.first) / c.flick.stride), f.done)
     for k in range(6):
         b = &f.bank[k // 3]

@@ -170,6 +170,45 @@ static void FN(decimate)(const double *X, int pairs, const double *kernel, doubl
     for (int l = 0; l < 4; l++) out[l] = v[l] + v[l + 4];
 }
 
+/* Weights of demodulation for a cycle of `period` decimated frames: three boxcars in one, times a turning pointer; m + 1 of each
+ * part, in arrays with room for a multiple of 8. c, s: cosine and sine of one frame's angle. Returns the factor to an amplitude. */
+static double FN(weights)(double period, double c, double s, int m, double *kc, double *ks)
+{
+    double start[3][8], total[8] = {0};
+    FN(vd) x[NV], re[NV], im[NV], sum[NV];
+    double a = 1.0, b = 0.0, t;
+    for (int l = 0; l < 8; l++) {
+        start[0][l] = l / period, start[1][l] = a, start[2][l] = b;
+        t = a * c - b * s, b = a * s + b * c, a = t;
+    }
+    memcpy(x, start[0], 64), memcpy(re, start[1], 64), memcpy(im, start[2], 64), memcpy(sum, total, 64);
+    for (int n = 0; n <= m; n += 8) {
+        for (int k = 0; k < NV; k++) {
+            FN(vd) outer = 1.5 - x[k], inner = 0.5 - x[k], w, turned;
+            outer = (FN(vd))((FN(vi))outer & (outer > 0)), inner = (FN(vd))((FN(vi))inner & (inner > 0));
+            w = 0.5 * outer * outer - 1.5 * inner * inner;
+            sum[k] += w;
+            *(FN(vd) *)(kc + n + k * VW) = w * re[k], *(FN(vd) *)(ks + n + k * VW) = w * im[k];
+            turned = re[k] * a - im[k] * b, im[k] = re[k] * b + im[k] * a, re[k] = turned;
+            x[k] += 8 / period;
+        }
+    }
+    memcpy(total, sum, 64);
+    for (int l = 1; l < 8; l++) total[0] += total[l];
+    return 2 / (2 * total[0] - 0.75);
+}
+
+/* The pointer that correlations turn by, at TAPS frames to either side, each value four times. c, s: cosine and sine of one frame's angle. */
+static void FN(pointer)(double c, double s, double *cosine, double *sine)
+{
+    double a = 1.0, b = 0.0, t;
+    for (int n = 0; n <= TAPS; n++) {
+        for (int l = 0; l < 4; l++) cosine[4 * (TAPS + n) + l] = cosine[4 * (TAPS - n) + l] = a;
+        for (int l = 0; l < 4; l++) sine[4 * (TAPS + n) + l] = b, sine[4 * (TAPS - n) + l] = -b;
+        t = a * c - b * s, b = a * s + b * c, a = t;
+    }
+}
+
 /* Complex sum of 2 m + 1 decimated frames around `centre`, kernel values four times each: re[4], im[4]. */
 static void FN(demodulate)(const double *X, long mask, long centre, int m, const double *kc, const double *ks, double *re, double *im)
 {

@@ -28,7 +28,7 @@ cdef inline void quarter_shift(const core_t *c, state_t *s, span_t *v, long a, l
     cdef long n, at
     cdef int j, k, row_number
     # where there is nothing a quarter period earlier, the current a quarter period later is the same
-    cdef int forward = a - later - TAPS < 0
+    cdef int forward = a - later - TAPS < s.first
     place = later if forward else -later
     at = <long>floor(place)
     row_number = <int>((place - at) * PHASES)

@@ -16,23 +16,12 @@ cdef enum:
 
 cdef inline void set_period(core_t *c, state_t *s, double period) noexcept nogil:
     """Centre the demodulation on a cycle of `period` decimated frames."""
-    cdef int j
-    cdef double x, w, total = 0.0, omega = 2 * M_PI / period
     s.period = period
-    s.half = <int>floor(1.5 * period - 1e-9)
-    if s.half > MAX_HALF - 1:
-        s.half = MAX_HALF - 1
-    s.step = <int>floor(period + 0.5)
-    if s.step < 1:
-        s.step = 1
-    for j in range(s.half + 1):
-        x = j / period
-        w = 0.75 - x * x if x < 0.5 else 0.5 * (1.5 - x) * (1.5 - x)
-        total += w if j == 0 else 2 * w
-        s.kc[j], s.ks[j] = w * cos(omega * j), w * sin(omega * j)
-    for j in range(s.half + 1):
-        s.kc[j] *= 2 / total
-        s.ks[j] *= 2 / total
+    s.half = min(<int>floor(1.5 * period - 1e-9), MAX_HALF - 1)
+    # not to and fro where a cycle is half a frame longer than a number of them
+    if fabs(period - s.step) > 0.75:
+        s.step = max(<int>floor(period + 0.5), 1)
+    s.gain = c.K.weights(period, cos(2 * M_PI / period), sin(2 * M_PI / period), s.half, s.kc, s.ks)
 
 
 cdef inline double wrapped(double x) noexcept nogil:
@@ -80,6 +69,12 @@ cdef inline void line_angles(const core_t *c, state_t *s, double share) noexcept
             nudge_angle(s, 4 + k, share * (y * s.ref_c[4 + k] - x * s.ref_s[4 + k]) / sqrt(x * x + y * y))
 
 
+cdef inline int steady(const double *past, double m, double limit) noexcept nogil:
+    """Whether an amplitude is that of the hop before; or goes to and fro, as beside an interharmonic half an order away."""
+    cdef int same = fabs(m - past[0]) <= limit * max(m, past[0])
+    return same or (fabs(m - past[3]) <= limit * max(m, past[3]) and fabs(past[0] - past[6]) <= limit * max(past[0], past[6]))
+
+
 cdef inline int judge(const core_t *c, state_t *s, const double *m, int *live) noexcept nogil:
     """Which references are alive and steady; returns how many of the known ones are."""
     cdef int k, count = 0
@@ -87,7 +82,7 @@ cdef inline int judge(const core_t *c, state_t *s, const double *m, int *live) n
     cdef double limit = 0.04 if s.fly <= PATIENCE else 0.3
     for k in range(3):
         live[k] = (m[k] > max(c.dead, s.floor) and m[k] > 0.05 * largest
-                   and fabs(m[k] - s.last_amp[k]) <= limit * max(m[k], s.last_amp[k]))
+                   and steady(s.last_amp + k, m[k], limit))
         if c.strict >= 0 and k != c.strict:
             live[k] = 2 * live[k]      # measured, but without a say
         if live[k] == 1 and s.known[k]:
@@ -113,6 +108,40 @@ cdef inline double agreed(const state_t *s, const double *d, const int *live, in
     if s.known[0] + s.known[1] + s.known[2] > 1 and s.fly <= PATIENCE:
         return 0.0
     return low
+
+
+cdef inline void set_place(state_t *s, int k) noexcept nogil:
+    """The place of a reference is the nearest of the twelve of a clock: that of a balanced set, of either sequence."""
+    s.place[k] = floor(s.theta[1 + k] * 6 / M_PI + 0.5) * M_PI / 6
+
+
+cdef inline double astray(const state_t *s) noexcept nogil:
+    """By how much the references stand beside their places, in the mean."""
+    cdef int k, count = 0
+    cdef double total = 0.0
+    for k in range(3):
+        if s.known[k]:
+            total += wrapped(s.theta[1 + k] - s.place[k])
+            count += 1
+    return total / count if count else 0.0
+
+
+cdef inline double settle(const core_t *c, state_t *s) noexcept nogil:
+    """Turn all angles slowly to where their mean is that of their places; returns by how much.
+
+    Without it the common phase would keep for ever how they stood when the run began.
+    """
+    cdef int k
+    cdef double d = astray(s)
+    # of one that has jumped they stay where they are: going there would be a frequency
+    if fabs(d) > 0.02:
+        return 0.0
+    # an interharmonic rocks the angles
+    s.astray += (d - s.astray) / 64
+    d = s.astray / 1024
+    for k in range(1, 7 if c.lines else 4):
+        nudge_angle(s, k, -d)
+    return d
 
 
 cdef inline void learn(core_t *c, state_t *s, const double *m, const double *d, const int *live, double common, int measured,
@@ -143,6 +172,7 @@ cdef inline void learn(core_t *c, state_t *s, const double *m, const double *d, 
                     set_period(c, s, 2 * M_PI / s.omega / c.divide)
                 s.known[k] = 1
                 set_angle(s, 1 + k, s.theta[1 + k] + apart)
+                set_place(s, k)
                 s.amp[k] = m[k]
                 s.off[k] = 0
                 changed = 1

@@ -22,6 +22,8 @@ cdef extern from "_kernels/convert.h" nogil:
         void (*edge)(const double *, const double *, const double *, const double *, const double *, double, double, double *) noexcept nogil
         double (*edge_square)(const double *, const double *, int, int) noexcept nogil
         void (*decimate)(const double *, int, const double *, double *) noexcept nogil
+        double (*weights)(double, double, double, int, double *, double *) noexcept nogil
+        void (*pointer)(double, double, double *, double *) noexcept nogil
         void (*demodulate)(const double *, long, long, int, const double *, const double *, double *, double *) noexcept nogil
         void (*append)(const double *, const double *, long, long, long, float *, long) noexcept nogil
         void (*resample)(const float *, long, double, double, int, const float *, float *, float *, float *) noexcept nogil

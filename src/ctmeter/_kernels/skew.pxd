@@ -46,7 +46,7 @@ cdef inline void move(const core_t *c, const state_t *s, long first, long count,
                 x = 0.0
                 for j in range(TAPS):
                     at = n + c.skew_at[l] + j
-                    at = 0 if at < 0 else s.staged - 1 if at >= s.staged else at
+                    at = s.first if at < s.first else s.staged - 1 if at >= s.staged else at
                     x += c.skew_taps[16 * l + j] * lane[4 * (at & (STAGE - 1))]
             if l < 4:
                 U[4 * (n - first) + l] = x

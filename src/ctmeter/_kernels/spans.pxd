@@ -42,7 +42,7 @@ cdef inline void look_at_marks(const core_t *c, const state_t *s, span_t *v) noe
     cdef int l, mark
     if s.last_mark < v.t0 - TAPS:
         return
-    for n in range(max(<long>ceil(v.t0) - TAPS, 0), min(<long>floor(v.t1) + TAPS, s.frames)):
+    for n in range(max(<long>ceil(v.t0) - TAPS, s.first), min(<long>floor(v.t1) + TAPS, s.frames)):
         mark = c.marks[n & c.mask]
         if mark:
             v.missing_lanes |= mark & 255

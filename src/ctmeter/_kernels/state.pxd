@@ -47,6 +47,8 @@ ctypedef struct core_t:
     long mask                   # ring frames - 1
     long mirror                 # frames from the ring's start that stand again behind its end
     long search                 # frames to look at before locking
+    long origin                 # number of sample 0 on the grid that all runs have in common
+    long grain                  # frames after which what is counted off from a place of that grid begins anew
     int divide                  # frames per decimated frame
     int pairs                   # pairs of frames in the decimation kernel
     int lead                    # frames from the kernel's first to its centre
@@ -136,8 +138,9 @@ ctypedef struct out_t:          # completed rows; the capacity is seen to before
     long pulse_room             # pulses that can be kept until they are taken
 
 ctypedef struct state_t:
-    long start                  # sample number of frame 0 of this run
-    long staged                 # frames received in this run
+    long start                  # sample number of frame 0 of this run, which lies on a grain
+    long first                  # its first frame
+    long staged                 # frames received in this run, counted from frame 0
     long frames                 # frames of them in the rings
     long ticked                 # frames through the decimator
     long blocks                 # sub-blocks summed
@@ -153,6 +156,7 @@ ctypedef struct state_t:
     long hops
     double kc[512]
     double ks[512]
+    double gain                 # what makes an amplitude of what they give
     double point_t[16]
     double point_phase[16]
     int point_good[16]
@@ -171,10 +175,12 @@ ctypedef struct state_t:
     int known[3]
     double theta[7]             # phase of each grid against the common one
     double before[7]            # the same at the hop before
+    double place[3]             # angles of the references at which the common phase is at its own
+    double astray               # by how much they stood beside them of late
     double ref_c[7]
     double ref_s[7]
     double amp[3]
-    double last_amp[3]
+    double last_amp[9]          # of the last three hops
     double deviation[3]
     double drift[3]
     int off[3]                  # hops for which a channel has stood apart, steadily
@@ -223,3 +229,9 @@ ctypedef struct state_t:
     long blank                  # frames of which every lane is missing
     long missing_count[8]
     long saturated_count[8]
+
+
+cdef inline long modulo(long a, long b) noexcept nogil:
+    """a modulo b, of what lies before 1970 too."""
+    a %= b
+    return a + b if a < 0 else a

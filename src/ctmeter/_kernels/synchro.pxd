@@ -47,7 +47,7 @@ cdef inline void synchrophasors(const core_t *c, state_t *s, out_t *out) noexcep
     rate = 2 * (fb - fa) / (tb - ta)
     while s.next_sync < tm:
         at = s.next_sync
-        if at >= 1.5 * 2 * M_PI / fa and at + 1.5 * 2 * M_PI / fa < s.frames and at > s.frames - c.mask / 2:
+        if at - s.first >= 1.5 * 2 * M_PI / fa and at + 1.5 * 2 * M_PI / fa < s.frames and at > s.frames - c.mask / 2:
             # the slope of the parabola through the three phases
             synchrophasor(c, s, out, at, fa + rate * (at - 0.5 * (ta + tm)), rate,
                           0 if s.point_good[last] and s.point_good[mid] and s.point_good[now] else NO_LOCK)

@@ -7,17 +7,32 @@ from those that agree.
 
 from libc.math cimport M_PI, atan2, cos, fabs, sin, sqrt
 
-from ctmeter._kernels.references cimport PATIENCE, agreed, judge, learn, line_angles, set_angle, set_period, wrapped
-from ctmeter._kernels.state cimport DEC_RING, GRIDS, POINTS, core_t, state_t
+from ctmeter._kernels.references cimport PATIENCE, agreed, astray, judge, learn, line_angles, set_angle, set_period, set_place, settle, wrapped
+from ctmeter._kernels.state cimport DEC_RING, GRIDS, POINTS, core_t, modulo, state_t
 
 cdef enum:
     TRUST = 3         # hops in a row that must fit after a long flight
 
 
+cdef inline long hop_near(const core_t *c, const state_t *s, long at) noexcept nogil:
+    """The place of a hop nearest to a decimated frame; the places count from a time that all runs have in common."""
+    cdef long before = (c.origin + s.start) // c.divide, half = s.step // 2
+    return at + half - modulo(at + before + half, s.step)
+
+
+cdef inline long hop_after(const core_t *c, const state_t *s) noexcept nogil:
+    """The place of the next hop, a cycle on: one that is common; where these moved with the cycle's length, nearer to it by little at a time."""
+    cdef long plain = s.hop + s.step, off = hop_near(c, s, plain) - plain, most = max(s.step // 32, 1)
+    if s.hops == 1:
+        # the first one stands as near to the start as it can
+        return plain + off
+    return plain + max(-most, min(off, most))
+
+
 cdef inline void first_hop(const core_t *c, state_t *s, const double *re, const double *im, const double *m) noexcept nogil:
     """Take the angles as they are found; the common phase is that of L1, or of the next live reference turned to its place."""
     cdef int k, lead = -1
-    cdef double largest = 0.0, common = 0.0
+    cdef double largest = 0.0, common = 0.0, mean
     for k in range(3):
         largest = max(largest, m[k])
     for k in range(3):
@@ -32,7 +47,14 @@ cdef inline void first_hop(const core_t *c, state_t *s, const double *re, const 
     for k in range(3):
         if s.known[k]:
             set_angle(s, 1 + k, wrapped(atan2(im[k], re[k]) + M_PI / 2 - common))
+        set_place(s, k)
+    if c.strict < 0:
+        mean = astray(s)
+        common += mean
+        for k in range(3):
+            set_angle(s, 1 + k, s.theta[1 + k] - mean)
     line_angles(c, s, 1.0)
+    s.astray = 0.0
     s.point_phase[0] = wrapped(common)
     s.point_good[0] = lead >= 0 and not s.lost
 
@@ -58,8 +80,15 @@ cdef inline void recentre(core_t *c, state_t *s) noexcept nogil:
         return
     if fabs(s.held - s.omega) > 0.01 * s.held:
         s.omega = s.held
-    if fabs(2 * M_PI / s.held / c.divide - s.period) > 1e-4 * s.period:
-        set_period(c, s, 2 * M_PI / s.held / c.divide)
+    set_period(c, s, 2 * M_PI / s.held / c.divide)
+
+
+cdef inline void keep_amplitudes(state_t *s, const double *m, int lost) noexcept nogil:
+    """Remember the amplitudes of the last three hops, but where samples are missing."""
+    cdef int k
+    for k in range(3):
+        if not (lost >> k) & 1:
+            s.last_amp[6 + k], s.last_amp[3 + k], s.last_amp[k] = s.last_amp[3 + k], s.last_amp[k], m[k]
 
 
 cdef inline void keep_angles(state_t *s, int at) noexcept nogil:
@@ -69,11 +98,13 @@ cdef inline void keep_angles(state_t *s, int at) noexcept nogil:
         s.point_theta[7 * at + g] = s.theta[g]
 
 
-cdef inline void demodulated(const core_t *c, const state_t *s, double *re, double *im, double *m) noexcept nogil:
-    """Phasors of the references around the hop, and their magnitudes."""
+cdef inline void demodulated(const core_t *c, const state_t *s, int lost, double *re, double *im, double *m) noexcept nogil:
+    """Phasors of the references around the hop, and their magnitudes; 0 for those that `lost` says miss samples there."""
     cdef int k
     cdef double x, y
     c.K.demodulate(c.dec, DEC_RING - 1, s.hop, s.half, s.kc, s.ks, re, im)
+    for k in range(3):
+        re[k], im[k] = s.gain * re[k], s.gain * im[k]
     if c.lanes.line:
         # an event on one line voltage moves all three star voltages: the lines are the references
         x, y = re[0], im[0]
@@ -83,7 +114,7 @@ cdef inline void demodulated(const core_t *c, const state_t *s, double *re, doub
     for k in range(3):
         if not (c.references >> k) & 1:
             re[k] = im[k] = 0.0
-        m[k] = sqrt(re[k] * re[k] + im[k] * im[k])
+        m[k] = 0.0 if (lost >> k) & 1 else sqrt(re[k] * re[k] + im[k] * im[k])
 
 
 cdef inline int missing_lanes(const core_t *c, const state_t *s) noexcept nogil:
@@ -92,7 +123,7 @@ cdef inline int missing_lanes(const core_t *c, const state_t *s) noexcept nogil:
     cdef int lanes = 0
     if s.last_mark < first:
         return 0
-    for n in range(max(first, 0), last + 1):
+    for n in range(max(first, s.first), last + 1):
         lanes |= c.marks[n & c.mask]
     lanes &= 7
     return 7 if c.lanes.line and lanes else lanes
@@ -107,16 +138,12 @@ cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
     cdef int live[3]
     cdef int k, now, last, count, lost = missing_lanes(c, s)
     cdef double t = <double>s.hop * c.divide, pred, pc, ps, x = 0.0, y = 0.0, zx, zy, gate, common = 0.0
-    demodulated(c, s, re, im, m)
+    demodulated(c, s, lost, re, im, m)
     now = <int>(s.hops % POINTS)
     s.point_t[now] = t
-    for k in range(3):
-        if (lost >> k) & 1:
-            m[k] = 0.0
     if s.hops == 0:
         first_hop(c, s, re, im, m)
-        for k in range(3):
-            s.last_amp[k] = m[k]
+        keep_amplitudes(s, m, 0)
         keep_angles(s, 0)
         return
     last = <int>((s.hops - 1) % POINTS)
@@ -153,8 +180,8 @@ cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
         s.omega = s.held
     s.fly = 0 if count else s.fly + 1
     learn(c, s, m, d, live, common, count > 0, t - s.point_t[last])
-    for k in range(3):
-        if not (lost >> k) & 1:
-            s.last_amp[k] = m[k]
+    if count and c.strict < 0:
+        s.point_phase[now] += settle(c, s)
+    keep_amplitudes(s, m, lost)
     keep_angles(s, now)
     recentre(c, s)
