@@ -71,8 +71,7 @@ cdef inline int smoothed(const state_t *s, long hop, int lag, double *t, double 
     cdef long k
     cdef int at
     cdef double w, total = 0.0, st = 0.0, sp = 0.0, slope
-    # the first hop stands beside its place
-    if hop <= lag or hop + lag > s.hops:
+    if hop < lag or hop + lag > s.hops:
         return 0
     for k in range(hop - lag, hop + lag + 1):
         at = <int>(k % POINTS)
