@@ -32,7 +32,7 @@ from ctmeter._kernels.routines cimport (
     choose_kernels, convert, derive_lanes, fetch, LARGEST as _LARGEST, plan, POINTS_FFT, RAW_F32, RAW_F64, RAW_I16, RAW_I32, raw_t, SPECTRUM, SUB,
     TAPS, VEC, WHOLE_GROUPS,
 )
-from ctmeter._kernels.runs cimport begin_run, extend_to_start
+from ctmeter._kernels.runs cimport begin_run, extend_to_start, set_ticks
 from ctmeter._kernels.skew cimport REACH, move, set_delay
 from ctmeter._kernels.spans cimport clear, join, look_at_marks
 from ctmeter._kernels.spectra cimport keep_floats
@@ -657,6 +657,31 @@ cdef class Core:
                 if self.c.flicker.tick <= 0:
                     self.c.flicker.tick += self.c.tick_period * (floor(-self.c.flicker.tick / self.c.tick_period) + 1)
         begin_run(&self.c, &self.s, &self.out)
+
+    def set_clock(self, long sample, double later, instants=()) -> None:
+        """From a sample that has not come yet, the clock is later than the samples say, by so many frames; less than none where it is earlier.
+
+        `instants` are those from there on anew, as sample numbers, where there were any.
+        """
+        cdef long k
+        cdef double *longer
+        if not -0.1 * self.c.rate < later < 0.1 * self.c.rate:
+            raise ValueError(f"a clock that is {later} frames later")
+        set_ticks(&self.c, &self.s, sample - self.s.start - 0.5, later)
+        if not self.c.n_instants:
+            return
+        k = self.s.instant
+        while k < self.c.n_instants and self.c.instants[k] < sample - 0.75:
+            k += 1
+        longer = <double *>realloc(self.c.instants, (k + len(instants)) * sizeof(double) + 8)
+        if longer == NULL:
+            raise MemoryError
+        self.c.instants = longer
+        for frame in instants:
+            self.c.instants[k] = frame
+            k += 1
+        self.c.n_instants = k
+        self.s.energy_tick = self.c.instants[self.s.instant] - self.s.start if self.s.instant < k else INFINITY
 
     def flush(self) -> None:
         """Account everything to the last sample; frames without a lock must have got one before."""

@@ -10,7 +10,7 @@ IEEE 1459:2010, 3.1
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from .power import k_factor_of, power_sets, tdd_of
 from .quantity import EXTRAS, LINES, PHASES, Flag, columns
 from .settings import Settings
 
-__all__ = ["REGISTER_ROW", "ROW", "Layout", "Rows"]
+__all__ = ["FREQUENCY_S", "REGISTER_ROW", "ROW", "Layout", "Rows"]
+
+#: Length of an interval of frequency, s (IEC 61000-4-30, 5.1).
+FREQUENCY_S = 10
 
 #: Rows of one table: column name to array; NaN is null.
 Rows = dict[str, np.ndarray]
@@ -64,6 +67,8 @@ class Layout:
         Three wires: voltages are star voltages of which only the differences were measured.
     here : tuple of 8 bool
         Which lanes are measured or derived: u1 u2 u3 uN i1 i2 i3 iN.
+    clock : list of (float, int)
+        Where the clock was set: from which sample number on the times are later by how many ns, in all.
     """
 
     settings: Settings
@@ -73,6 +78,7 @@ class Layout:
     base_flags: int
     line: bool
     here: tuple[bool, ...]
+    clock: list[tuple[float, int]] = field(default_factory=list)
 
     @property
     def powered(self) -> list[int]:
@@ -102,6 +108,9 @@ class Layout:
         """Sample numbers, fractional (a sample stands for half an interval on either side of it), to ns UTC, int64."""
         whole, rest = np.divmod(samples, self.rate)
         result: np.ndarray = self.start_ns + whole.astype(np.int64) * 1_000_000_000 + np.rint(rest / self.rate * 1e9).astype(np.int64)
+        if self.clock:
+            later = np.array([0, *(ns for _, ns in self.clock)])
+            result += later[np.searchsorted([sample for sample, _ in self.clock], samples, "right")]
         return result
 
     def cycle_columns(self, rows: np.ndarray) -> Rows:
@@ -130,7 +139,9 @@ class Layout:
         flags = rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags)
         # less than the whole cycles that fit
         flags |= np.where(rows[:, 2] / self.rate < 10.0 - 2.5 / f, np.uint32(Flag.INCOMPLETE), np.uint32(0)).astype(np.uint32)
-        return {"t": self.times(rows[:, 0]), "f": f, "flags": flags}
+        # the end is where it is by the clock; before that it may have been set
+        t = self.times(rows[:, 0] + FREQUENCY_S * self.rate) - round(FREQUENCY_S * 1e9) if self.clock else self.times(rows[:, 0])
+        return {"t": t, "f": f, "flags": flags}
 
     def synchrophasor_columns(self, rows: np.ndarray) -> Rows:
         """Columns of synchrophasors; angles against a cosine of nominal frequency whose crest is at the second of UTC."""
@@ -141,6 +152,8 @@ class Layout:
         held = (out["flags"] & np.uint32(Flag.NO_LOCK)) > 0
         out["f"], out["rocof"] = np.where(held, np.nan, out["f"]), np.where(held, np.nan, out["rocof"])
         seconds = (self.start_ns % 1_000_000_000) * 1e-9 + rows[:, 0] / self.rate
+        if self.clock:
+            seconds = out["t"] % 1_000_000_000 * 1e-9
         turned = (rows[:, 4:12] + 1j * rows[:, 12:20]) * np.exp(-2j * np.pi * (self.nominal * seconds % 1.0))[:, None]
         for name, place in self._voltages():
             phasor = turned[:, place] if place < 3 else turned[:, place - 3] - turned[:, (place - 2) % 3]

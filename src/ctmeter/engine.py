@@ -24,7 +24,7 @@ from typing import Any, Self
 import numpy as np
 
 from ._dsp import GRAIN, Core
-from .columns import REGISTER_ROW, ROW, Layout, Rows
+from .columns import FREQUENCY_S, REGISTER_ROW, ROW, Layout, Rows
 from .corrections import Corrector, corrected_channels, curves_of
 from .errors import InputError, SettingsError
 from .flicker import LOWEST_RATE, decimation, flicker_coefficients, output_step
@@ -49,7 +49,6 @@ _TICK_S = 600
 #: Share of a run's first values that a fundamental must have where none was found in them.
 _LEAST = 0.1
 #: Seconds of an interval of frequency.
-_FREQUENCY_S = 10
 
 
 def _lanes(channels: Sequence[Channel], wiring: Wiring, sample_rate: float) -> tuple[list[Any], tuple[bool, bool]]:
@@ -204,7 +203,7 @@ class Engine:
         # without a clock the grid of ten minutes starts at the first sample
         meter = self._registration
         period_e = 1.0 if meter is None else meter.period
-        into, into_f, into_e = ((start or 0) % round(seconds * 1e9) * 1e-9 for seconds in (_TICK_S, _FREQUENCY_S, period_e))
+        into, into_f, into_e = ((start or 0) % round(seconds * 1e9) * 1e-9 for seconds in (_TICK_S, FREQUENCY_S, period_e))
         # synchrophasors stand at whole multiples of their period within the second
         sync = self._rate / settings.synchrophasor_rate if settings.synchrophasor_rate else 0.0
         since = (start or 0) % 1_000_000_000 * 1e-9 * self._rate
@@ -233,8 +232,8 @@ class Engine:
             dead=dead,
             next_tick=(_TICK_S - into) * self._rate,
             tick_period=_TICK_S * self._rate,
-            next_f=(_FREQUENCY_S - into_f) * self._rate,
-            f_period=_FREQUENCY_S * self._rate,
+            next_f=(FREQUENCY_S - into_f) * self._rate,
+            f_period=FREQUENCY_S * self._rate,
             cycles=settings.cycle,
             halves=settings.half_cycle or settings.nominal_voltage is not None,
             lines=settings.half_cycle or settings.voltages == "line",
@@ -272,6 +271,27 @@ class Engine:
         self._pass(block if self._corrector is None else self._corrector.feed(block))
         self._fed += len(block)
         return self._ready
+
+    def set_clock(self, ns: int, instants: Sequence[float] = ()) -> int:
+        """Let the next frame have a time of its own: the samples go on, and all that goes by the clock is set by it.
+
+        Parameters
+        ----------
+        ns : int
+            ns UTC, within a tenth of a second of what the samples say.
+        instants : sequence of float
+            Of the registration, those from there on anew.
+
+        Returns
+        -------
+        int
+            By how much that is later, ns.
+        """
+        seam = self._fed + self._lost
+        later = ns - int(self._layout.times(np.array([float(seam)]))[0])
+        self._core.set_clock(seam, later * 1e-9 * self._rate, instants)
+        self._layout.clock.append((seam - 0.5, later + (self._layout.clock[-1][1] if self._layout.clock else 0)))
+        return later
 
     def _pass(self, block: np.ndarray) -> None:
         """Frames to the core."""
@@ -440,6 +460,7 @@ class Engine:
                 "lost": self._lost,
                 "registration": None if self._registration is None else asdict(self._registration),
                 "blind": self.blind,
+                "clock": self._layout.clock,
             }
         ).encode()
         held = self._corrector.snapshot() if self._corrector else b""
@@ -462,6 +483,7 @@ class Engine:
             settings, wiring = Settings.from_dict(head["settings"]), Wiring(head["wiring"])
             engine = cls(settings, head["sample_rate"], channels, head["start_ns"], wiring, registration=meter)
             engine._fed, engine._lost, engine.blind = head["fed"], head["lost"], head["blind"]
+            engine._layout.clock.extend((sample, ns) for sample, ns in head["clock"])
             if engine._corrector is not None:
                 engine._corrector.restore(state[16 + size : 16 + size + held])
             engine._core.restore(state[16 + size + held :])

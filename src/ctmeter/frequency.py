@@ -6,7 +6,7 @@ import numpy as np
 
 from ._dsp import LARGEST
 
-__all__ = ["HIGHEST", "LOWEST", "detect_frequency", "fit_phase", "main_tone"]
+__all__ = ["HIGHEST", "LOWEST", "detect_frequency", "discontinuity", "fit_phase", "main_tone"]
 
 #: Band in which a fundamental is looked for, Hz.
 LOWEST, HIGHEST = 12.0, 130.0
@@ -110,6 +110,49 @@ def _refined(values: np.ndarray, rate: float, f: float) -> float:
         second = _power(values[apart : apart + length], window, f, rate) * np.exp(-2j * np.pi * f / rate * apart)
         f = min(max(f + float(np.angle(np.sum(second * np.conj(first)))) / (2 * np.pi) * rate / apart, LOWEST), HIGHEST)
     return f
+
+
+def discontinuity(before: np.ndarray, after: np.ndarray, sample_rate: float) -> float | None:
+    """How much of the fundamental is missing between two stretches of samples.
+
+    Parameters
+    ----------
+    before, after : ndarray, float64, shape (n, k)
+        The last and the first samples, about a tenth of a second each.
+    sample_rate : float
+        Hz.
+
+    Returns
+    -------
+    float or None
+        s, to some microseconds, within half a cycle; negative where a part comes twice. None where no fundamental can be followed that long.
+    """
+    frequency = detect_frequency(before, sample_rate)
+    if frequency is None:
+        return None
+    period = sample_rate / frequency
+    if min(len(before), len(after)) < 4 * period + 2 or not (np.isfinite(before).all() and np.isfinite(after).all()):
+        return None
+
+    def phasors(values: np.ndarray, first: float, cycles: float) -> np.ndarray:
+        """About a time that lies some cycles from the seam, of which sample 0 is `first` samples away: every harmonic is on a zero."""
+        n = first + np.arange(len(values))
+        x = np.abs(n / period - cycles)
+        weights = np.where(x < 0.5, 0.75 - x * x, 0.5 * np.maximum(1.5 - x, 0.0) ** 2)
+        found: np.ndarray = (weights * np.exp(-2j * np.pi * n / period)) @ values
+        return found
+
+    far, near = (phasors(before, 0.5 - len(before), -c) for c in (2.5, 1.5))
+    close, away = (phasors(after, 0.5, c) for c in (1.5, 2.5))
+    largest = max(float(np.abs(near).max()), float(np.abs(close).max()))
+    if largest == 0.0 or np.abs(np.abs(near).max() - np.abs(close).max()) > 0.05 * largest:
+        return None
+    # the phase goes on as it went in the cycle before, on either side
+    left = np.angle((near * np.conj(far)).sum()) * 1.5
+    right = np.angle((away * np.conj(close)).sum()) * 1.5
+    turned = np.angle((close * np.conj(near)).sum()) - left - right
+    angle = (turned + np.pi) % (2 * np.pi) - np.pi
+    return float(angle / (2 * np.pi * frequency))
 
 
 def fit_phase(values: np.ndarray, sample_rate: float, frequency: float, free: bool = True) -> tuple[float, list[float]]:

@@ -18,6 +18,7 @@ from ctmeter.batch.plan import plan
 from ctmeter.batch.scan import scan
 from ctmeter.batch.work import Scan
 from ctmeter.events.columns import concatenate
+from ctmeter.quantity import Flag
 
 TWENTY_MINUTES = 1200 * 1_000_000_000
 RULES = rules.load({"nominal_voltage": 230.0, "wiring": "3P4W"})
@@ -56,13 +57,14 @@ def raw() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, raw: np.ndarray) -> Path:
-    """The hour as one file, and as files of about five minutes whose clocks are rounded to a microsecond."""
+    """The hour as one file, and as files of about five minutes whose clocks are rounded to a microsecond or to a millisecond."""
     root = tmp_path_factory.mktemp("lines")
     lines.write(root / "one" / "whole.cfg", raw, lines.START)
     step = round(301.3 * lines.RATE) + 7
     for k, a in enumerate(range(0, len(raw), step)):
         start = lines.START + round(a / lines.RATE * 1e9)
-        lines.write(root / "many" / f"{k:02d}.cfg", raw[a : a + step], (start + 500) // 1000 * 1000)
+        for name, unit in (("many", 1000), ("rough", 1_000_000)):
+            lines.write(root / name / f"{k:02d}.cfg", raw[a : a + step], (start + unit // 2) // unit * unit)
     return root
 
 
@@ -135,6 +137,40 @@ def test_events_are_those_of_the_whole(whole: Partials, cut: Partials):
             b = next(e for e in again if e["type"] == a["type"] and abs(e["t"] - a["t"]) <= 1000)
         assert b["duration"] == pytest.approx(a["duration"], abs=1e-9)
         assert b["U_residual"] == pytest.approx(a["U_residual"], abs=1e-9)
+
+
+def test_clocks_of_milliseconds_go_with_the_waveform(folder: Path, whole: Partials, raw: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The samples go on although no clock fits them: nothing is flagged or lost, and flicker does not settle anew."""
+    monkeypatch.setattr(planning, "CUT_NS", TWENTY_MINUTES)
+    scans = [scan(lines.source_of(p, folder), RULES) for p in sorted((folder / "rough").glob("*.cfg"))]
+    found = measured(scans, tmp_path / "out", ("3s", "basic"))
+    for table in ("basic", "3s", "10min", "frequency"):
+        one, other = rows(whole, table), rows(found, table)
+        assert len(one["t"]) == len(other["t"]) and np.abs(one["t"] - other["t"]).max() <= 501_000, table
+        np.testing.assert_array_equal(one["flags"], other["flags"], err_msg=table)
+        for name in ("U_L1", "P", "Q", "f"):
+            if name in one:
+                assert np.nanmax(np.abs(one[name] - other[name])) <= (3000 if name in "PQ" else 230) * 1e-6, name
+    assert rows(found, "10min")["Pst_L1"] == pytest.approx(rows(whole, "10min")["Pst_L1"], rel=1e-3, nan_ok=True)
+    assert [(e["type"], e["phases"]) for p in found for e in p["events"]] == [(e["type"], e["phases"]) for e in whole[0]["events"]]
+    parts, (total,) = energies(found), energies(whole).values()
+    step = round(301.3 * lines.RATE) + 7
+    for k, (name, energy) in enumerate(parts.items()):
+        assert energy["A+"] - energy["A-"] == pytest.approx(lines.active(raw[k * step : (k + 1) * step]), rel=1e-12, abs=1e-12), name
+    for key, value in total.items():
+        assert sum(e[key] for e in parts.values()) == pytest.approx(value, rel=1e-12 if key.startswith("A") else 1e-9, abs=1e-12), key
+
+
+def test_samples_that_are_missing_are_not_taken_for_a_clock_that_is_off(tmp_path: Path, raw: np.ndarray):
+    """By clocks of milliseconds a hole of nine samples, 2.8 ms, looks like one that is off; the waveform tells."""
+    first = raw[: 60 * 3200]
+    scans = []
+    for name, a in (("whole", 0), ("hole", 9)):
+        lines.write(tmp_path / name / "0.cfg", first, lines.START)
+        lines.write(tmp_path / name / "1.cfg", raw[len(first) + a : 2 * len(first)], lines.START + 60_003_000_000)
+        scans = [scan(lines.source_of(tmp_path / name / f"{k}.cfg", tmp_path / name), RULES) for k in range(2)]
+        found = rows(measured(scans, tmp_path / f"out-{name}"), "10min")
+        assert bool((found["flags"] & np.uint32(Flag.GAP)).any()) == (name == "hole"), name
 
 
 def test_a_piece_is_a_pure_function(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

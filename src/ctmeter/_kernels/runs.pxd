@@ -56,6 +56,21 @@ cdef inline void begin_run(core_t *c, state_t *s, out_t *out) noexcept nogil:
     s.group = s.tail_left = 0
 
 
+cdef inline double at_clock(double tick, double seam, double later) noexcept nogil:
+    """Where a tick lies after the clock was found to be later by so many frames at a seam."""
+    return tick if tick < seam + min(later, 0.0) else max(tick - later, seam)
+
+
+cdef inline void set_ticks(core_t *c, state_t *s, double seam, double later) noexcept nogil:
+    """The clock is later from a seam on than the samples say: what goes by it comes that much earlier from there on."""
+    s.next_tick = at_clock(s.next_tick, seam, later)
+    s.f_tick = at_clock(s.f_tick, seam, later)
+    s.next_sync = at_clock(s.next_sync, seam, later)
+    s.energy_tick = at_clock(s.energy_tick, seam, later)
+    if c.flicker:
+        c.flicker.tick = at_clock(c.flicker.tick, seam, later)
+
+
 cdef inline void extend_to_start(const core_t *c, state_t *s) noexcept nogil:
     """Let the phase begin at the run's first sample, and number every grid's boundaries from there."""
     cdef double slope = (s.point_phase[1] - s.point_phase[0]) / (s.point_t[1] - s.point_t[0])

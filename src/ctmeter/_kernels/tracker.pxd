@@ -143,7 +143,7 @@ cdef inline void measure_hop(core_t *c, state_t *s) noexcept nogil:
     s.point_t[now] = t
     if s.hops == 0:
         first_hop(c, s, re, im, m)
-        for k in range(3):
+        for _ in range(3):
             keep_amplitudes(s, m, 0)
         keep_angles(s, 0)
         return

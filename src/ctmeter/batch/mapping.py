@@ -140,6 +140,9 @@ class _Counter:
             fed.frames[time.sample_rate] = fed.frames.get(time.sample_rate, 0) + last - first
         self._analyzer.feed(block)
 
+    def set_clock(self, ns: int) -> bool:
+        return self._analyzer.set_clock(ns)
+
     def next_segment(self, sample_rate: float, start: int | None = None, *, elapsed_ns: int | None = None) -> None:
         self._analyzer.next_segment(sample_rate, start, elapsed_ns=elapsed_ns)
         self.stretches.append(_Stretch(len(self._analyzer.readings()[0]), sample_rate))

@@ -134,6 +134,10 @@ class Feeding:
 
     # -- what `drive` calls -----------------------------------------------------------------------------------
 
+    def set_clock(self, ns: int) -> bool:
+        """A meter goes by a clock of its own: what a recorder's was off by is another run."""
+        return False
+
     def next_segment(self, sample_rate: float, start: int | None = None, *, elapsed_ns: int | None = None) -> None:
         """Samples of another rate or after a jump of the clock follow."""
         self._end_segment()

@@ -276,10 +276,13 @@ class Analyzer:
         """What is wanted of the registers in the stretch that begins; None where nothing is."""
         if not self._instants:
             return None
-        timebase = Timebase(self._start_ns, self._rate)
+        return Registration(instants=self._ahead(Timebase(self._start_ns, self._rate), -0.5))
+
+    def _ahead(self, timebase: Timebase, since: float) -> list[float]:
+        """The instants behind a frame, as frames of a timebase."""
         frames = sorted({math.ceil(timebase.index(ns) - _ROUNDED) - 0.5 for ns in self._instants})
-        # with no instant ahead they are read at its end all the same
-        return Registration(instants=[frame for frame in frames if frame > -0.5] or [_FAR])
+        # with no instant ahead registers are read at the end of the run all the same
+        return [frame for frame in frames if frame > since] or [_FAR]
 
     @property
     def events(self) -> Sequence[Mapping[str, Any]]:
@@ -332,6 +335,26 @@ class Analyzer:
                 pieces += cut if whole else cut[:-1]
                 run = []
         return pieces
+
+    def set_clock(self, ns: int) -> bool:
+        """Go on with the next sample as if nothing were missing, at a time of its own that differs a little from what the samples say.
+
+        Parameters
+        ----------
+        ns : int
+            ns UTC.
+
+        Returns
+        -------
+        bool
+            Whether that is possible: not before the measurement has begun, nor without a clock.
+        """
+        self._must_be_open()
+        if self._engine is None or self._start_ns is None:
+            return False
+        seam = self._segment_frames
+        self._engine.set_clock(ns, [seam + frame for frame in self._ahead(Timebase(ns, self._rate), -1.0)])
+        return True
 
     def next_segment(
         self, sample_rate: float, start: str | dt.datetime | np.datetime64 | int | None = None, *, elapsed_ns: int | None = None

@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import InputError
-from ..recording import Block, Gap, Recording, Segment, Timebase
+from ..frequency import detect_frequency, discontinuity
+from ..recording import Block, Gap, Recording, Segment, Timebase, scaled
 
 __all__ = ["Consumer", "Course", "Progress", "drive"]
 
@@ -19,6 +20,10 @@ Progress = Callable[[float], None]
 _BLOCK_BYTES = 4 << 20
 #: Segments whose rates agree to this, and which join to this share of a sample, are one stretch.
 _SAME_RATE, _JOIN = 1e-9, 0.05
+#: By so much the clocks of recordings that follow each other may disagree with their samples, s, where the waveform goes on.
+_CLOCKS = 5e-3
+#: What the waveform is looked at for, s; and by how much it may be broken: what cannot be told, and what nobody takes for going on.
+_LOOK, _UNTOLD, _BROKEN = 0.1, 20e-6, 200e-6
 
 
 class Consumer(Protocol):
@@ -30,13 +35,21 @@ class Consumer(Protocol):
     def next_segment(self, sample_rate: float, start: int | None = None, *, elapsed_ns: int | None = None) -> None:
         """Go on at another rate or after a jump of the clock."""
 
+    def set_clock(self, ns: int) -> bool:
+        """Go on with the next sample, whose time differs a little from what the samples say; False where that cannot be."""
+
 
 @dataclass
 class Course:
-    """How far consecutive recordings have been fed: the time at which the stretch that is measured began, and its samples since."""
+    """How far consecutive recordings have been fed.
+
+    `stretch` is when what is measured began, or its clock was set, `fed` its samples since; `tail` is what the recording before
+    ended with, V or A, for the next one to go on from.
+    """
 
     stretch: Timebase | None = None
     fed: int = 0
+    tail: np.ndarray | None = None
 
 
 def drive(
@@ -92,6 +105,8 @@ class _Driver:
         self._begin = recording.start_ns if self._clock and recording.start_ns is not None else 0
         self._rows = [row for row, _ in recording.gaps]
         self._outside = 0
+        #: The last frames fed, without a break.
+        self._recent: np.ndarray | None = None
 
     def run(self) -> int:
         at = self._begin
@@ -99,6 +114,7 @@ class _Driver:
             if self._clock and segment.start_ns is not None:
                 at = segment.start_ns
             at = self._segment(segment, at)
+        self._course.tail = None if self._recent is None else self._waveform(self._recent)
         return self._outside
 
     def _segment(self, segment: Segment, at: int) -> int:
@@ -123,9 +139,12 @@ class _Driver:
             else:
                 self._outside += n - (b - a)
                 if b > a:
-                    self._go_on(Timebase(at, rate).ns(first + a), rate, before)
-                    self._analyzer.feed(self._block(item[0] + a, item[0] + b, Timebase(at, rate).ns(first + a), rate))
+                    begins = Timebase(at, rate).ns(first + a)
+                    block = self._block(item[0] + a, item[0] + b, begins, rate)
+                    self._go_on(block, begins, before)
+                    self._analyzer.feed(block)
                     self._course.fed += b - a
+                    self._keep(block)
             first += n
             if self._progress is not None:
                 self._progress(min(((at - self._begin) * 1e-9 + first / rate) / self._duration, 1.0))
@@ -152,22 +171,54 @@ class _Driver:
             self._missing(Gap(high - low, gap.reason))
 
     def _missing(self, gap: Gap) -> None:
+        self._recent = None
         self._analyzer.feed(gap)
         self._course.fed += gap.samples
 
-    def _go_on(self, at: int, rate: float, before: Gap | None) -> None:
-        """Bring the analyzer to a time and a rate: in the stretch that it measures, if need be after a gap, or in a new one."""
+    def _go_on(self, block: Block, at: int, before: Gap | None) -> None:
+        """Bring the analyzer to the time and rate of a block: in the stretch that it measures, if need be after a gap, or in a new one."""
+        rate = block.timebase.sample_rate
+        tail, self._course.tail = self._course.tail, None
         if self._course.stretch is not None:
             jump = (at - self._course.stretch.ns(self._course.fed)) * 1e-9 * rate
             whole = round(jump)
+            same = rate == self._course.stretch.sample_rate
+            if same and tail is not None and abs(jump) > _JOIN and self._goes_on(tail, block, jump / rate) and self._analyzer.set_clock(at):
+                self._course.stretch, self._course.fed = Timebase(at, rate), 0
+                return
             if abs(rate / self._course.stretch.sample_rate - 1) <= _SAME_RATE and whole >= 0 and abs(jump - whole) <= _JOIN:
                 if whole:
                     self._missing(Gap(whole, before.reason if before else "the time jumps"))
                 return
             if before is not None and jump > 0:
                 self._missing(before)
+        self._recent = None
         self._analyzer.next_segment(rate, at if self._clock else None, elapsed_ns=at - self._begin)
         self._course.stretch, self._course.fed = Timebase(at, rate), 0
+
+    def _keep(self, block: Block) -> None:
+        """Remember the last frames, for the recording after this one to go on from."""
+        n = round(_LOOK * block.timebase.sample_rate)
+        whole = self._recent is None or len(block) >= n
+        self._recent = (block.raw if whole else np.concatenate([self._recent, block.raw]))[-n:]
+
+    def _goes_on(self, tail: np.ndarray, block: Block, later: float) -> bool:
+        """Whether the waveform goes on from the recording before, although the clock is later by so many seconds, rather than jumping by them."""
+        if not self._clock or abs(later) > _CLOCKS:
+            return False
+        rate = block.timebase.sample_rate
+        head = self._waveform(block.raw[: round(_LOOK * rate)])
+        if detect_frequency(tail, rate) is None and detect_frequency(head, rate) is None:
+            # nothing is there that could be broken
+            return bool(np.isfinite(tail).all() and np.isfinite(head).all())
+        broken = discontinuity(tail, head, rate)
+        return broken is not None and abs(broken) <= min(max(abs(later) / 2, _UNTOLD), _BROKEN)
+
+    def _waveform(self, raw: np.ndarray) -> np.ndarray:
+        """The voltages of some frames, or the currents where there are none; float64."""
+        roles = [c.role or "" for c in self._recording.channels]
+        chosen = [k for k, role in enumerate(roles) if role[:1] == "U"] or [k for k, role in enumerate(roles) if role]
+        return scaled(raw[:, chosen], [self._recording.channels[k] for k in chosen])
 
     def _gaps(self, segment: Segment) -> tuple[tuple[int, Gap], ...]:
         first, last = bisect.bisect_left(self._rows, segment.start), bisect.bisect_left(self._rows, segment.stop)
