@@ -166,9 +166,10 @@ def shim(tmp_path_factory):
 @pytest.mark.parametrize(
     ("error", "mode", "every"),
     [
-        ("ENOSPC", 1, 1),
+        ("ENOSPC", 1, 3),
         ("EIO", 0, 5),
         pytest.param("ENOSPC", 0, 1, marks=pytest.mark.long),
+        pytest.param("ENOSPC", 1, 1, marks=pytest.mark.long),
         pytest.param("ENOSPC", 2, 1, marks=pytest.mark.long),
         pytest.param("EIO", 0, 1, marks=pytest.mark.long),
         pytest.param("EIO", 1, 1, marks=pytest.mark.long),

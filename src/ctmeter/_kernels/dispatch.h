@@ -36,6 +36,7 @@ enum { /* rows of a spectrum, 8 lanes each: 51 sub-groups, 50 interharmonic sub-
 #define VW 2
 #define FN(x) x##_base
 #include "frames.h"
+#include "hops.h"
 #include "spectrum.h"
 #include "groups.h"
 #include "flicker.h"
@@ -50,6 +51,7 @@ enum { /* rows of a spectrum, 8 lanes each: 51 sub-groups, 50 interharmonic sub-
 #define VW 4
 #define FN(x) x##_avx2
 #include "frames.h"
+#include "hops.h"
 #include "spectrum.h"
 #include "groups.h"
 #include "flicker.h"
@@ -62,6 +64,7 @@ enum { /* rows of a spectrum, 8 lanes each: 51 sub-groups, 50 interharmonic sub-
 #define VW 8
 #define FN(x) x##_avx512
 #include "frames.h"
+#include "hops.h"
 #include "spectrum.h"
 #include "groups.h"
 #include "flicker.h"

@@ -30,7 +30,7 @@ cdef inline long hop_after(const core_t *c, const state_t *s) noexcept nogil:
 
 
 cdef inline void first_hop(const core_t *c, state_t *s, const double *re, const double *im, const double *m) noexcept nogil:
-    """Take the angles as they are found; the common phase is that of L1, or of the next live reference turned to its place."""
+    """Take the angles as they are found; the common phase is their mean, each against its place, or that of the strict reference."""
     cdef int k, lead = -1
     cdef double largest = 0.0, common = 0.0, mean
     for k in range(3):
