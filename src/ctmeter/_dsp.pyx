@@ -51,7 +51,7 @@ GRAIN = TICK
 
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
-    FORMAT = 2        # of snapshots
+    FORMAT = 3        # of snapshots
     PARTS = 20        # of a snapshot
     HEAD = 14         # numbers before them
     BINS = 640        # of a spectrum, at most
@@ -655,7 +655,8 @@ cdef class Core:
             if self.c.flicker.tick <= 0:
                 close_interval(&self.c, &self.s, &self.out)
                 if self.c.flicker.tick <= 0:
-                    self.c.flicker.tick += self.c.tick_period * (floor(-self.c.flicker.tick / self.c.tick_period) + 1)
+                    self.c.flicker.tick += self.c.tick_period * (floor(-self.c.flicker.tick / self.c.tick_period) + 1) - self.c.flicker.owed
+                    self.c.flicker.owed = 0.0
         begin_run(&self.c, &self.s, &self.out)
 
     def set_clock(self, long sample, double later, instants=()) -> None:

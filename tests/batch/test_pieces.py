@@ -173,6 +173,23 @@ def test_samples_that_are_missing_are_not_taken_for_a_clock_that_is_off(tmp_path
         assert bool((found["flags"] & np.uint32(Flag.GAP)).any()) == (name == "hole"), name
 
 
+@pytest.mark.parametrize(("before", "after"), [(-2, 2), (0, 2), (2, -2), (3, -1.9), (4, 1), (1, 4)])
+def test_a_cut_where_the_clock_is_set(tmp_path: Path, raw: np.ndarray, monkeypatch: pytest.MonkeyPatch, before: float, after: float):
+    """A recording ends, and the next begins, some ms from a cut, which no clock reaches or both do: energies and the grid of ten seconds stay."""
+    monkeypatch.setattr(planning, "CUT_NS", TWENTY_MINUTES)
+    cut = lines.START // TWENTY_MINUTES * TWENTY_MINUTES + TWENTY_MINUTES
+    files = raw[: 60 * 3200], raw[60 * 3200 : 100 * 3200]
+    starts = cut - 60_000_000_000 + round(before * 1e6), cut + round(after * 1e6)
+    paths = [lines.write(tmp_path / name, frames, start) for name, frames, start in zip(("a.cfg", "b.cfg"), files, starts, strict=True)]
+    partials = measured([scan(lines.source_of(p, tmp_path), RULES) for p in paths], tmp_path / "out")
+    found = energies(partials)
+    for name, frames in zip(("a.cfg", "b.cfg"), files, strict=True):
+        assert found[name]["A+"] - found[name]["A-"] == pytest.approx(lines.active(frames), rel=1e-12)
+    t = rows(partials, "frequency")["t"]
+    assert t.tolist() == [cut + k * 10_000_000_000 for k in range(-6, 4)]
+    assert not (rows(partials, "10min")["flags"] & np.uint32(Flag.GAP)).any()
+
+
 def test_a_piece_is_a_pure_function(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The same bytes each time; and what is there is not made again."""
     monkeypatch.setattr(planning, "CUT_NS", TWENTY_MINUTES)
