@@ -112,13 +112,18 @@ class Layout:
         whole, rest = np.divmod(samples, self.rate)
         result: np.ndarray = self.start_ns + whole.astype(np.int64) * 1_000_000_000 + np.rint(rest / self.rate * 1e9).astype(np.int64)
         if self.clock:
-            later = np.array([0, *(ns for _, ns in self.clock)])
-            result += later[self._stretches(samples, ends)]
+            result += self._later(samples, ends)
         return result
+
+    def _later(self, samples: np.ndarray, ends: bool = False) -> np.ndarray:
+        """By how much the times of sample numbers are later because the clock was set, ns."""
+        later: np.ndarray = np.array([0, *(ns for _, ns in self.clock)])[self._stretches(samples, ends)]
+        return later
 
     def _stretches(self, samples: np.ndarray, ends: bool) -> np.ndarray:
         """How often the clock was set before, or, but for `ends`, at sample numbers."""
-        return np.searchsorted([sample for sample, _ in self.clock], samples, "left" if ends else "right")
+        found: np.ndarray = np.searchsorted([sample for sample, _ in self.clock], samples, "left" if ends else "right")
+        return found
 
     def cycle_columns(self, rows: np.ndarray) -> Rows:
         """Columns of whole cycles."""
@@ -162,7 +167,7 @@ class Layout:
         out["f"], out["rocof"] = np.where(held, np.nan, out["f"]), np.where(held, np.nan, out["rocof"])
         seconds = (self.start_ns % 1_000_000_000) * 1e-9 + rows[:, 0] / self.rate
         if self.clock:
-            seconds = out["t"] % 1_000_000_000 * 1e-9
+            seconds = seconds + self._later(rows[:, 0]) * 1e-9
         turned = (rows[:, 4:12] + 1j * rows[:, 12:20]) * np.exp(-2j * np.pi * (self.nominal * seconds % 1.0))[:, None]
         for name, place in self._voltages():
             phasor = turned[:, place] if place < 3 else turned[:, place - 3] - turned[:, (place - 2) % 3]

@@ -357,7 +357,9 @@ class Analyzer:
             return False
         seam = self._segment_frames
         # the registers are read at the seam, as the clock before leaves them; what it has not reached there is reached
-        self._engine.set_clock(ns, [seam + frame for frame in [-0.5, *self._ahead(Timebase(ns, self._rate), -0.5)]])
+        later = self._engine.set_clock(ns, [seam + frame for frame in [-0.5, *self._ahead(Timebase(ns, self._rate), -0.5)]])
+        if self._stages is not None:
+            self._stages.set_clock(seam, later)
         return True
 
     def next_segment(
