@@ -1,6 +1,6 @@
 """Where a run begins: everything that must not reach over missing time is forgotten."""
 
-from libc.math cimport M_PI, floor
+from libc.math cimport M_PI, cos, floor, sin
 from libc.stdint cimport uint16_t
 from libc.string cimport memset
 
@@ -93,3 +93,6 @@ cdef inline void extend_to_start(const core_t *c, state_t *s) noexcept nogil:
     # whole cycles on the common grid, half-cycles on the voltages' own
     s.m[0] += s.m[0] & 1
     turn_reference(c, s, slope)
+    # a run without a whole cycle has its reactive energy of what lies between any two cuts: they share one reference
+    slope = s.point_phase[0] + slope * (s.edge_ref[0] - s.point_t[0])
+    s.edge_c, s.edge_s = cos(slope), -sin(slope)
