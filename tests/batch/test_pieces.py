@@ -190,6 +190,20 @@ def test_a_cut_where_the_clock_is_set(tmp_path: Path, raw: np.ndarray, monkeypat
     assert not (rows(partials, "10min")["flags"] & np.uint32(Flag.GAP)).any()
 
 
+def test_a_channel_without_values_does_not_keep_recordings_apart(tmp_path: Path, raw: np.ndarray):
+    """A neutral that is wired nowhere has no numbers; the other voltages tell that the waveform goes on."""
+    names = (*lines.NAMES, "U_N")
+    frames = raw[: 40 * 3200] * np.array([lines.SCALE[n] for n in lines.NAMES])
+    scans = []
+    for k, a in enumerate((0, 64_000)):
+        arrays = {name: frames[a : a + 64_000, n] if n < 6 else np.full(64_000, np.nan) for n, name in enumerate(names)}
+        path = tmp_path / f"{k}.npz"
+        np.savez(path, sample_rate=lines.RATE, start=str(np.datetime64(lines.START + k * 20_003_000_000, "ns")), **arrays)  # type: ignore[arg-type]
+        scans.append(scan(lines.source_of(path, tmp_path), RULES))
+    assert not any(s.failure for s in scans)
+    assert not (rows(measured(scans, tmp_path / "out"), "10min")["flags"] & np.uint32(Flag.GAP)).any()
+
+
 def test_a_piece_is_a_pure_function(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The same bytes each time; and what is there is not made again."""
     monkeypatch.setattr(planning, "CUT_NS", TWENTY_MINUTES)
