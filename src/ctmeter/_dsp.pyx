@@ -51,7 +51,7 @@ GRAIN = TICK
 
 cdef enum:
     SPARE = 1024      # rows that can be made before the capacity is looked at again
-    FORMAT = 2        # of snapshots
+    FORMAT = 3        # of snapshots
     PARTS = 20        # of a snapshot
     HEAD = 14         # numbers before them
     BINS = 640        # of a spectrum, at most
@@ -655,7 +655,8 @@ cdef class Core:
             if self.c.flicker.tick <= 0:
                 close_interval(&self.c, &self.s, &self.out)
                 if self.c.flicker.tick <= 0:
-                    self.c.flicker.tick += self.c.tick_period * (floor(-self.c.flicker.tick / self.c.tick_period) + 1)
+                    self.c.flicker.tick += self.c.tick_period * (floor(-self.c.flicker.tick / self.c.tick_period) + 1) - self.c.flicker.owed
+                    self.c.flicker.owed = 0.0
         begin_run(&self.c, &self.s, &self.out)
 
     def set_clock(self, long sample, double later, instants=()) -> None:
@@ -721,6 +722,7 @@ cdef class Core:
         cdef state_t *s = &self.s
         cdef int now, last = <int>((s.hops - 1) % POINTS)
         cdef span_t rest
+        cdef double phase = 0.0
         cdef double p[4]
         cdef double q[4]
         cdef double w[4]
@@ -733,12 +735,13 @@ cdef class Core:
             s.point_t[now] = end + 0.25 * (s.locked == 2)
             s.point_phase[now] = s.point_phase[last] + s.held * (s.point_t[now] - s.point_t[last])
             s.point_good[now] = s.point_good[last]
+            phase = s.point_phase[last] + s.held * (end - s.point_t[last])
             keep_angles(s, now)
             follow(&self.c, s, &self.out, 1)
             s.hops += 1
         clear(&rest, s.edge_t[0])
         rest.t1 = end
-        atom(&self.c, s, end, 0.0, rest.sums)
+        atom(&self.c, s, end, phase, rest.sums)
         look_at_marks(&self.c, s, &rest)
         if s.cycle.open:
             join(&s.cycle, &rest)

@@ -104,14 +104,26 @@ class Layout:
     def _line_twins(self) -> bool:
         return self.line or self.settings.voltages == "line"
 
-    def times(self, samples: np.ndarray) -> np.ndarray:
-        """Sample numbers, fractional (a sample stands for half an interval on either side of it), to ns UTC, int64."""
+    def times(self, samples: np.ndarray, ends: bool = False) -> np.ndarray:
+        """Sample numbers, fractional (a sample stands for half an interval on either side of it), to ns UTC, int64.
+
+        Where the clock was set, `ends` have the time that the clock had before.
+        """
         whole, rest = np.divmod(samples, self.rate)
         result: np.ndarray = self.start_ns + whole.astype(np.int64) * 1_000_000_000 + np.rint(rest / self.rate * 1e9).astype(np.int64)
         if self.clock:
-            later = np.array([0, *(ns for _, ns in self.clock)])
-            result += later[np.searchsorted([sample for sample, _ in self.clock], samples, "right")]
+            result += self._later(samples, ends)
         return result
+
+    def _later(self, samples: np.ndarray, ends: bool = False) -> np.ndarray:
+        """By how much the times of sample numbers are later because the clock was set, ns."""
+        later: np.ndarray = np.array([0, *(ns for _, ns in self.clock)])[self._stretches(samples, ends)]
+        return later
+
+    def _stretches(self, samples: np.ndarray, ends: bool) -> np.ndarray:
+        """How often the clock was set before, or, but for `ends`, at sample numbers."""
+        found: np.ndarray = np.searchsorted([sample for sample, _ in self.clock], samples, "left" if ends else "right")
+        return found
 
     def cycle_columns(self, rows: np.ndarray) -> Rows:
         """Columns of whole cycles."""
@@ -139,8 +151,10 @@ class Layout:
         flags = rows[:, 3].astype(np.uint32) | np.uint32(self.base_flags)
         # less than the whole cycles that fit
         flags |= np.where(rows[:, 2] / self.rate < 10.0 - 2.5 / f, np.uint32(Flag.INCOMPLETE), np.uint32(0)).astype(np.uint32)
-        # the end is where it is by the clock; before that it may have been set
-        t = self.times(rows[:, 0] + FREQUENCY_S * self.rate) - round(FREQUENCY_S * 1e9) if self.clock else self.times(rows[:, 0])
+        # the end is where it is by the clock, or where that was set beyond it; before that it may have been set too
+        t, length = self.times(rows[:, 0]), round(FREQUENCY_S * 1e9)
+        if self.clock:
+            t = (self.times(rows[:, 0] + FREQUENCY_S * self.rate) + length // 2) // length * length - length
         return {"t": t, "f": f, "flags": flags}
 
     def synchrophasor_columns(self, rows: np.ndarray) -> Rows:
@@ -153,7 +167,7 @@ class Layout:
         out["f"], out["rocof"] = np.where(held, np.nan, out["f"]), np.where(held, np.nan, out["rocof"])
         seconds = (self.start_ns % 1_000_000_000) * 1e-9 + rows[:, 0] / self.rate
         if self.clock:
-            seconds = out["t"] % 1_000_000_000 * 1e-9
+            seconds = seconds + self._later(rows[:, 0]) * 1e-9
         turned = (rows[:, 4:12] + 1j * rows[:, 12:20]) * np.exp(-2j * np.pi * (self.nominal * seconds % 1.0))[:, None]
         for name, place in self._voltages():
             phasor = turned[:, place] if place < 3 else turned[:, place - 3] - turned[:, (place - 2) % 3]
@@ -177,12 +191,14 @@ class Layout:
     def register_columns(self, rows: np.ndarray) -> Rows:
         """Columns of the rows of registers: means over the whole cycles that ended in each, and energies since the first sample.
 
-        `t` and `end` are ns UTC, `energy` has shape (n, 40): total, L1, L2, L3, each as in `ctmeter.quantity.ENERGIES`, in Ws.
+        `t` and `end` are ns UTC, `stretch` is how often the clock was set before the end, `energy` has shape (n, 40): total, L1, L2, L3,
+        each as in `ctmeter.quantity.ENERGIES`, in Ws.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             out = self._common(rows, full=True)
         # of a run that begins there, it is half a sample before
-        out["t"], out["end"] = self.times(np.maximum(rows[:, ROW], 0.0)), self.times(rows[:, ROW + 1])
+        out["t"], out["end"] = self.times(np.maximum(rows[:, ROW], 0.0)), self.times(rows[:, ROW + 1], ends=True)
+        out["stretch"] = self._stretches(rows[:, ROW + 1], ends=True)
         out["n"] = rows[:, 2].astype(np.int64)
         out["energy"] = rows[:, ROW + 2 :] / self.rate
         return out

@@ -280,7 +280,7 @@ class Engine:
         ns : int
             ns UTC, within a tenth of a second of what the samples say.
         instants : sequence of float
-            Of the registration, those from there on anew.
+            Of the registration, those from there on anew; the first where the frame begins, for the registers as the clock before leaves them.
 
         Returns
         -------
@@ -292,6 +292,11 @@ class Engine:
         self._core.set_clock(seam, later * 1e-9 * self._rate, instants)
         self._layout.clock.append((seam - 0.5, later + (self._layout.clock[-1][1] if self._layout.clock else 0)))
         return later
+
+    @property
+    def stretches(self) -> int:
+        """By how many clocks, one after the other, the frames had their times."""
+        return len(self._layout.clock) + 1
 
     def _pass(self, block: np.ndarray) -> None:
         """Frames to the core."""

@@ -173,6 +173,37 @@ def test_samples_that_are_missing_are_not_taken_for_a_clock_that_is_off(tmp_path
         assert bool((found["flags"] & np.uint32(Flag.GAP)).any()) == (name == "hole"), name
 
 
+@pytest.mark.parametrize(("before", "after"), [(-2, 2), (0, 2), (2, -2), (3, -1.9), (4, 1), (1, 4)])
+def test_a_cut_where_the_clock_is_set(tmp_path: Path, raw: np.ndarray, monkeypatch: pytest.MonkeyPatch, before: float, after: float):
+    """A recording ends, and the next begins, some ms from a cut, which no clock reaches or both do: energies and the grid of ten seconds stay."""
+    monkeypatch.setattr(planning, "CUT_NS", TWENTY_MINUTES)
+    cut = lines.START // TWENTY_MINUTES * TWENTY_MINUTES + TWENTY_MINUTES
+    files = raw[: 60 * 3200], raw[60 * 3200 : 100 * 3200]
+    starts = cut - 60_000_000_000 + round(before * 1e6), cut + round(after * 1e6)
+    paths = [lines.write(tmp_path / name, frames, start) for name, frames, start in zip(("a.cfg", "b.cfg"), files, starts, strict=True)]
+    partials = measured([scan(lines.source_of(p, tmp_path), RULES) for p in paths], tmp_path / "out")
+    found = energies(partials)
+    for name, frames in zip(("a.cfg", "b.cfg"), files, strict=True):
+        assert found[name]["A+"] - found[name]["A-"] == pytest.approx(lines.active(frames), rel=1e-12)
+    t = rows(partials, "frequency")["t"]
+    assert t.tolist() == [cut + k * 10_000_000_000 for k in range(-6, 4)]
+    assert not (rows(partials, "10min")["flags"] & np.uint32(Flag.GAP)).any()
+
+
+def test_a_channel_without_values_does_not_keep_recordings_apart(tmp_path: Path, raw: np.ndarray):
+    """A neutral that is wired nowhere has no numbers; the other voltages tell that the waveform goes on."""
+    names = (*lines.NAMES, "U_N")
+    frames = raw[: 40 * 3200] * np.array([lines.SCALE[n] for n in lines.NAMES])
+    scans = []
+    for k, a in enumerate((0, 64_000)):
+        arrays = {name: frames[a : a + 64_000, n] if n < 6 else np.full(64_000, np.nan) for n, name in enumerate(names)}
+        path = tmp_path / f"{k}.npz"
+        np.savez(path, sample_rate=lines.RATE, start=str(np.datetime64(lines.START + k * 20_003_000_000, "ns")), **arrays)  # type: ignore[arg-type]
+        scans.append(scan(lines.source_of(path, tmp_path), RULES))
+    assert not any(s.failure for s in scans)
+    assert not (rows(measured(scans, tmp_path / "out"), "10min")["flags"] & np.uint32(Flag.GAP)).any()
+
+
 def test_a_piece_is_a_pure_function(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The same bytes each time; and what is there is not made again."""
     monkeypatch.setattr(planning, "CUT_NS", TWENTY_MINUTES)

@@ -39,3 +39,20 @@ def test_before_1970():
     runs = [measure(waves, 3200.0, start_ns=start) for start in (-START_NS, START_NS)]
     assert runs[0].energy["A+"] == pytest.approx(runs[1].energy["A+"], rel=1e-12)
     assert runs[0].basic["U_L1"] == pytest.approx(runs[1].basic["U_L1"], rel=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [0.0065, 0.013, 0.019])
+def test_reactive_energy_of_less_than_a_cycle_does_not_depend_on_when_it_was(seconds: float):
+    """Every place of the first frame in a sub-block: the power of the phasors that correlation over all samples gives."""
+    fs = 3200.0
+    t = np.arange(round(seconds * fs)) / fs
+    waves, expected = {}, 0.0
+    for k in range(3):
+        angle = 2 * np.pi * 50 * t - 2 * np.pi * k / 3
+        u, i = 325 * np.cos(angle), 7 * np.cos(angle - 0.5)
+        waves |= {f"U_L{k + 1}": u, f"I_L{k + 1}": i}
+        phasors = [np.sqrt(2) / len(t) * (x * np.exp(-2j * np.pi * 50 * t)).sum() for x in (u, i)]
+        expected += (phasors[0] * np.conj(phasors[1])).imag * len(t) / fs / 3600
+    for late in range(17):
+        energy = measure(waves, fs, start_ns=START_NS + round(late / fs * 1e9)).energy
+        assert energy["R+"] == pytest.approx(expected, rel=1e-9)

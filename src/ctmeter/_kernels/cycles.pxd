@@ -35,7 +35,8 @@ cdef inline int into_window(const core_t *c, state_t *s, out_t *out, span_t *win
 
 cdef inline void resynchronise(const core_t *c, state_t *s) noexcept nogil:
     """At the tick windows start anew; the running one and the running 150/180-cycle interval go on to their ends."""
-    s.next_tick += c.tick_period * (floor((s.cycle.t0 - s.next_tick) / c.tick_period) + 1)
+    s.next_tick += c.tick_period * (floor((s.cycle.t0 - s.next_tick) / c.tick_period) + 1) - s.tick_owed
+    s.tick_owed = 0.0
     if s.window.cycles or s.group:
         s.tail = s.window
         s.tail.open = 1
@@ -60,7 +61,8 @@ cdef inline void into_frequency(const core_t *c, state_t *s, out_t *out) noexcep
     """Count the finished cycle; one that straddles the end of an interval counts for none."""
     if s.cycle.t1 > s.f_tick:
         frequency_row(c, s, out, s.f_tick)
-        s.f_tick += c.f_period * ceil((s.cycle.t1 - s.f_tick) / c.f_period)
+        s.f_tick += c.f_period * ceil((s.cycle.t1 - s.f_tick) / c.f_period) - s.f_owed
+        s.f_owed = 0.0
         if s.cycle.t0 < s.f_tick - c.f_period:
             return
     if s.cycle.unlocked:

@@ -38,6 +38,7 @@ typedef struct { /* of four voltages, or four differences; the first two are rin
 typedef struct {
     long done;                    /* outputs of this run */
     double tick;                  /* frame at which the interval ends */
+    double owed;                  /* frames by which the one after it comes earlier, because the clock was set */
     flicker_bank_t bank[2];       /* phases, lines */
 } flicker_state_t;
 

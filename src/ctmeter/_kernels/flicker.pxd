@@ -81,7 +81,8 @@ cdef inline void close_interval(const core_t *c, state_t *s, out_t *out) noexcep
         memset(b.classes[l], 0, FLICKER_CLASSES * 4)
     row[0], row[1] = f.tick - c.tick_period + s.start, flags
     out.n_psts += any
-    f.tick += c.tick_period
+    f.tick += c.tick_period - f.owed
+    f.owed = 0.0
 
 
 cdef inline long first_frame(const core_t *c, long n) noexcept nogil:

@@ -22,7 +22,7 @@ cdef extern from "_kernels/convert.h" nogil:
         uint32_t classes[3][3840]
     ctypedef struct flicker_state_t:
         long done
-        double tick
+        double tick, owed
         flicker_bank_t bank[2]
     void clear_lane(flicker_bank_t *, int) noexcept
     void forget_lane(flicker_bank_t *, int, long, double, int) noexcept

@@ -100,7 +100,8 @@ cdef inline void exact_row(const core_t *c, state_t *s, out_t *out, const span_t
 
 cdef inline void advance_tick(const core_t *c, state_t *s) noexcept nogil:
     if c.n_instants == 0:
-        s.energy_tick += c.energy_period
+        s.energy_tick += c.energy_period - s.energy_owed
+        s.energy_owed = 0.0
         return
     s.instant += 1
     s.energy_tick = c.instants[s.instant] - s.start if s.instant < c.n_instants else INFINITY

@@ -1,6 +1,6 @@
 """Where a run begins: everything that must not reach over missing time is forgotten."""
 
-from libc.math cimport M_PI, floor
+from libc.math cimport M_PI, cos, floor, sin
 from libc.stdint cimport uint16_t
 from libc.string cimport memset
 
@@ -56,19 +56,27 @@ cdef inline void begin_run(core_t *c, state_t *s, out_t *out) noexcept nogil:
     s.group = s.tail_left = 0
 
 
-cdef inline double at_clock(double tick, double seam, double later) noexcept nogil:
-    """Where a tick lies after the clock was found to be later by so many frames at a seam."""
-    return tick if tick < seam + min(later, 0.0) else max(tick - later, seam)
+cdef inline void at_clock(double *tick, double *owed, double seam, double later) noexcept nogil:
+    """Let a tick lie where the clock has it, which was found to be later by so many frames at a seam.
+
+    What cannot be, because the tick has passed by the old clock or the new one begins behind it, is owed to the tick after it.
+    """
+    cdef double moved = tick[0] - later
+    if tick[0] < seam + min(later, 0.0):
+        owed[0] += later
+        return
+    tick[0] = max(moved, seam)
+    owed[0] += tick[0] - moved
 
 
 cdef inline void set_ticks(core_t *c, state_t *s, double seam, double later) noexcept nogil:
     """The clock is later from a seam on than the samples say: what goes by it comes that much earlier from there on."""
-    s.next_tick = at_clock(s.next_tick, seam, later)
-    s.f_tick = at_clock(s.f_tick, seam, later)
-    s.next_sync = at_clock(s.next_sync, seam, later)
-    s.energy_tick = at_clock(s.energy_tick, seam, later)
+    at_clock(&s.next_tick, &s.tick_owed, seam, later)
+    at_clock(&s.f_tick, &s.f_owed, seam, later)
+    at_clock(&s.next_sync, &s.sync_owed, seam, later)
+    at_clock(&s.energy_tick, &s.energy_owed, seam, later)
     if c.flicker:
-        c.flicker.tick = at_clock(c.flicker.tick, seam, later)
+        at_clock(&c.flicker.tick, &c.flicker.owed, seam, later)
 
 
 cdef inline void extend_to_start(const core_t *c, state_t *s) noexcept nogil:
@@ -85,3 +93,6 @@ cdef inline void extend_to_start(const core_t *c, state_t *s) noexcept nogil:
     # whole cycles on the common grid, half-cycles on the voltages' own
     s.m[0] += s.m[0] & 1
     turn_reference(c, s, slope)
+    # a run without a whole cycle has its reactive energy of what lies between any two cuts: they share one reference
+    slope = s.point_phase[0] + slope * (s.edge_ref[0] - s.point_t[0])
+    s.edge_c, s.edge_s = cos(slope), -sin(slope)

@@ -205,11 +205,14 @@ ctypedef struct state_t:
     span_t window
     span_t tail                 # window running on over a resynchronisation
     double next_tick            # frame at which windows start anew
+    double tick_owed            # frames by which the one after it comes earlier, because the clock was set
     int group                   # windows of the running 150/180-cycle interval
     int tail_left               # windows that its tail still has to give
     int tail_first              # 1: the first of them started before the tick
     double next_sync            # frame of the next synchrophasor
+    double sync_owed            # as of ticks
     double f_tick               # frame at which an interval of frequency ends
+    double f_owed               # as of ticks
     double f_cycles, f_span
     int f_flags
     double last_p[4]
@@ -219,6 +222,7 @@ ctypedef struct state_t:
     double energy[40]           # total, L1, L2, L3: A+ A- R+ R- R1 R2 R3 R4 E+ E-, in W times samples
     span_t second               # cycles since the last tick of the meter's clock
     double energy_tick          # frame of the next tick
+    double energy_owed          # as of ticks
     double energy_from          # frame at which the row begun started
     long instant                # number of the instant that is the next tick
     int running                 # 1: registers have started, and not stopped since

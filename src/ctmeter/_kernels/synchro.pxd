@@ -51,4 +51,5 @@ cdef inline void synchrophasors(const core_t *c, state_t *s, out_t *out) noexcep
             # the slope of the parabola through the three phases
             synchrophasor(c, s, out, at, fa + rate * (at - 0.5 * (ta + tm)), rate,
                           0 if s.point_good[last] and s.point_good[mid] and s.point_good[now] else NO_LOCK)
-        s.next_sync += c.sync_period
+        s.next_sync += c.sync_period - s.sync_owed
+        s.sync_owed = 0.0

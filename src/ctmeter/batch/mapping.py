@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -100,13 +100,6 @@ def _measured(piece: Piece, tables: tuple[str, ...], limits: Limits | None) -> t
     return run.result(), read
 
 
-class _Stretch(NamedTuple):
-    """What an analyzer measured without a break in clock or rate."""
-
-    first: int  # of its readings, counted from the first of all
-    rate: float
-
-
 @dataclass
 class _Fed:
     """What came of one recording: the stretches that it has frames in, by place, and its frames inside the span by rate."""
@@ -126,7 +119,8 @@ class _Counter:
     def __init__(self, analyzer: Analyzer, low: int, high: int) -> None:
         self._analyzer, self._low, self._high = analyzer, low, high
         self.samples = 0
-        self.stretches: list[_Stretch] = []
+        #: The rates of what it measured without a break in clock or rate, one after the other.
+        self.stretches: list[float] = []
         #: Of each recording that was begun.
         self.fed: list[_Fed] = []
 
@@ -141,11 +135,14 @@ class _Counter:
         self._analyzer.feed(block)
 
     def set_clock(self, ns: int) -> bool:
-        return self._analyzer.set_clock(ns)
+        if not self._analyzer.set_clock(ns):
+            return False
+        self.stretches.append(self.stretches[-1])
+        return True
 
     def next_segment(self, sample_rate: float, start: int | None = None, *, elapsed_ns: int | None = None) -> None:
         self._analyzer.next_segment(sample_rate, start, elapsed_ns=elapsed_ns)
-        self.stretches.append(_Stretch(len(self._analyzer.readings()[0]), sample_rate))
+        self.stretches.append(sample_rate)
 
 
 class _Run:
@@ -324,14 +321,14 @@ class _Run:
         whole: Mapping[str, float | None] = self._summary["energy"]
         if self._piece.span is None:
             return [dict(whole)]
-        t, joules = self._analyzer.readings()
+        t, joules, stretch = self._analyzer.readings()
         joules = np.concatenate([np.zeros((1, len(_KEYS))), joules])
-        stretches = [*self._counter.stretches, _Stretch(len(t), math.inf)]
+        firsts = np.searchsorted(stretch, np.arange(len(self._counter.stretches) + 1))
 
         def at(place: int, instant: int) -> np.ndarray:
             """The registers at an instant as a stretch has them: before it as it found them, behind it as it left them."""
-            first, stop = stretches[place].first, stretches[place + 1].first
-            passed = np.count_nonzero(t[first:stop] <= instant + round(_NEAR * 1e9 / stretches[place].rate))
+            first, stop = firsts[place : place + 2]
+            passed = np.count_nonzero(t[first:stop] <= instant + round(_NEAR * 1e9 / self._counter.stretches[place]))
             found: np.ndarray = joules[first + passed]
             return found
 

@@ -34,7 +34,7 @@ BEFORE_NS = CUT_NS
 #: What is measured after a piece, for the windows and intervals that run on over its end.
 AFTER_NS = 12 * 1_000_000_000
 #: Of the partial results; a change of what they hold, or of how it is measured, is a new one.
-VERSION = 3
+VERSION = 4
 #: By so much recordings that follow each other may overlap, ns: clocks of files are rounded.
 _SEAM_NS = 1_000_000_000
 #: Of two that overlap the later one stands alone, unless it is so many times as long.

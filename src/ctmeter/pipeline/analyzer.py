@@ -37,7 +37,7 @@ _ROUNDED = 0.1
 _FAR = 1e14
 #: A longer gap is a mistake, s: a century.
 _LONGEST_GAP = 100 * 365.25 * 86_400.0
-_VERSION = 4
+_VERSION = 5
 #: What is said then.
 BLIND = "a voltage without a fundamental at the start: no Urms(1/2) and no events until one is found"
 #: What snapshots begin with, before the digest of the rest.
@@ -289,20 +289,23 @@ class Analyzer:
         """The events found so far: rows of the table `events` as mappings, times in ns."""
         return self._collector.events
 
-    def readings(self) -> tuple[np.ndarray, np.ndarray]:
+    def readings(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """How the registers stood, where `instants` were asked for.
 
         Returns
         -------
         t : ndarray of int64, shape (n,)
-            The instants that lie in what was measured, and each end of a run; ns UTC.
+            The instants that lie in what was measured, and each end of a run, or of what had its times by one clock; ns UTC.
         energy : ndarray of float64, shape (n, 40)
             Ws since the first sample: total, L1, L2, L3, each as in `ctmeter.quantity.ENERGIES`.
+        stretch : ndarray of int64, shape (n,)
+            How often a segment had begun, or the clock been set, before.
         """
         found = self._collector.readings
         if not found:
-            return np.zeros(0, np.int64), np.zeros((0, 40))
-        return np.concatenate([t for t, _ in found]), np.concatenate([e for _, e in found])
+            return np.zeros(0, np.int64), np.zeros((0, 40)), np.zeros(0, np.int64)
+        t, energy, stretch = (np.concatenate(values) for values in zip(*found, strict=True))
+        return t, energy, stretch
 
     def _detect(self, last: bool) -> float | None:
         """The nominal frequency, by runs of frames that do not depend on how they were split."""
@@ -353,7 +356,10 @@ class Analyzer:
         if self._engine is None or self._start_ns is None:
             return False
         seam = self._segment_frames
-        self._engine.set_clock(ns, [seam + frame for frame in self._ahead(Timebase(ns, self._rate), -1.0)])
+        # the registers are read at the seam, as the clock before leaves them; what it has not reached there is reached
+        later = self._engine.set_clock(ns, [seam + frame for frame in [-0.5, *self._ahead(Timebase(ns, self._rate), -0.5)]])
+        if self._stages is not None:
+            self._stages.set_clock(seam, later)
         return True
 
     def next_segment(

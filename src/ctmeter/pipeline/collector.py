@@ -84,8 +84,9 @@ class Collector:
 
     def __init__(self, settings: Settings, sides: Mapping[str, str], taker: Taker | None = None) -> None:
         self._taker = taker
-        #: Times, ns, and how the registers stood there, Ws, shape (n, 40), where the engine was asked to read them.
-        self.readings: list[tuple[np.ndarray, np.ndarray]] = []
+        #: Times, ns, how the registers stood there, Ws, shape (n, 40), where the engine was asked to read them, and in which stretch.
+        self.readings: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._stretches = 0
         self._booked: np.ndarray | float = 0.0
         self._cycle, self._half_cycle = settings.cycle, settings.half_cycle
         self._synchrophasor = settings.synchrophasor_rate is not None
@@ -135,6 +136,7 @@ class Collector:
 
     def follow(self, engine: Engine | None, offset_ns: int = 0, stages: Stages | None = None) -> None:
         """From now on take rows from this engine, shifted in time, through these stages."""
+        self._stretches += 0 if self._engine is None else self._engine.stretches
         self._engine, self._offset_ns, self._stages = engine, offset_ns, stages
         self._booked = self.readings[-1][1][-1] if self.readings else 0.0
         self._reached, self._later = None, {}
@@ -170,7 +172,8 @@ class Collector:
         rows = {} if self._engine is None else self._engine.take()
         taken = {table: intake(columns, self._offset_ns) for table, columns in rows.items()}
         if "register" in taken:
-            self.readings.append((taken["register"]["end"], taken["register"]["energy"] + self._booked))
+            found = taken["register"]
+            self.readings.append((found["end"], found["energy"] + self._booked, found["stretch"] + self._stretches))
         windows = taken.pop("basic", {})
         self._taken += len(windows["t"]) if windows else 0
         if self._stages is not None:

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..recording import Channel, Gap, Recording, Segment, Timebase
+from ..recording import Channel, Gap, Recording, Segment
+from .clocks import Clock
 from .ring import Ring
 
 __all__ = ["CYCLES", "MOST", "Snippets", "snippet_of", "snippet_state", "write_snippet"]
@@ -111,14 +112,14 @@ class Snippets:
         self._ring = Ring()
         self._fed = self._before = self._since = 0
         self._clock = True
-        self._timebase = Timebase(0, 1.0)
+        self._timebase = Clock(0, 1.0)
         #: Finished ones, until somebody takes them.
         self.ready: list[tuple[str, Recording]] = []
 
-    def begin(self, timebase: Timebase, offset_ns: int) -> None:
+    def begin(self, timebase: Clock, offset_ns: int) -> None:
         """Begin a stretch of samples; events' times are `offset_ns` later where there is no clock."""
         self._clock = timebase.start_ns is not None
-        self._timebase = Timebase((timebase.start_ns or 0) + offset_ns, timebase.sample_rate)
+        self._timebase = Clock((timebase.start_ns or 0) + offset_ns, timebase.sample_rate, timebase.settings)
         self._before = round(CYCLES / self._nominal * timebase.sample_rate)
         self._ring.clear()
         self._fed = self._since = 0
@@ -239,7 +240,7 @@ class Snippets:
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`."""
         fed, clock, start, rate = state["at"]
-        self.begin(Timebase(start, rate), 0)
+        self.begin(Clock(start, rate, self._timebase.settings), 0)
         self._fed, self._clock = fed, clock
         self._jobs = {(j[0], j[1]): _Job(*j) for j in state["jobs"]}
         self._count = Counter(state["count"])

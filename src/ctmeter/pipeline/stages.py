@@ -12,6 +12,7 @@ from ..events import Detector, Tracer, Transients
 from ..measurements import Columns
 from ..recording import Channel, Gap, Timebase, Wiring
 from ..settings import Settings
+from .clocks import Clock
 from .snippets import Snippets
 
 __all__ = ["Stages"]
@@ -52,6 +53,7 @@ class Stages:
         self._found: list[dict[str, Any]] = []
         self._frequencies: Columns = {}
         self._offset_ns = 0
+        self._clock = Clock(None, 1.0)
 
     @property
     def lag(self) -> int:
@@ -65,12 +67,16 @@ class Stages:
             self._aggregator = Aggregator(self._settings, self._nominal, self._wiring, timebase.start_ns)
         else:
             ended = self._aggregator.begin(timebase.start_ns, offset_ns)
-        self._watch(timebase, offset_ns)
+        self._watch(Clock(timebase.start_ns, timebase.sample_rate), offset_ns)
         return ended
 
-    def _watch(self, timebase: Timebase, offset_ns: int) -> None:
+    def set_clock(self, sample: int, later: int) -> None:
+        """Let times be later by so many ns, from a sample of the stretch on."""
+        self._clock.set(sample, later)
+
+    def _watch(self, timebase: Clock, offset_ns: int) -> None:
         """Look for events in a stretch of samples."""
-        self._offset_ns = offset_ns
+        self._clock, self._offset_ns = timebase, offset_ns
         if self._detector is not None and self._settings.transient is not None:
             self._transients = Transients(self._settings, self._nominal, self._wiring, self._channels, timebase)
         if self._settings.signalling_trace:
@@ -164,6 +170,7 @@ class Stages:
     def state(self) -> dict[str, Any]:
         """Everything, as plain values."""
         return {
+            "clock": self._clock.settings,
             "detector": None if self._detector is None else self._detector.snapshot(),
             "transients": None if self._transients is None else self._transients.snapshot(),
             "tracer": None if self._tracer is None else self._tracer.snapshot(),
@@ -174,7 +181,8 @@ class Stages:
 
     def resume(self, state: Mapping[str, Any], timebase: Timebase, offset_ns: int) -> None:
         """Go on from `state`."""
-        self._watch(timebase, offset_ns)
+        settings = [(sample, later) for sample, later in state["clock"]]
+        self._watch(Clock(timebase.start_ns, timebase.sample_rate, settings), offset_ns)
         if state["aggregator"] is not None:
             self._aggregator = Aggregator.restore(state["aggregator"])
         if self._detector is not None:
