@@ -659,12 +659,12 @@ cdef class Core:
                     self.c.flicker.owed = 0.0
         begin_run(&self.c, &self.s, &self.out)
 
-    def set_clock(self, long sample, double later, instants=()) -> None:
+    def set_clock(self, long sample, double later, const double[::1] instants) -> None:
         """From a sample that has not come yet, the clock is later than the samples say, by so many frames; less than none where it is earlier.
 
-        `instants` are those from there on anew, as sample numbers, where there were any.
+        `instants` are those from there on anew, sample numbers as float64, where there were any.
         """
-        cdef long k
+        cdef long k, n
         cdef double *longer
         if not -0.1 * self.c.rate < later < 0.1 * self.c.rate:
             raise ValueError(f"a clock that is {later} frames later")
@@ -674,15 +674,14 @@ cdef class Core:
         k = self.s.instant
         while k < self.c.n_instants and self.c.instants[k] < sample - 0.75:
             k += 1
-        longer = <double *>realloc(self.c.instants, (k + len(instants)) * sizeof(double) + 8)
+        longer = <double *>realloc(self.c.instants, (k + instants.shape[0] + 1) * sizeof(double))
         if longer == NULL:
             raise MemoryError
         self.c.instants = longer
-        for frame in instants:
-            self.c.instants[k] = frame
-            k += 1
-        self.c.n_instants = k
-        self.s.energy_tick = self.c.instants[self.s.instant] - self.s.start if self.s.instant < k else INFINITY
+        for n in range(instants.shape[0]):
+            self.c.instants[k + n] = instants[n]
+        self.c.n_instants = k + instants.shape[0]
+        self.s.energy_tick = self.c.instants[self.s.instant] - self.s.start if self.s.instant < self.c.n_instants else INFINITY
 
     def flush(self) -> None:
         """Account everything to the last sample; frames without a lock must have got one before."""

@@ -272,14 +272,14 @@ class Engine:
         self._fed += len(block)
         return self._ready
 
-    def set_clock(self, ns: int, instants: Sequence[float] = ()) -> int:
+    def set_clock(self, ns: int, instants: np.ndarray) -> int:
         """Let the next frame have a time of its own: the samples go on, and all that goes by the clock is set by it.
 
         Parameters
         ----------
         ns : int
             ns UTC, within a tenth of a second of what the samples say.
-        instants : sequence of float
+        instants : ndarray, float64
             Of the registration, those from there on anew; the first where the frame begins, for the registers as the clock before leaves them.
 
         Returns

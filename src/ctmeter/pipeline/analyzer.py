@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -148,7 +147,7 @@ class Analyzer:
         taker: Taker | None = None,
         instants: Sequence[int] = (),
     ) -> None:
-        self._instants = tuple(instants)
+        self._instants = np.unique(np.array(instants, np.int64))
         self._settings = self._given_settings = settings_of(settings)
         self._given_channels = _checked_channels(channels)
         self._rate, self._start_ns = positive_rate(sample_rate), nanoseconds(start)
@@ -274,15 +273,20 @@ class Analyzer:
 
     def _registration(self) -> Registration | None:
         """What is wanted of the registers in the stretch that begins; None where nothing is."""
-        if not self._instants:
+        if not len(self._instants):
             return None
-        return Registration(instants=self._ahead(Timebase(self._start_ns, self._rate), -0.5))
+        return Registration(instants=self._ahead(Timebase(self._start_ns, self._rate)).tolist())
 
-    def _ahead(self, timebase: Timebase, since: float) -> list[float]:
-        """The instants behind a frame, as frames of a timebase."""
-        frames = sorted({math.ceil(timebase.index(ns) - _ROUNDED) - 0.5 for ns in self._instants})
+    def _ahead(self, timebase: Timebase) -> np.ndarray:
+        """The instants behind the first frame of a timebase, as its frames."""
+        begin = timebase.start_ns or 0
+        # a second more than is needed: there may be one for each of ten thousand files
+        after = self._instants[np.searchsorted(self._instants, begin - 1_000_000_000) :] - begin
+        whole, rest = np.divmod(after, 1_000_000_000)
+        frames = np.unique(np.ceil(whole * timebase.sample_rate + rest * 1e-9 * timebase.sample_rate - _ROUNDED) - 0.5)
+        frames = frames[frames > -0.5]
         # with no instant ahead registers are read at the end of the run all the same
-        return [frame for frame in frames if frame > since] or [_FAR]
+        return frames if len(frames) else np.array([_FAR])
 
     @property
     def events(self) -> Sequence[Mapping[str, Any]]:
@@ -357,7 +361,7 @@ class Analyzer:
             return False
         seam = self._segment_frames
         # the registers are read at the seam, as the clock before leaves them; what it has not reached there is reached
-        later = self._engine.set_clock(ns, [seam + frame for frame in [-0.5, *self._ahead(Timebase(ns, self._rate), -0.5)]])
+        later = self._engine.set_clock(ns, seam + np.append(-0.5, self._ahead(Timebase(ns, self._rate))))
         if self._stages is not None:
             self._stages.set_clock(seam, later)
         return True
@@ -464,7 +468,7 @@ class Analyzer:
         import msgspec
 
         self._must_be_open()
-        if self._instants:
+        if len(self._instants):
             raise InputError("an analyzer that reads registers at instants", expected="one without, for a snapshot")
         self._collector.gather()  # before the engine is asked, so that no row is in both
         state = {
