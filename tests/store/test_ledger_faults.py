@@ -149,7 +149,10 @@ def shim(tmp_path_factory):
     return compile_shim(tmp_path_factory.mktemp("shim"))
 
 
-@pytest.mark.parametrize(("error", "mode"), [("ENOSPC", 0), ("ENOSPC", 1), ("ENOSPC", 2), ("EIO", 0), ("EIO", 1)])
+@pytest.mark.parametrize(
+    ("error", "mode"),
+    [("ENOSPC", 1), ("EIO", 0), *(pytest.param(e, m, marks=pytest.mark.long) for e, m in (("ENOSPC", 0), ("ENOSPC", 2), ("EIO", 1)))],
+)
 def test_a_fault_at_every_call(shim, tmp_path, error, mode):
     python_path = os.pathsep.join([str(JOB.parents[1]), *sys.path[1:]])
     environment = {**os.environ, "LD_PRELOAD": str(shim), "PYTHONPATH": python_path}
