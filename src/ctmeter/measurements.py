@@ -8,6 +8,7 @@ table, with `unit` and `side` in the metadata of each field.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from .quantity import LINES, LIST_LENGTH, PHASES, Column, columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LABELS", "Columns", "event_table", "iso", "list_values", "nanoseconds", "no_rows", "record_batch", "schema", "stored"]
+__all__ = ["LABELS", "Columns", "event_table", "iso", "leave_pandas_out", "list_values", "nanoseconds", "no_rows", "record_batch", "schema", "stored"]
 
 #: Columns of rows, name to array of shape (n,) or (n, 51).
 Columns = dict[str, np.ndarray]
@@ -80,6 +81,26 @@ def _arrow_type(dtype: str) -> pa.DataType:
         "phases": pa.list_(pa.string()),
         "detail": pa.list_(detail),
     }[dtype]
+
+
+class _NoPandas:
+    """A finder of modules that says pandas is not there."""
+
+    @staticmethod
+    def find_spec(name: str, _path: object, _target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def leave_pandas_out() -> None:
+    """Have Arrow do without pandas in this process, one of our own: where it is installed, the first array would import it for nothing."""
+    import pyarrow as pa
+
+    sys.meta_path.insert(0, _NoPandas)
+    try:
+        pa.array(())  # it asks once
+    finally:
+        sys.meta_path.remove(_NoPandas)
 
 
 def schema(table: str, *, spectra: bool = False, extras: Collection[str] = frozenset(), sides: Mapping[str, str] | None = None) -> pa.Schema:

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -57,3 +61,16 @@ def test_events():
     assert table.schema.equals(schema("events"))
     assert table.column("U_residual").to_pylist() == [100.0] and table.column("duration").to_pylist() == [None]
     assert event_table([]).num_rows == 0
+
+
+@pytest.mark.parametrize("left_out", [True, False])
+def test_arrow_does_without_pandas_where_it_is_told_to(tmp_path, left_out: bool):
+    """Not merely absent here: an installed one is left alone by Arrow, and still there for whoever wants it."""
+    (tmp_path / "pandas.py").write_text("raise SystemExit('pandas was imported')\n")
+    program = "import pyarrow as pa; from ctmeter.measurements import leave_pandas_out\n"
+    program += "leave_pandas_out()\n" if left_out else ""
+    program += "pa.array([1]).to_numpy(); print('so far without', flush=True); import pandas\n"
+    path = os.pathsep.join([str(tmp_path), *(p or os.getcwd() for p in sys.path)])
+    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "pandas was imported\n")
+    assert done.stdout == ("so far without\n" if left_out else "")

@@ -17,6 +17,7 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ..measurements import leave_pandas_out
 from .engines import ANSWER, HANDFUL, HELD, RAISED, READY, REST, SETUP
 
 __all__ = ["main", "sendable"]
@@ -42,7 +43,12 @@ def main(descriptor: int, parent: int) -> None:
         file.write("500")
     # a pool that has gone needs no answer
     with Connection(descriptor) as pipe, contextlib.suppress(EOFError, ConnectionError):
+        leave_pandas_out()
         _answer(pipe)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    # what is left is to take libraries apart, for which the pool would wait
+    os._exit(0)
 
 
 def _end_with(parent: int) -> None:

@@ -42,12 +42,14 @@ def batch(ctx: click.Context, /, sources: tuple[str, ...], **_: Any) -> int:
         raise SettingsError("--json, --json-lines: standard output can hold one of the two")
     from ..batch import run
     from ..batch.progress import view_for
+    from ..measurements import leave_pandas_out
     from ..readers.archives import Limits
 
     room = given.get("max_unpacked")
     if room is not None and not 0 < room < 1e9:  # also not a number
         raise SettingsError(f"max_unpacked: {room:g} GB, expected more than 0")
     limits = None if room is None else Limits(size=round(room * 1e9))
+    leave_pandas_out()
     summary = run(
         sources,
         out=common.output,
