@@ -61,6 +61,23 @@ cdef extern from "<stdlib.h>" nogil:
     void *aligned_alloc(size_t alignment, size_t size) noexcept
 
 
+#: Of the transform, the same for all cores: (cos, sin) of 2 pi n k / 1024 at 32 k + n, and of pi k / 1024.
+cdef float TWIDDLES[2048]
+cdef float HALF_TWIDDLES[2048]
+
+
+cdef void set_twiddles() noexcept:
+    cdef int k
+    for k in range(1024):
+        TWIDDLES[2 * k] = <float>cos(2 * M_PI * (k // 32) * (k % 32) / 1024)
+        TWIDDLES[2 * k + 1] = <float>sin(2 * M_PI * (k // 32) * (k % 32) / 1024)
+        HALF_TWIDDLES[2 * k] = <float>cos(M_PI * k / 1024)
+        HALF_TWIDDLES[2 * k + 1] = <float>sin(M_PI * k / 1024)
+
+
+set_twiddles()
+
+
 cdef void *zeroed(size_t size) noexcept:
     """Zeros on whole cache lines; NULL without memory."""
     cdef void *p = aligned_alloc(64, (size + 63) // 64 * 64)
@@ -215,8 +232,8 @@ cdef class Core:
         free(self.c.marks)
         for k in range(16):
             free(self.c.kernel_table[k])
-        for p in (<size_t>self.c.floats, <size_t>self.c.twiddles, <size_t>self.c.half_twiddles, <size_t>self.c.fft_re, <size_t>self.c.fft_im,
-                  <size_t>self.c.bins_re, <size_t>self.c.bins_im, <size_t>self.c.power, <size_t>self.c.gain):
+        for p in (<size_t>self.c.floats, <size_t>self.c.fft_re, <size_t>self.c.fft_im, <size_t>self.c.bins_re, <size_t>self.c.bins_im,
+                  <size_t>self.c.power, <size_t>self.c.gain):
             free(<void *><size_t>p)
         free(self.out.spectra)
         free(self.out.frequencies)
@@ -310,22 +327,15 @@ cdef class Core:
             ring *= 2
         self.c.float_mask = ring - 1
         self.c.floats = <float *>zeroed((ring + self.c.longest_taps) * 32)
-        self.c.twiddles = <float *>zeroed(2048 * 4)
-        self.c.half_twiddles = <float *>zeroed(2048 * 4)
+        self.c.twiddles, self.c.half_twiddles = TWIDDLES, HALF_TWIDDLES
         self.c.fft_re = <float *>zeroed(POINTS_FFT * 16)
         self.c.fft_im = <float *>zeroed(POINTS_FFT * 16)
         self.c.bins_re = <float *>zeroed(BINS * 32)
         self.c.bins_im = <float *>zeroed(BINS * 32)
         self.c.power = <float *>zeroed(BINS * 32)
         self.c.gain = <float *>zeroed(BINS * 4)
-        if not (self.c.floats and self.c.twiddles and self.c.half_twiddles and self.c.fft_re and self.c.fft_im
-                and self.c.bins_re and self.c.bins_im and self.c.power and self.c.gain):
+        if not (self.c.floats and self.c.fft_re and self.c.fft_im and self.c.bins_re and self.c.bins_im and self.c.power and self.c.gain):
             raise MemoryError
-        for k in range(1024):
-            self.c.twiddles[2 * k] = <float>cos(2 * M_PI * (k // 32) * (k % 32) / 1024)
-            self.c.twiddles[2 * k + 1] = <float>sin(2 * M_PI * (k // 32) * (k % 32) / 1024)
-            self.c.half_twiddles[2 * k] = <float>cos(M_PI * k / 1024)
-            self.c.half_twiddles[2 * k + 1] = <float>sin(M_PI * k / 1024)
         return 0
 
     cdef int _set_flicker(self, const double[::1] values) except -1:

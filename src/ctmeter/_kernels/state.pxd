@@ -91,8 +91,8 @@ ctypedef struct core_t:
     double kernel_length[16]    # longest window of each, samples
     double kernel_droop[128]    # polynomial in the square of frequency over sample rate that undoes its droop
     float *kernel_table[16]
-    float *twiddles
-    float *half_twiddles
+    const float *twiddles
+    const float *half_twiddles
     float *fft_re
     float *fft_im
     float *bins_re
