@@ -163,9 +163,8 @@ class Collector:
 
     def _windows_stored(self, rows: Columns) -> Columns:
         """What of the engine's windows becomes rows of `basic`; the rest is for further stages."""
-        normal = rows["kind"] < 2
         left_out = {"kind", "t1"} if self.form["spectra"] else {"kind", "t1", *SPECTRAL}
-        return {name: column if normal.all() else column[normal] for name, column in rows.items() if name not in left_out}
+        return _those({name: column for name, column in rows.items() if name not in left_out}, rows["kind"] < 2)
 
     def gather(self) -> None:
         """Take in the rows that wait in the engine, and keep what was promised."""
@@ -251,7 +250,7 @@ class Collector:
         self._reached = int(reached[last - first - 1])
         self._free = {n: v[last - first :] for n, v in free.items()}
         left = {t: columns["seen"] > last if t in _AGGREGATED else ends[t] > self._reached for t, columns in self._later.items()}
-        self._later = {t: {n: v[left[t]] for n, v in columns.items()} for t, columns in self._later.items()}
+        self._later = {t: _those(columns, left[t]) for t, columns in self._later.items() if left[t].any()}
 
     def add(self, rows: Mapping[str, Columns]) -> None:
         """Take rows in."""
@@ -357,6 +356,11 @@ class Collector:
             self._smoothing.resume(state["smoothing"])
         if state["sink"] is not None:
             self._sink = Sink.resume(state["sink"], self._schemas(TABLES))
+
+
+def _those(rows: Columns, which: np.ndarray) -> Columns:
+    """Some of the rows; as they are where it is all of them."""
+    return rows if which.all() else {name: values[which] for name, values in rows.items()}
 
 
 def _without_seen(rows: Columns) -> Columns:
