@@ -150,6 +150,7 @@ BATCH_MEANINGS = {
     "covered_s": "recorded time, without gaps",
     "recordings": "recordings in the registers",
     "left_out": "recordings that are not, because they overlap with others",
+    "side_U side_P": "on which side of the transformers voltages and energies are; `mixed` where recordings differ: they are null then",
     "U_min U_max": "smallest and largest window of any phase, of line voltages where there are no others",
     "period": "`week`, `year`, `rest`, or `whole` for all that there is",
     "partial": "a window that is not full",

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ctmeter.batch.partials import write_partial
-from ctmeter.batch.work import Piece, Point, Scan, Source
+from ctmeter.batch.work import Piece, Point, Scan, Source, plain_channel
 from ctmeter.pipeline.rows import Statistics
 from ctmeter.quantity import energy_keys
+from ctmeter.recording import Channel
 
 S = 1_000_000_000
 MIN10, HOUR = 600 * S, 3600 * S
@@ -26,8 +27,9 @@ def source(name: str) -> Source:
     return Source(f"place/{name}", name, ((name, 1000, "1"),))
 
 
-def scan(name: str, start: int | None, seconds: float, site: str = "A", device: str = "d", settings: Any = None) -> Scan:
-    points = (Point("", SETTINGS if settings is None else settings, ()),)
+def scan(name: str, start: int | None, seconds: float, site: str = "A", device: str = "d", settings: Any = None, side: str = "primary") -> Scan:
+    channels = tuple(plain_channel(Channel(role, role=role, side=side)) for role in ("U_L1", "I_L1"))
+    points = (Point("", SETTINGS if settings is None else settings, channels),)
     told: dict[str, Any] = {"start_ns": start, "duration": seconds, "sample_rate": 1000.0, "points": points, "format": "made"}
     return Scan(source(name), site, device, **told)
 
@@ -75,7 +77,8 @@ def piece(
     """A piece, and its partial where that is wanted."""
     site, device = scans[0].site, scans[0].device
     key = hashlib.sha256(f"{site}|{device}|{span}|{[s.source.name for s in scans]}|{salt}".encode("utf-8", "replace")).hexdigest()
-    form = {"spectra": False, "extras": [], "sides": {"U": "primary", "I": "primary", "P": "primary"}}
+    side = scans[0].points[0].channels[0]["side"]
+    form = {"spectra": False, "extras": [], "sides": dict.fromkeys("UIP", side)}
     content = {"tables": tables, "form": form, "events": events or [], "parts": parts, "settings": dict(scans[0].points[0].settings)}
     content |= {"site": site, "device": device, "point": "", "wiring": "3P4W", "warnings": [], "not_measured": [], **more}
     if write:

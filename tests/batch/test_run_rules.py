@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from batch import folders
@@ -149,6 +150,99 @@ def test_overlapping_recordings_are_measured_and_left_out_of_registers(tmp_path)
     (register,) = folders.rows(out, "registers")
     assert register["A+"] == pytest.approx(folders.active(first), rel=1e-9)
     assert (register["recordings"], register["left_out"], register["covered_s"]) == (1, 1, 10.0)
+
+
+def test_the_same_bytes_without_a_clock_count_once_at_a_place(tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for name in ("a", "b", "c"):
+        # the third is another one, of as many bytes that begin alike
+        raw = folders.frames(1, 16_000)
+        if name == "c":
+            raw[-100:] = 0
+        folders.write(folder / f"{name}.cfg", raw, None)
+    summary, _ = measured(folder, out)
+    assert (summary["done"], summary["skipped_files"]) == (2, [{"path": "b.cfg", "reason": "the same as a.cfg"}])
+    (register,) = folders.rows(out, "registers")
+    twice, energy = folders.active(folders.frames(1, 16_000)), folders.active(raw)
+    assert register["A+"] == pytest.approx(twice + energy, rel=1e-9) and register["recordings"] == 2
+    # at other places they are others'
+    shutil.copytree(folder, tmp_path / "places" / "north")
+    text = (folder / "a.cfg").read_text()
+    for ending in (".cfg", ".dat"):
+        shutil.copy(folder / f"a{ending}", tmp_path / "places" / f"elsewhere{ending}")
+    (tmp_path / "places" / "elsewhere.cfg").write_text(text.replace("north,R1", "south,R1"))
+    summary, _ = measured(tmp_path / "places", tmp_path / "others")
+    assert (summary["done"], summary["skipped"]) == (3, 1)
+
+
+def test_one_point_overlaps_and_the_other_does_not(tmp_path):
+    """What lies in another recording's time at one point stands for itself at another one, and so does what follows it."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    raw = [folders.frames(k, 16_000) for k in range(4)]
+    folders.write(folder / "one" / "x.cfg", raw[0])
+    for k in range(1, 4):
+        folders.write(folder / "two" / f"y{k}.cfg", raw[k], folders.START + np.timedelta64(10 * k - 5, "s"))
+    for ending in (".cfg", ".dat"):
+        shutil.copy(folder / "one" / f"x{ending}", folder / "two" / f"copy{ending}")
+    (tmp_path / "rules.toml").write_text("""
+[[match]]
+path = "one/*"
+[match.points.incomer]
+wiring = "3P4W"
+[[match]]
+path = "two/*"
+[match.points.incomer]
+wiring = "3P4W"
+[match.points.socket]
+wiring = "1P2W"
+map = { U_L1 = "U_L2", I_L1 = "I_L2" }
+""")
+    summary, _ = measured(folder, out, settings=tmp_path / "rules.toml")
+    assert summary["done"] == 5 and not summary["skipped"], "a copy that has another point is no mere copy"
+    found = {r["point"]: r for r in folders.rows(out, "registers")}
+    # at the socket the copy comes first and the second recording lies in its time; at the incomer only the first and the last two count
+    assert (found["socket"]["recordings"], found["socket"]["left_out"]) == (3, 1)
+    assert (found["incomer"]["recordings"], found["incomer"]["left_out"]) == (3, 2)
+    assert found["incomer"]["A+"] == pytest.approx(sum(folders.active(raw[k]) for k in (0, 2, 3)), rel=1e-9)
+    assert found["socket"]["A+"] == pytest.approx(sum(folders.active(raw[k]) for k in (0, 2, 3)) / 3, rel=1e-4)
+    overlapping = {k for k, r in rows(out).items() if r["overlaps"]}
+    assert overlapping == {"two/copy.cfg:incomer", "two/y1.cfg:incomer", "two/y1.cfg:socket"}
+
+
+def test_what_is_primary_and_what_is_secondary_is_not_added_up(tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    raw = folders.frames(1, 16_000)
+    for k, device in enumerate(("R1", "R1", "R2")):
+        folders.write(folder / f"{k}.cfg", raw, folders.START + np.timedelta64(60 * k, "s"), device=device)
+    (tmp_path / "rules.toml").write_text('ct_ratio = "200/5"\nside = "primary"\n[[match]]\npath = "0.*"\nside = "secondary"\n')
+    summary, _ = measured(folder, out, settings=tmp_path / "rules.toml")
+    found = {r["device"]: r for r in folders.rows(out, "registers")}
+    assert (found["R1"]["side_U"], found["R1"]["side_P"], found["R1"]["A+"], found["R1"]["U_max"]) == ("mixed", "mixed", None, None)
+    assert (found["R2"]["side_U"], found["R2"]["side_P"]) == ("primary", "primary")
+    assert found["R2"]["A+"] == pytest.approx(folders.active(raw), rel=1e-9)
+    assert [w for w in summary["warnings"] if w.startswith("north, R1: voltages and energies are primary in some")]
+    assert {r["path"]: r["side_P"] for r in folders.rows(out, "recordings")} == {"0.cfg": "secondary", "1.cfg": "primary", "2.cfg": "primary"}
+    for table in ("registers", "recordings", "10min"):
+        for path in (out / "dataset" / table).rglob("*.parquet"):
+            assert {f.metadata.get(b"side", b"as-recorded") for f in pq.read_schema(path)} == {b"as-recorded"}, table
+    # one side for all
+    folders.batch(folder, "-o", out, "--config", tmp_path / "rules.toml", "--side", "primary")
+    found = {r["device"]: r for r in folders.rows(out, "registers")}
+    assert found["R1"]["side_P"] == "primary" and found["R1"]["A+"] is not None
+    (path,) = (out / "dataset" / "registers").rglob("*.parquet")
+    assert pq.read_schema(path).field("A+").metadata[b"side"] == b"primary"
+
+
+def test_a_wrong_setting_takes_nothing_away(tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folders.make(tmp_path / "in", 4)
+    measured(folder, out)
+    before = folders.sha256(out)
+    summary, _ = measured(folder, out, map={"U_L1": "nosuch"})
+    assert (summary["done"], summary["failed"]) == (0, 4) and "nothing could be measured: the data set stays as it was" in summary["warnings"]
+    assert folders.sha256(out) == before
+    summary, seen = measured(folder, out)
+    assert (summary["done"], summary["failed"]) == (4, 0) and not seen.all("piece") and folders.sha256(out) == before
 
 
 # ---- archives

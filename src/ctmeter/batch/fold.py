@@ -16,21 +16,23 @@ from typing import Any
 import numpy as np
 
 from ..measurements import iso, schema
+from ..pipeline.sides import on_side
 from ..quantity import EXTRAS
+from ..settings import Settings
 from .buffers import Chunks
 from .dataset import DATASET, MEASURED, OWNERS, Form, Partition, clean, fresh, month_of, path_of, put, remove_stale, row_schema
 from .judging import Judged, Shelf, fill_plt, verdict_schema
 from .partials import partial_path, read_partial
 from .spanning import ended
 from .tally import RecordingTally, Registers, recording_id, recording_schema, register_schema
-from .work import Piece, Scan
+from .work import Piece, Scan, channel_of
 
 __all__ = ["TABLES", "Folded", "SiteWork", "fold", "fold_site", "works"]
 
 #: Of the data set.
 TABLES = ("recordings", *MEASURED, "events", "registers", "en50160")
 #: Changes when the same partials give other files.
-_VERSION = 3
+_VERSION = 4
 #: Pieces after a month in which an event of it may end, a week of them.
 _FAR = 42
 _DEFAULTS: Mapping[str, Any] = {}
@@ -181,6 +183,20 @@ def _months(piece: Piece) -> list[str | None]:
     return [str(m) for m in np.arange(np.datetime64(first, "M"), np.datetime64(last, "M") + 1)]
 
 
+def _sides(pieces: Iterable[Piece]) -> dict[str, str]:
+    """On which side of the transformers the values of a site are; where they are not all on one, each stands as it was recorded."""
+    found: dict[str, set[str]] = {kind: set() for kind in "UIP"}
+    # recordings that are measured alike share their points
+    points = {id(point): point for piece in pieces for scan in piece.recordings for point in scan.points}
+    for point in points.values():
+        channels = [channel_of(c) for c in point.channels]
+        kinds = {c.role[0] for c in channels if c.role} & {"U", "I"}
+        sides = on_side(channels, Settings.from_dict(point.settings))[1]
+        for kind in (*kinds, *(["P"] if len(kinds) == 2 else [])):
+            found[kind].add(sides[kind])
+    return {kind: next(iter(sides)) if len(sides) == 1 else "as-recorded" for kind, sides in found.items()}
+
+
 def _told(piece: Piece) -> list[Any]:
     """Everything of a piece that its rows depend on."""
     scans = [[s.source.name, s.source.member, s.source.size, s.start_ns, s.duration, s.sample_rate, s.format, s.warnings] for s in piece.recordings]
@@ -241,13 +257,14 @@ class _Site:
         ordered = sorted(m for m in self._months if m is not None)
         self._months = {m: self._months[m] for m in (*ordered, *({None} & self._months.keys()))}
         self._starts = {None if s.start_ns is None else month_of(s.start_ns) for p in pieces for s in p.recordings}
+        self.sides = _sides(pieces)
         #: Of the inputs of every file that there may be.
         self.digests = self._all_digests()
         self._points: dict[tuple[str, str], _Point] = {}
         self._rows: dict[str | None, list[dict[str, Any]]] = {}
 
     def _all_digests(self) -> dict[str, str]:
-        site, form = self.work.site, self.work.form.told()
+        site, form = self.work.site, [self.work.form.told(), self.sides]
         name = clean(site)
         told = {month: [_told(p) for p in pieces] for month, pieces in self._months.items()}
         found = {}
@@ -332,16 +349,15 @@ class _Site:
     def _finish_small(self) -> None:
         """The tables of recordings, registers and verdicts."""
         site = self.work.site
-        sides = next((p.sides for p in self._points.values()), {})
         for month in sorted(self._starts, key=str):
             rows = sorted(self._rows.get(month, ()), key=lambda r: (r["device"], r["point"], r["start"] or 0, r["path"], r["member"]))
-            partition = self._partition("recordings", path_of("recordings", site, month), recording_schema(sides))
+            partition = self._partition("recordings", path_of("recordings", site, month), recording_schema(self.sides))
             partition.add_dicts(rows)
             partition.finish()
         if not self._months:
             return
         registers = [p.registers.row() for p in self._points.values() if p.parts]
-        partition = self._partition("registers", path_of("registers", site, monthly=False), register_schema(sides))
+        partition = self._partition("registers", path_of("registers", site, monthly=False), register_schema(self.sides))
         partition.add_dicts(registers)
         partition.finish()
         if self.work.assessment is not None:
@@ -380,7 +396,6 @@ class _Point:
     def __init__(self, site: str, device: str, point: str) -> None:
         self.device, self.point = clean(device), clean(point)
         self.registers, self.judged = Registers(site, device, point), Judged(site, device, point)
-        self.sides: Mapping[str, str] = {}
         self.parts = 0
         self._site, self._names = site, (device, point)
         self._open: dict[str, RecordingTally] = {}
@@ -395,7 +410,6 @@ class _Point:
             if name not in scans:
                 raise ValueError(f"the partial {piece.key} has a share of {name}, which is no recording of its piece")
             shares.append((recording_id(*name, self._names[1]), part, scans[name]))
-        self.sides = self.sides or content.get("form", {}).get("sides", {})
         if piece.key not in self._taken:
             self._taken.add(piece.key)
             self._add_up(content, shares)
@@ -411,7 +425,7 @@ class _Point:
                 self._open[identity] = RecordingTally(scan, self._site, *self._names, content)
             events = [str(e["type"]) for e, owner in zip(content["events"], owners, strict=True) if owner == k]
             self._open[identity].add(part, events, _warnings(content, len(shares)))
-            self.registers.add(part, scan, identity)
+            self.registers.add(part, scan, identity, content.get("form", {}).get("sides", {}))
 
     def close(self, span: tuple[int, int] | None) -> list[tuple[str | None, dict[str, Any]]]:
         """Rows of the recordings that have ended before a piece; before the end of all, with None, of all."""
@@ -460,7 +474,7 @@ class _Month:
         #: Rows of `2h` that wait for their Plt, whose they are, and how many of which stretch; and the Pst it is made of.
         self._held, self._owners, self._stretches = Chunks(), list[tuple[str, str, str]](), list[tuple[int, int]]()
         self._pst = Chunks()
-        self._sides: Mapping[str, str] = {}
+        self._sides = site.sides
 
     def _file(self, table: str) -> Partition:
         if table not in self._files:
@@ -472,7 +486,6 @@ class _Month:
         """Append the rows of a piece that are of this month."""
         if not shares:
             return
-        self._sides = point.sides
         owners = [(identity, point.device, point.point) for identity, _ in shares]
         parts = [part for _, part in shares]
         overlapping = any(p.get("overlaps") for p in parts)

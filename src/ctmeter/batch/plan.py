@@ -106,8 +106,11 @@ def plan(scans: Iterable[Scan], tables: tuple[str, ...] = ()) -> Plan:
     overlapping: dict[str, str] = {}
     for key, entries in lines.items():
         entries.sort(key=lambda e: (e.start, e.stop, e.scan.source.name, e.scan.source.member))
-        for chain in _chains(_all_tuned(entries), overlapping):
-            pieces += _cut(key, chain, tables, name_of(chain[0].scan) in overlapping)
+        chains, alone = _chains(_all_tuned(entries), overlapping)
+        for chain in chains:
+            pieces += _cut(key, chain, tables, False)
+        for entry in alone:
+            pieces += _cut(key, [entry], tables, True)
     pieces.sort(key=lambda p: (p.site, p.device, p.point, p.span or (0, 0), [name_of(s) for s in p.recordings]))
     return Plan(tuple(pieces), overlapping)
 
@@ -141,10 +144,10 @@ def _tuned(scan: Scan, frequency: float | None) -> Scan:
     return replace(scan, points=(replace(point, settings={**point.settings, "nominal_frequency": frequency or MAINS[0]}),))
 
 
-def _chains(entries: list[_Entry], overlapping: dict[str, str]) -> list[list[_Entry]]:
-    """Recordings that follow each other and are measured alike; those in the time of another one stand alone."""
+def _chains(entries: list[_Entry], overlapping: dict[str, str]) -> tuple[list[list[_Entry]], list[_Entry]]:
+    """Recordings that follow each other and are measured alike; and those in the time of another one, which stand alone."""
     free: list[_Entry] = []
-    alone: list[list[_Entry]] = []
+    alone: list[_Entry] = []
     for entry in entries:
         kept = free[-1] if free else None
         if kept is None or not _overlap(kept, entry):
@@ -154,8 +157,8 @@ def _chains(entries: list[_Entry], overlapping: dict[str, str]) -> list[list[_En
         if entry.length > _LONGER * kept.length:  # a file of a day does not give way to one of a minute
             free[-1], kept, left = entry, entry, kept
         overlapping[name_of(left.scan)] = name_of(kept.scan)
-        alone.append([left])
-    return [list(chain) for _, chain in groupby(free, key=lambda e: e.manner)] + alone
+        alone.append(left)
+    return [list(chain) for _, chain in groupby(free, key=lambda e: e.manner)], alone
 
 
 def _overlap(one: _Entry, later: _Entry) -> bool:

@@ -22,7 +22,7 @@ from ..store.results import write_text, writing
 from .dataset import DATASET, clean, hive
 from .fold import Folded
 from .judging import NOT_ASSESSED
-from .tally import event_types
+from .tally import MIXED, event_types
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,12 +86,17 @@ def _named(listed: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
 
 def _warnings(points: Sequence[Mapping[str, Any]]) -> list[str]:
     """What is said of the registers, also of those that this run did not make."""
-    return [
-        f"{', '.join(filter(None, (p['site'], p['device'], p['point']))) or 'site without a name'}: "
-        f"{p['left_out']} {'recording overlaps' if p['left_out'] == 1 else 'recordings overlap'} with others, left out of registers and verdicts"
-        for p in points
-        if p["left_out"]
-    ]
+    said = []
+    for p in points:
+        name = ", ".join(filter(None, (p["site"], p["device"], p["point"]))) or "site without a name"
+        if p["left_out"]:
+            overlap = "recording overlaps" if p["left_out"] == 1 else "recordings overlap"
+            said.append(f"{name}: {p['left_out']} {overlap} with others, left out of registers and verdicts")
+        mixed = [word for kind, word in (("U", "voltages"), ("P", "energies")) if p[f"side_{kind}"] == MIXED]
+        if mixed:
+            which = f"{' and '.join(mixed)} are primary in some recordings and secondary in others"
+            said.append(f"{name}: {which}: not added up (side says which it is to be)")
+    return said
 
 
 def write_summary(place: str | Path, facts: Mapping[str, Any], folded: Folded | None) -> dict[str, Any]:
@@ -157,6 +162,7 @@ def _points(root: Path) -> list[dict[str, Any]]:
             start, end = row["start"], row["end"]
             span = (end - start) * 1e-9 if start is not None and end is not None and end > start else None
             point = {"site": row["site_name"], "device": row["device"], "point": row["point"], "recordings": row["recordings"]}
+            point |= {"side_U": row["side_U"], "side_P": row["side_P"]}
             point |= {"left_out": row["left_out"], "start": None if start is None else iso(start), "end": None if end is None else iso(end)}
             point |= {"covered_s": row["covered_s"], "coverage": None if span is None else min(100.0, 100 * row["covered_s"] / span)}
             point |= {"energy": {k: row[k] for k in energy_keys()}, "U_min": row["U_min"], "U_max": row["U_max"]}

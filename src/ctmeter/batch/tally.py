@@ -21,10 +21,12 @@ from .work import Scan
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["RecordingTally", "Registers", "event_types", "recording_id", "recording_schema", "register_schema"]
+__all__ = ["MIXED", "RecordingTally", "Registers", "event_types", "recording_id", "recording_schema", "register_schema"]
 
 #: Kinds of events, each with a column that counts it.
 event_types = ("dip", "swell", "interruption", "rvc", "msv", "transient")
+#: Side of values that are primary in one recording and secondary in another.
+MIXED = "mixed"
 _WARNINGS = 20
 _FLAGS = {f.label: f"flagged_{f.label.replace('-', '_')}" for f in Flag}
 
@@ -89,7 +91,8 @@ def register_schema(sides: Mapping[str, str]) -> pa.Schema:
     word = pa.dictionary(pa.int32(), text)
     fields = [_field("device", word), _field("point", word), _field("site_name", word), *_energy_fields(sides)]
     fields += [_field("start", stamp), _field("end", stamp), _field("covered_s", pa.float64(), "s"), _field("recordings", count, "1")]
-    fields += [_field("left_out", count, "1"), _field("U_min", pa.float64(), "V", sides.get("U")), _field("U_max", pa.float64(), "V", sides.get("U"))]
+    fields += [_field("left_out", count, "1"), _field("side_U", word), _field("side_P", word)]
+    fields += [_field(name, pa.float64(), "V", sides.get("U")) for name in ("U_min", "U_max")]
     return pa.schema(fields)
 
 
@@ -205,15 +208,19 @@ class Registers:
         self._end: int | None = None
         self._recordings: set[str] = set()
         self._left_out: set[str] = set()
+        #: Of voltages, and of energies.
+        self._sides: dict[str, set[str]] = {"U": set(), "P": set()}
         self._low: float | None = None
         self._high: float | None = None
 
-    def add(self, part: Mapping[str, Any], scan: Scan, identity: str) -> None:
-        """Add a share of a recording; what overlaps with another one is counted, not added."""
+    def add(self, part: Mapping[str, Any], scan: Scan, identity: str, sides: Mapping[str, str]) -> None:
+        """Add a share of a recording, with the sides of its values; what overlaps with another one is counted, not added."""
         if part.get("overlaps"):
             self._left_out.add(identity)
             return
         self._recordings.add(identity)
+        if any(value is not None for value in part["energy"].values()):
+            self._sides["P"].add(sides.get("P", "as-recorded"))
         self._energies.add(part["energy"])
         self._covered.append(covered(part, scan))
         start, stop = part.get("start_ns"), part.get("stop_ns")
@@ -221,19 +228,25 @@ class Registers:
             self._start = start if self._start is None else min(self._start, start)
         if scan.start_ns is not None and stop is not None:
             self._end = stop if self._end is None else max(self._end, stop)
-        self._voltages(part.get("statistics") or {})
+        if self._voltages(part.get("statistics") or {}):
+            self._sides["U"].add(sides.get("U", "as-recorded"))
 
-    def _voltages(self, state: Mapping[str, Any]) -> None:
-        """Smallest and largest voltage of the phases, of those from line to line where there are no others."""
+    def _voltages(self, state: Mapping[str, Any]) -> bool:
+        """Smallest and largest voltage of the phases, of those from line to line where there are no others; whether there are any."""
         names = [n for n in ("U_L1", "U_L2", "U_L3") if n in state.get("low", {})] or ["U_L12", "U_L23", "U_L31"]
         low = [state["low"][n][0] for n in names if n in state.get("low", {})]
         high = [state["high"][n][0] for n in names if n in state.get("high", {})]
         if low and high:
             self._low = min(low) if self._low is None else min(self._low, *low)
             self._high = max(high) if self._high is None else max(self._high, *high)
+        return bool(low and high)
 
     def row(self) -> dict[str, Any]:
         """As a row of the table `registers`."""
         counts = {"recordings": len(self._recordings), "left_out": len(self._left_out - self._recordings)}
-        ends = {"start": self._start, "end": self._end, "covered_s": math.fsum(self._covered), "U_min": self._low, "U_max": self._high}
-        return {**self._owner, **self._energies.total(), **ends, **counts}
+        ends = {"start": self._start, "end": self._end, "covered_s": math.fsum(self._covered)}
+        sides = {f"side_{kind}": MIXED if len(found) > 1 else next(iter(found), None) for kind, found in self._sides.items()}
+        # what is primary in one recording and secondary in another has no sum, and no extremes
+        energies = dict.fromkeys(energy_keys()) if sides["side_P"] == MIXED else self._energies.total()
+        voltages = {"U_min": None, "U_max": None} if sides["side_U"] == MIXED else {"U_min": self._low, "U_max": self._high}
+        return {**self._owner, **energies, **ends, **counts, **voltages, **sides}
