@@ -13,9 +13,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
+from batch import folders
 from ctmeter.batch import run
 from house.tree import ROOT
 
@@ -90,6 +92,32 @@ def test_python(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
             exec(compile(block, COOKBOOK.name, "exec"), namespace)
     printed = capsys.readouterr().out
     assert "| Harbour crane 2 | 7.0 |" in printed and "{b'unit': b'V', b'side': b'primary'}" in printed
+
+
+def test_sites_of_digits_stay_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As the queries read the directories."""
+    folders.write(tmp_path / "in" / "a.cfg", folders.frames(0), station="001")
+    run(tmp_path / "in", out=tmp_path / "fleet", settings={"nominal_voltage": 230.0}, jobs=1)
+    monkeypatch.chdir(tmp_path)
+    text = COOKBOOK.read_text(encoding="utf-8")
+    [partitioning] = re.findall(r"^text = (ds\.partitioning.*)$", text, re.MULTILINE)
+    as_text = eval(partitioning, {"ds": ds, "pa": pa})
+    table = ds.dataset("fleet/dataset/recordings", partitioning=as_text).to_table(columns=["site", "month"])
+    assert table.to_pylist() == [{"site": "001", "month": "2026-03"}]
+    for needed in ("duckdb", "polars", "pandas"):
+        pytest.importorskip(needed)
+    import duckdb
+    import pandas as pd
+    import polars as pl
+
+    views = blocks("sql")[0]
+    connection = duckdb.connect()
+    connection.sql(next(line for line in views.splitlines() if "recordings" in line))
+    assert connection.sql("select site, month from recordings").fetchall() == [("001", "2026-03")]
+    [schema] = re.findall(r"^text = (\{.*?\})", text, re.MULTILINE)
+    found = pl.scan_parquet("fleet/dataset/recordings/**/*.parquet", hive_partitioning=True, hive_schema=eval(schema, {"pl": pl}))
+    assert found.select("site").collect().rows() == [("001",)]
+    assert list(pd.read_parquet("fleet/dataset/registers", partitioning=as_text)["site"]) == ["001"]
 
 
 def test_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

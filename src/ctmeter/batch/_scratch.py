@@ -1,4 +1,4 @@
-"""The folder in which workers make their scratch files: one that is killed removes nothing, so that whoever started it does."""
+"""The folder in which a batch makes its scratch files: a process that is killed removes nothing, so that whoever started it, or the next, does."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from ..pipeline.analyzer import BLIND, Analyzer
 from ..pipeline.drive import Course, drive
 from ..pipeline.rows import Statistics
 from ..quantity import ENERGIES, EXTRAS, PHASES
-from ..readers.archives import Limits
+from ..readers.archives import Limits, lacks_room
 from ..recording import Block, Gap, Recording, Timebase
 from ..settings import Settings
 from .partials import read_partial, write_partial
@@ -45,9 +45,9 @@ _KEYS = tuple(f"{e.name}{suffix}" for suffix in ("", *(f"_{p}" for p in PHASES))
 class _FailureError(Exception):
     """A recording of the piece cannot be measured."""
 
-    def __init__(self, scan: Scan, why: str) -> None:
+    def __init__(self, scan: Scan, why: str, passing: bool = False) -> None:
         super().__init__(why)
-        self.scan, self.why = scan, why
+        self.scan, self.why, self.passing = scan, why, passing
 
 
 def measure_piece(piece: Piece, place: str, tables: tuple[str, ...] = (), limits: Limits | None = None) -> Outcome:
@@ -79,7 +79,7 @@ def measure_piece(piece: Piece, place: str, tables: tuple[str, ...] = (), limits
     try:
         content, samples = _measured(piece, tables, limits)
     except _FailureError as failure:
-        return Outcome(piece.key, time.perf_counter() - begun, failed=((name_of(failure.scan), failure.why),))
+        return Outcome(piece.key, time.perf_counter() - begun, failed=((name_of(failure.scan), failure.why),), passing=failure.passing)
     write_partial(Path(place), piece.key, content)
     return Outcome(piece.key, time.perf_counter() - begun, samples)
 
@@ -213,7 +213,7 @@ class _Run:
         except _FailureError:
             raise
         except (CtmeterError, OSError) as error:
-            raise _FailureError(scan, reason(error, scan.source)) from None
+            raise _FailureError(scan, reason(error, scan.source), lacks_room(error)) from None
         except MemoryError:
             raise _FailureError(scan, "not enough memory to measure it") from None
         except Exception as error:  # a fault of ours in one file is no reason to lose the others

@@ -12,6 +12,7 @@ fast as one and small ones no faster, where two processes take half the time of 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pickle
 import signal
@@ -26,6 +27,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Self, TypeVar
 
 from ..errors import SettingsError
+from ..readers.archives import scratch_in
 from ._scratch import worker_scratch
 from .engines import ANSWER, CHUNK, HELD, RAISED, REST, SETUP, TASKS, Backlog, Died, Engine, WorkerError, usable_cores
 
@@ -79,11 +81,19 @@ class InProcess:
 
     jobs = 1
 
+    def __init__(self) -> None:
+        self._held = ExitStack()
+
     def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            place = stack.enter_context(worker_scratch())
+            if place is not None:
+                stack.enter_context(scratch_in(place))
+            self._held = stack.pop_all()
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        return None
+        self._held.close()
 
     def map(self, function: Callable[..., R], tasks: Iterable[T], *fixed: Any, chunk: int = CHUNK) -> Iterator[tuple[T, R | Died]]:
         """As `Engine.map`."""
@@ -208,7 +218,8 @@ class _Worker:
     """A process, its connection, and the tasks it has not answered yet; its scratch files go to a folder."""
 
     def __init__(self, scratch: str | None) -> None:
-        ours, theirs = socket.socketpair()
+        ours, theirs = map(_apart, socket.socketpair())
+        closed = sys.stderr is None
         # Signals come when both sides are ready for them: a Ctrl-C would end a worker that cannot ignore it yet with a traceback.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
         try:
@@ -217,7 +228,8 @@ class _Worker:
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-m", f"{__package__}.worker", str(theirs.fileno()), str(os.getpid())],
                     stdin=subprocess.DEVNULL,
-                    stdout=2,  # on standard output the program's result stands alone
+                    stdout=subprocess.DEVNULL if closed else 2,  # on standard output the program's result stands alone
+                    stderr=subprocess.DEVNULL if closed else None,
                     pass_fds=[theirs.fileno()],
                     env=_environment(scratch),
                 )
@@ -285,6 +297,12 @@ class _Worker:
             return f"a worker ended with exit code {code}"
         names = {s.value: s.name for s in signal.Signals}
         return f"a worker was killed by {names.get(-code, f'signal {-code}')}"
+
+
+def _apart(pipe: socket.socket) -> socket.socket:
+    """A socket away from the descriptors of standard streams, which it has where they are closed."""
+    with pipe:
+        return socket.socket(fileno=fcntl.fcntl(pipe.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
 
 
 def _environment(scratch: str | None) -> dict[str, str]:

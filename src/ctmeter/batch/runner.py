@@ -222,7 +222,8 @@ class _Batch:
             self._progress.look(source)
             found = Scan(source, failure=f"reading it {seen.reason}") if isinstance(seen, Died) else seen
             self._scans[source.name, source.member] = self._shared(found)
-            self._manifest.remember(found, self._identity(source))
+            if not found.passing:
+                self._manifest.remember(found, self._identity(source))
             if isinstance(seen, Died):
                 self._end(found, "quarantined", found.failure)
             elif found.failure or found.skipped:
@@ -325,14 +326,14 @@ class _Batch:
     def _outcome(self, piece: Piece, outcome: Outcome) -> None:
         by_name = {name_of(s): s for s in piece.recordings}
         for name, why in outcome.failed:
-            self._fail(by_name[name], "failed", why)
+            self._fail(by_name[name], "failed", why, write=not outcome.passing)
         if not outcome.failed:
             self._measured_s += piece.seconds
             self._progress.piece(piece, outcome.samples, outcome.seconds)
 
-    def _fail(self, seen: Scan, state: State, reason: str) -> None:
+    def _fail(self, seen: Scan, state: State, reason: str, *, write: bool = True) -> None:
         if not self._has_ended(seen):
-            self._end(seen, state, reason)
+            self._end(seen, state, reason, write=write)
 
     def _has_ended(self, seen: Scan) -> bool:
         """Whether a recording failed or is passed over."""

@@ -14,7 +14,7 @@ from ..errors import CtmeterError
 from ..pipeline.run import prepare
 from ..pipeline.summary import MAINS, nearest_mains
 from ..readers import is_url, remote
-from ..readers.archives import Limits
+from ..readers.archives import Limits, lacks_room
 from ..recording import Recording
 from ..settings import Settings, parse_toml, read_toml
 from ._folders import SIDECAR
@@ -55,7 +55,7 @@ def scan(source: Source, rules: Rules, limits: Limits | None = None) -> Scan:
         with open_source(source, rate=rate if rate is not None else said, limits=limits) as recording:
             return _look(source, recording, rules, below, rate if rate is not None else said)
     except (CtmeterError, OSError) as error:
-        return Scan(source, failure=reason(error, source))
+        return Scan(source, failure=reason(error, source), passing=lacks_room(error))
     except MemoryError:
         return Scan(source, failure="not enough memory to open it")
     except Exception as error:  # a fault of ours in one file is no reason to lose the others

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from ..errors import CtmeterError, InputError
+from ..errors import CtmeterError, InputError, SettingsError
 from ..readers import archives, is_url, read, remote
 from ..recording import Recording
 from ._folders import ARCHIVES, MAGIC, SIDECAR, Folder, Listing, by_name, fitting, inside_results, no_recording, of_a_batch, walk
@@ -75,9 +75,13 @@ def find(
     ------
     InputError
         Nothing at all was found.
+    SettingsError
+        The folder of results is one of recordings.
     """
     finder = _Finder(frozenset() if out is None else frozenset([os.path.realpath(out)]), limits)
     given = [os.fspath(a) for a in arguments]
+    if out is not None:
+        _check_apart(given, out)
     for argument in given:
         finder.take(argument)
     found = finder.found()
@@ -86,6 +90,18 @@ def find(
         what = ", ".join(remote.shown(a) if is_url(a) else a for a in given[:5]) or "nothing given"
         raise InputError(f"no recordings in {what}{f' ({why})' if why else ''}", expected="recordings, folders, patterns or URLs of them")
     return found
+
+
+def _check_apart(given: list[str], out: str | os.PathLike[str]) -> None:
+    """Refuse recordings in the folder of results, which is passed over; one that a batch has begun holds results."""
+    real = Path(os.path.realpath(out))
+    if not real.is_dir() or (real / "manifest.db").exists() or not any(real.iterdir()):
+        return
+    for argument in given:
+        magic = None if is_url(argument) or os.path.lexists(argument) else MAGIC.search(argument)
+        place = Path(os.path.realpath(os.path.dirname(argument[: magic.start()]) or "." if magic else argument))
+        if place == real or (magic and real in place.parents):
+            raise SettingsError(f"-o: {os.fspath(out)} is a folder of the recordings, expected another one for the results")
 
 
 @contextmanager
@@ -299,6 +315,8 @@ class _Finder:
             contents = archives.contents(path, limits=self._limits)
         except InputError as error:
             self._failures[name] = one_line(str(error), Source(path, name, (part,)))
+            if archives.lacks_room(error):
+                self._unseen.append(path)
             return
         for content in contents:
             plain = PurePosixPath(content.name).name

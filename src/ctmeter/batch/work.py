@@ -92,6 +92,8 @@ class Scan:
         Why it cannot be measured; "" where it can.
     skipped : bool
         It is no recording at all.
+    passing : bool
+        The failure is not one of the source, such as a full scratch disk: the next run tries again.
     """
 
     source: Source
@@ -109,6 +111,7 @@ class Scan:
     rate: float | None = None
     failure: str = ""
     skipped: bool = False
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,12 +156,15 @@ class Outcome:
         Frames read.
     failed : tuple of (str, str)
         Names of sources that could not be measured, with reasons; the piece has no result then.
+    passing : bool
+        As of `Scan`.
     """
 
     key: str
     seconds: float = 0.0
     samples: int = 0
     failed: tuple[tuple[str, str], ...] = ()
+    passing: bool = False
 
 
 def plain_channel(channel: Channel) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _print(summary: dict[str, Any], dataset: str) -> None:
     speed = f", {rate:.0f} x real time" if rate and rate >= 1 else ""
     click.echo(f"{summary['done']} done, {summary['failed']} failed, {summary['skipped']} skipped in {summary['seconds']:.1f} s{speed}")
     for failure in summary["failures"][:20]:
-        click.echo(f"  {failure['path']}: {failure['reason']}")
+        click.echo(f"  {one_line(Exception(failure['path']))}: {one_line(Exception(failure['reason']))}")
     if len(summary["failures"]) > 20:
         click.echo(f"  and {len(summary['failures']) - 20} more, in summary.json")
     if summary.get("shard"):

@@ -131,6 +131,18 @@ def _run(args: Sequence[str] | None) -> int:
         return INTERNAL
 
 
+def _open_streams() -> None:
+    """Have streams that are closed lead nowhere, before a file that is opened takes their descriptors and what is printed goes there."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # the lowest one that is free, which is its own
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor == number:
+                os.set_inheritable(descriptor, True)
+            setattr(sys, name, open(descriptor, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115  for as long as the program
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code."""
+    _open_streams()
     sys.exit(_run(args))

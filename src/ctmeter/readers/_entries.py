@@ -12,15 +12,16 @@ import zipfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from ..errors import InputError, SettingsError
-from ._unpacked import Budget, Limits, Unpacked, packing
+from ._unpacked import Budget, Limits, Unpacked, lacks_room, packing
 
-__all__ = ["DAMAGE", "MEMBER_DAMAGE", "Entry", "Opened", "entries", "is_archive", "opened", "scratch", "stem_of"]
+__all__ = ["DAMAGE", "MEMBER_DAMAGE", "Entry", "Opened", "entries", "is_archive", "opened", "scratch", "scratch_in", "stem_of"]
 
 _MAX_NAME = 1024
 _END, _END64, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
@@ -35,6 +36,8 @@ _LONG_HEADER = "a header of"
 _BLOCK = 1 << 18
 #: Archives that are kept open.
 _KEPT = 2
+#: Where scratch files are made instead, inside `scratch_in`.
+_place: ContextVar[str | None] = ContextVar("scratch", default=None)
 
 
 class Entry(NamedTuple):
@@ -69,10 +72,22 @@ def scratch() -> str | None:
     SettingsError
         CTMETER_SCRATCH names no folder that can be written to.
     """
+    if (chosen := _place.get()) is not None:
+        return chosen
     place = os.environ.get("CTMETER_SCRATCH") or None
     if place is not None and not (os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK)):
         raise SettingsError(f"CTMETER_SCRATCH: {place}, expected a folder that can be written to")
     return place
+
+
+@contextmanager
+def scratch_in(place: str) -> Iterator[None]:
+    """Inside, scratch files of this thread are made in another folder."""
+    token = _place.set(place)
+    try:
+        yield
+    finally:
+        _place.reset(token)
 
 
 def entries(path: Path, limits: Limits, budget: Budget) -> Iterator[Entry]:
@@ -249,7 +264,7 @@ class Opened:
             try:
                 self._fill(file, head, limits, stack)
             except DAMAGE as error:
-                if isinstance(error, InputError):
+                if isinstance(error, InputError) or lacks_room(error):
                     raise
                 self.damage = error
             weakref.finalize(self, stack.pop_all().close)
@@ -277,7 +292,7 @@ class Opened:
             while block := stream.read(_BLOCK):
                 out.write(block)
         except DAMAGE as error:
-            if isinstance(error, InputError):
+            if isinstance(error, InputError) or lacks_room(error):
                 raise
             cause = error
         out.seek(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import io
 import lzma
 import os
@@ -14,13 +15,26 @@ from typing import IO, Any
 
 from ..errors import InputError
 
-__all__ = ["Budget", "Limits", "Unpacked", "packing"]
+__all__ = ["Budget", "Limits", "NoRoomError", "Unpacked", "lacks_room", "packing"]
 
 _READ = 1 << 16
 #: Times that the end is read, after which whoever reads does not look at it.
 _ENDS = 100
 _LZMA_MEMORY = 256 << 20
 _MAGICS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
+
+
+class NoRoomError(InputError):
+    """The disk of scratch files has no room for an input, which may be a good one."""
+
+
+def lacks_room(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was made of, says that a disk has no room."""
+    while error is not None:
+        if isinstance(error, NoRoomError) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +74,8 @@ class Budget:
         packed = path.stat().st_size
         free = shutil.disk_usage(scratch).free // 2
         self._path = path
-        self.most = min(limits.size, free, max(int(limits.ratio * packed), Limits.FREE))
+        allowed = min(limits.size, max(int(limits.ratio * packed), Limits.FREE))
+        self.most, self._short = min(allowed, free), free < allowed
         self._why = f"at most {limits.ratio:g} to 1, {limits.size} bytes and half of the free disk"
         self._packed, self._spent = packed, 0
 
@@ -70,11 +85,12 @@ class Budget:
         Raises
         ------
         InputError
-            They are too many.
+            They are too many; `NoRoomError` where it is the disk that is too small.
         """
         self._spent += size
         if self._spent > self.most:
-            raise InputError(f"{self._packed} bytes that unpack to more than {self.most}", path=self._path, expected=self._why)
+            kind = NoRoomError if self._short else InputError
+            raise kind(f"{self._packed} bytes that unpack to more than {self.most}", path=self._path, expected=self._why)
 
 
 def packing(head: bytes) -> str:

@@ -24,10 +24,10 @@ from typing import NamedTuple
 from ..errors import InputError, SettingsError
 from ..recording import Recording
 from . import read
-from ._entries import DAMAGE, MEMBER_DAMAGE, Entry, entries, is_archive, opened, scratch, stem_of
-from ._unpacked import Budget, Limits
+from ._entries import DAMAGE, MEMBER_DAMAGE, Entry, entries, is_archive, opened, scratch, scratch_in, stem_of
+from ._unpacked import Budget, Limits, NoRoomError, lacks_room
 
-__all__ = ["Content", "Limits", "Member", "contents", "is_archive", "member", "members", "scratch"]
+__all__ = ["Content", "Limits", "Member", "NoRoomError", "contents", "is_archive", "lacks_room", "member", "members", "scratch", "scratch_in"]
 
 _BLOCK = 1 << 16
 _MAX_NAME = 1024
@@ -210,6 +210,8 @@ def _named(path: Path) -> Iterator[None]:
     except DAMAGE as error:
         if isinstance(error, (InputError, SettingsError)):
             raise
+        if lacks_room(error):
+            raise NoRoomError("the scratch disk is full", path=path, expected="room to unpack it, or another CTMETER_SCRATCH") from None
         raise InputError(f"a damaged archive ({str(error)[:120]})", path=path, expected="a whole archive") from None
 
 

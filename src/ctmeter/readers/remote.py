@@ -31,6 +31,7 @@ from ._access import announce, opened, withdraw
 from ._entries import scratch
 from ._objects import ChangedError, Entry, RemoteBytes, Version, fetch_whole, listing, shown, stat
 from ._registry import HEAD, find, read_file
+from ._unpacked import NoRoomError
 
 __all__ = ["ChangedError", "Entry", "Version", "companions", "copied", "listing", "read", "shown", "sidecar", "stat", "stem"]
 
@@ -170,7 +171,7 @@ class _Folder:
         content = self.objects[path]
         most = shutil.disk_usage(self._path).free // 2
         if content.size > most:
-            raise InputError(f"{content.size} bytes to fetch", path=shown(content.url), expected=f"at most {most}, half of the free disk")
+            raise NoRoomError(f"{content.size} bytes to fetch", path=shown(content.url), expected=f"at most {most}, half of the free disk")
         with open(path, "r+b") as file:
             for at, data in content.parts(0, content.size):
                 file.seek(at)
