@@ -270,6 +270,33 @@ def test_members_of_archives_are_recordings(tmp_path):
         assert (row["path"], row["start"], row["site"], row["A+"]) == ("a.tar.gz", twin["start"], twin["site"], twin["A+"])
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_archives_are_as_folders_are(tmp_path, kind: str):
+    """The same sites, the same files passed over, the same failures."""
+    plain = tmp_path / "plain" / "fleet"
+    for k, place in enumerate(("north", "south")):
+        folders.write(plain / place / "a.cfg", folders.frames(k), station="")
+    (plain / "SOURCE.txt").write_text("hello")
+    (plain / "south" / "empty.asc").write_bytes(b"")
+    shutil.copy(plain / "south" / "a.dat", plain / "south" / "orphan.dat")
+    shutil.copy(plain / "south" / "a.cfg", plain / "south" / "lone.cfg")
+    files = sorted(p for p in plain.rglob("*") if p.is_file())
+    if kind == "zip":
+        (tmp_path / "in").mkdir()
+        with zipfile.ZipFile(tmp_path / "in" / "fleet.zip", "w") as archive:
+            for file in files:
+                archive.write(file, file.relative_to(plain).as_posix())
+    else:
+        packed(tmp_path / "in" / "fleet.tar.gz", plain, files)
+    one, _ = measured(plain, tmp_path / "one")
+    other, _ = measured(tmp_path / "in", tmp_path / "other")
+    assert (one["done"], one["failed"], one["skipped"]) == (other["done"], other["failed"], other["skipped"]) == (2, 1, 3)
+    assert "lone.dat" in one["failures"][0]["reason"] and "lone.dat" in other["failures"][0]["reason"]
+    for table in ("registers", "recordings"):
+        found = [{r["site"]: r["A+"] for r in folders.rows(tmp_path / out, table)} for out in ("one", "other")]
+        assert found[0] == found[1] and found[0].keys() == {"north", "south"}
+
+
 def test_members_cost_one_pass_over_their_archive(tmp_path, monkeypatch):
     """However many are asked for, in whatever order, what is packed is unpacked as often."""
     from ctmeter.readers import _unpacked

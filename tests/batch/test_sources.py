@@ -82,9 +82,32 @@ def test_the_order_of_arguments_and_repetition_do_not_matter(fleet, monkeypatch)
     assert names(find(["a/x.dat"])) == names(find(["a/x.cfg"])) == ["x.cfg"]
 
 
-def test_names_that_meet_get_more_of_their_paths(fleet):
-    fill(fleet, {"b/x.cfg": CFG})
-    assert [n for n in names(find([fleet / "a", fleet / "b"])) if n.endswith("x.cfg")] == ["a/x.cfg", "b/x.cfg"]
+def test_names_depend_on_what_was_named_alone(tmp_path):
+    """Not on what lies there: a file that is added renames no other."""
+    fill(tmp_path, {"g1/m1.csv": CSV, "g1/m2.csv": CSV, "g2/k2.csv": CSV})
+    given = [tmp_path / "g1", tmp_path / "g2"]
+    assert names(find(given[:1])) == ["m1.csv", "m2.csv"]
+    assert names(find(given)) == names(find(given[::-1])) == ["g1/m1.csv", "g1/m2.csv", "g2/k2.csv"]
+    fill(tmp_path, {"g2/m1.csv": CSV, "g2/readme.md": b"", "g1/readme.md": b""})
+    found = find(given)
+    assert names(found) == ["g1/m1.csv", "g1/m2.csv", "g2/k2.csv", "g2/m1.csv"]
+    assert [name for name, _ in found.skipped] == ["g1/readme.md", "g2/readme.md"]
+    # a folder that is empty, or not there for a while
+    (tmp_path / "g3").mkdir()
+    assert names(find([given[0], tmp_path / "g3"])) == names(find([given[0], tmp_path / "g4"])) == ["g1/m1.csv", "g1/m2.csv"]
+
+
+def test_names_have_as_much_of_their_folders_as_tells_them_apart(tmp_path, monkeypatch):
+    fill(tmp_path, {f"{place}/x/m.csv": CSV for place in ("a", "b", "c")} | {"a/y.csv": CSV, "c/x/deep/n.csv": CSV})
+    given = [tmp_path / "a" / "x", tmp_path / "b" / "x", tmp_path / "c" / "x"]
+    assert names(find(given)) == ["a/x/m.csv", "b/x/m.csv", "c/x/deep/n.csv", "c/x/m.csv"]
+    # one inside another is part of it
+    assert names(find([tmp_path / "a", tmp_path / "a" / "x", tmp_path / "a" / "x" / "m.csv"])) == ["x/m.csv", "y.csv"]
+    assert names(find([tmp_path / "c" / "x" / "deep" / "n.csv", str(tmp_path / "c" / "x" / "*.csv")])) == ["deep/n.csv", "m.csv"]
+    # files that are named are called after their folders like those in them
+    assert names(find([tmp_path / "a" / "y.csv", tmp_path / "b" / "x"])) == ["a/y.csv", "x/m.csv"]
+    monkeypatch.chdir(tmp_path / "a")
+    assert names(find(["y.csv", "../b/x/m.csv"])) == ["a/y.csv", "x/m.csv"]
 
 
 def test_patterns(fleet, monkeypatch):

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from .. import roles
-from ..errors import CtmeterError
+from ..errors import CtmeterError, InputError
 from ..pipeline.run import prepare
 from ..pipeline.summary import MAINS, nearest_mains
 from ..readers import is_url, remote
 from ..readers.archives import Limits, lacks_room
 from ..recording import Recording
 from ..settings import Settings, parse_toml, read_toml
-from ._folders import SIDECAR
+from ._folders import SIDECAR, by_name
 from .rules import Rules
 from .sources import one_line, open_source, reason
 from .work import Point, Scan, Source, plain_channel
@@ -32,6 +32,8 @@ UNDETECTED = f"no frequency could be detected: nominal frequency that of the rec
 _EARLIEST, _LATEST = (int(np.datetime64(f"{year}-01-01", "ns").astype(np.int64)) for year in (1800, 2250))
 #: Longest text of a failure.
 _LONGEST = 600
+#: What readers say of a file that is none of theirs.
+_NO_RECORDING = ("unknown format", "the file is empty")
 
 
 def scan(source: Source, rules: Rules, limits: Limits | None = None) -> Scan:
@@ -55,7 +57,10 @@ def scan(source: Source, rules: Rules, limits: Limits | None = None) -> Scan:
         with open_source(source, rate=rate if rate is not None else said, limits=limits) as recording:
             return _look(source, recording, rules, below, rate if rate is not None else said)
     except (CtmeterError, OSError) as error:
-        return Scan(source, failure=reason(error, source), passing=lacks_room(error))
+        # of a member whose name says nothing only now it is known, as of a file before
+        unknown = isinstance(error, InputError) and error.problem in _NO_RECORDING
+        skipped = unknown and bool(source.member) and by_name(PurePosixPath(source.member).name) is None
+        return Scan(source, failure=reason(error, source), skipped=skipped, passing=lacks_room(error))
     except MemoryError:
         return Scan(source, failure="not enough memory to open it")
     except Exception as error:  # a fault of ours in one file is no reason to lose the others
@@ -87,7 +92,9 @@ def _look(source: Source, recording: Recording, rules: Rules, below: list[tuple[
     points = [(name, settings.point(name)) for name in settings.points] or [("", settings)]
     notes: list[str] = []
     made = tuple(_point(recording, name, chosen, notes) for name, chosen in points)
-    site = rules.site_of(**facts) or facts["station"] or PurePosixPath(source.name).parent.name
+    # the innermost folder, of an archive too; some programs write backslashes
+    folder = PurePosixPath(source.member.replace("\\", "/")).parent.name or PurePosixPath(source.name).parent.name
+    site = rules.site_of(**facts) or facts["station"] or folder
     return Scan(
         source,
         site=site,

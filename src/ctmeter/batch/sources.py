@@ -161,10 +161,13 @@ class _Finder:
 
     def __init__(self, apart: frozenset[str], limits: archives.Limits | None) -> None:
         self._apart, self._limits = apart, limits
-        #: By what it really is: where it was found, and the source.
+        #: The folders and prefixes that were named, or in which what was named lies; names are paths below them.
+        self._bases: set[str] = set()
+        #: By what it really is: below which of them it was found, and the source, named from there.
         self._sources: dict[tuple[str, str], tuple[str, Source]] = {}
-        self._skipped: dict[str, str] = {}
-        self._failures: dict[str, str] = {}
+        #: Why, by base and name; by an argument without a base.
+        self._skipped: dict[tuple[str, str], str] = {}
+        self._failures: dict[tuple[str, str], str] = {}
         self._folders: dict[str, Folder] = {}
         self._reals: dict[str, str] = {}
         self._absolute: dict[str, str] = {}
@@ -172,64 +175,56 @@ class _Finder:
 
     def take(self, argument: str) -> None:
         """One argument."""
+        self._bases.add(_base(argument))
         if is_url(argument):
             try:
                 self._url(argument)
             except CtmeterError as error:
-                self._failures[remote.shown(argument)] = str(error).removeprefix(f"{remote.shown(argument)}: ")
+                self._failures["", remote.shown(argument)] = str(error).removeprefix(f"{remote.shown(argument)}: ")
                 self._unseen.append(_fixed(argument))
             return
         path = Path(argument)
         if inside_results(path):
-            self._failures[argument] = "results of a batch"
+            self._failures["", argument] = "results of a batch"
         elif os.path.isdir(path):
             listing = Listing()
             walk(path, listing, self._apart)
-            self._listed(listing, os.path.abspath(path))
+            self._listed(listing, os.path.abspath(path), str(path))
         elif os.path.lexists(path):
             self._named(path)
         elif MAGIC.search(argument):
             self._pattern(argument)
         else:
-            self._failures[argument] = "no such file"
+            self._failures["", argument] = "no such file"
             self._unseen.append(os.path.abspath(path))
 
     def found(self) -> Found:
-        """Everything, by name; names that would meet get more of their paths."""
-        bases: dict[tuple[str, str], list[list[str]]] = {}
-        for base, source in self._sources.values():
-            bases.setdefault((source.name, source.member), []).append(base.split("/"))
-        sources = []
-        for base, source in self._sources.values():
-            others = bases[source.name, source.member]
-            if len(others) > 1:
-                longest = max(map(len, others))
-                n = next((n for n in range(1, longest) if len({tuple(o[-n:]) for o in others}) == len(others)), longest)
-                name = "/".join([*base.split("/")[-n:], source.name]).lstrip("/")
-                source = Source(source.uri, name, source.parts, source.member)
-            sources.append(source)
-        ordered = sorted(sources, key=lambda s: (s.name, s.member))
-        return Found(ordered, sorted(self._skipped.items()), sorted(self._failures.items()), tuple(sorted(self._unseen)))
+        """Everything, by name."""
+        name = _Names(self._bases)
+        sources = [Source(s.uri, name(base, s.name), s.parts, s.member) for base, s in self._sources.values()]
+        skipped, failures = (sorted((name(*k), why) for k, why in told.items()) for told in (self._skipped, self._failures))
+        return Found(sorted(sources, key=lambda s: (s.name, s.member)), skipped, failures, tuple(sorted(self._unseen)))
 
     # ---- files
 
     def _named(self, path: Path) -> None:
         """A file that was named itself: it is tried whatever its name is."""
         if not path.is_file():
-            self._failures[path.name] = "a link that leads nowhere" if path.is_symlink() and not path.exists() else "no regular file"
+            why = "a link that leads nowhere" if path.is_symlink() and not path.exists() else "no regular file"
+            self._failures[os.path.dirname(os.path.abspath(path)), path.name] = why
             return
         folder, name = os.path.split(os.path.abspath(path))
         name = self._folder(folder).leader(name) or name
         self._file(name, folder, folder, name)
 
     def _pattern(self, pattern: str) -> None:
-        fixed = pattern[: MAGIC.search(pattern).start()]  # type: ignore[union-attr]
-        base = os.path.abspath(os.path.dirname(fixed) or ".")
+        base = _base(pattern)
         if inside_results(base):
-            self._failures[pattern] = "results of a batch"
+            self._failures["", pattern] = "results of a batch"
             return
-        listing = Listing()
-        for match in fitting(pattern, listing):
+        # what could not be looked at on the way is called as it was typed
+        listing, typed = Listing(), Listing()
+        for match in fitting(pattern, typed):
             path = Path(os.path.abspath(match))
             name = Path(os.path.relpath(path, base)).as_posix()
             if any(p.endswith(".ctmeter") for p in PurePosixPath(name).parts) or self._apart & {os.path.realpath(p) for p in (path, *path.parents)}:
@@ -246,13 +241,14 @@ class _Finder:
                     ours += [(name if n == str(path) else f"{name}/{n}", reason) for n, reason in theirs]
                 listing.files += [(f"{name}/{n}", p) for n, p in inner.files]
         if not listing.files:
-            self._failures[pattern] = "nothing matches"
+            self._failures["", pattern] = "nothing matches"
+        self._listed(typed, "")
         self._listed(listing, base)
 
-    def _listed(self, listing: Listing, base: str) -> None:
-        """The recordings among listed files."""
-        self._skipped.update(listing.skipped)
-        self._failures.update(listing.failures)
+    def _listed(self, listing: Listing, base: str, itself: str = "") -> None:
+        """The recordings among listed files; `itself` is what the folder that was listed is called."""
+        for told, named in ((self._skipped, listing.skipped), (self._failures, listing.failures)):
+            told.update((("" if name == itself else base, name), why) for name, why in named)
         self._unseen += listing.unseen
         for name, path in listing.files:
             above, own = os.path.split(path)
@@ -267,7 +263,7 @@ class _Finder:
             if not reason:
                 self._file(name, base, folder, own)
             elif not own.endswith(SIDECAR):
-                self._skipped[name] = reason
+                self._skipped[base, name] = reason
 
     def _folder(self, path: str) -> Folder:
         found = self._folders.get(path)
@@ -279,7 +275,7 @@ class _Finder:
         """Note a file, or the members of an archive."""
         path = os.path.join(folder, own)
         real = os.path.realpath(path) if os.path.islink(path) else os.path.join(self._real(folder), own)
-        if (known := self._sources.get((real, ""))) is not None and len(known[1].name) >= len(name):
+        if (known := self._sources.get((real, ""))) is not None and _rank(known[0], known[1].name) >= _rank(base, name):
             return
         parts = []
         try:
@@ -291,7 +287,7 @@ class _Finder:
                 self._members(name, base, real, parts[0])
                 return
         except OSError as error:
-            self._failures[name] = f"cannot be read: {error.strerror or error}"
+            self._failures[base, name] = f"cannot be read: {error.strerror or error}"
             if not isinstance(error, FileNotFoundError):
                 self._unseen.append(path)
             return
@@ -300,7 +296,7 @@ class _Finder:
     def _note(self, real: str, base: str, source: Source) -> None:
         """Note a source; of one that was found twice the longer name counts, whichever came first."""
         known = self._sources.get((real, source.member))
-        if known is None or (len(known[1].name), known[1].name) < (len(source.name), source.name):
+        if known is None or _rank(known[0], known[1].name) < _rank(base, source.name):
             self._sources[real, source.member] = (base, source)
 
     def _real(self, folder: str) -> str:
@@ -314,7 +310,7 @@ class _Finder:
         try:
             contents = archives.contents(path, limits=self._limits)
         except InputError as error:
-            self._failures[name] = one_line(str(error), Source(path, name, (part,)))
+            self._failures[base, name] = one_line(str(error), Source(path, name, (part,)))
             if archives.lacks_room(error):
                 self._unseen.append(path)
             return
@@ -323,9 +319,9 @@ class _Finder:
             hidden = plain.startswith(".") or "__MACOSX" in content.name
             reason = "hidden" if hidden else by_name(plain) or ""
             if content.refused:
-                self._failures[f"{name}: {content.name}"[:600]] = f"the member {content.refused}"
+                self._failures[base, f"{name}: {content.name}"[:600]] = f"the member {content.refused}"
             elif reason:
-                self._skipped[f"{name}: {content.name}"] = reason
+                self._skipped[base, f"{name}: {content.name}"] = reason
             else:
                 # the archive as a whole is the version of each of its members
                 parts = ((path, content.size, f"{changed}-{size}"),)
@@ -344,9 +340,9 @@ class _Finder:
         elif (version := remote.stat(url)) is not None:
             beside = [*remote.companions(url), *_sidecar(url)]
             known = {url: version} | {u: v for u in beside if (v := remote.stat(u)) is not None}
-            self._objects({u.rpartition("/")[2]: remote.Entry(u, v) for u, v in known.items()}, url, only=url.rpartition("/")[2])
+            self._objects({u.rpartition("/")[2]: remote.Entry(u, v) for u, v in known.items()}, _base(url), only=url.rpartition("/")[2])
         elif scheme.startswith("http"):
-            self._failures[remote.shown(url)] = "no such object"
+            self._failures["", remote.shown(url)] = "no such object"
         else:
             self._prefix(url, None)
 
@@ -358,9 +354,9 @@ class _Finder:
             if name and not any(p.startswith(".") or p.endswith(".ctmeter") for p in (*below.split("/"), name) if p):
                 folders.setdefault(below, {})[name] = entry
         if not folders:
-            self._failures[remote.shown(prefix)] = "no such object, and none below it"
+            self._failures["", remote.shown(prefix)] = "no such object, and none below it"
         for below, entries in folders.items():
-            self._objects(entries, prefix + "/", f"{below}/" if below else "", pattern=pattern)
+            self._objects(entries, remote.shown(prefix + "/").rstrip("/"), f"{below}/" if below else "", pattern=pattern)
 
     def _objects(
         self, entries: Mapping[str, remote.Entry], base: str, below: str = "", *, only: str | None = None, pattern: str | None = None
@@ -377,13 +373,68 @@ class _Finder:
             plain = name.partition("?")[0] if entry.url.startswith("http") else name
             shown, reason = below + plain, by_name(plain)
             if name.lower().endswith(ARCHIVES):
-                self._failures[shown] = "an archive on an object store, of which no members are read: download it first"
+                self._failures[base, shown] = "an archive on an object store, of which no members are read: download it first"
             elif reason and only is None:
                 if not name.endswith(SIDECAR):
-                    self._skipped[shown] = reason
+                    self._skipped[base, shown] = reason
             else:
                 parts = tuple((entries[n].url, entries[n].version.size, entries[n].version.tag) for n in folder.parts(name))
-                self._note(entry.url, remote.shown(base).rstrip("/"), Source(entry.url, shown, parts))
+                self._note(entry.url, base, Source(entry.url, shown, parts))
+
+
+class _Names:
+    """What is called how: its path below the outermost of the folders named that it lies in; where several are left, behind as many of the
+    last parts of that one as tell them apart. It depends on what was named alone, never on what is found there.
+    """
+
+    def __init__(self, bases: Iterable[str]) -> None:
+        self._known: dict[str, str] = {}
+        shortest = sorted(bases, key=len)
+        self._outer = [b for k, b in enumerate(shortest) if not any(_holds(other, b) for other in shortest[:k])]
+        split = [b.split("/") for b in self._outer]
+        longest = max(map(len, split), default=1)
+        n = next((n for n in range(1, longest) if len({tuple(parts[-n:]) for parts in split}) == len(split)), longest)
+        self._tail = {"": ""} if len(split) < 2 else {b: "/".join(parts[-n:]) for b, parts in zip(self._outer, split, strict=True)}
+
+    def __call__(self, base: str, name: str) -> str:
+        if not base:
+            return name
+        if base not in self._known:
+            outer = next((b for b in self._outer if _holds(b, base)), base)
+            self._known[base] = "/".join(filter(None, (self._tail.get(outer, "").strip("/"), base[len(outer) :].strip("/"))))
+        before = self._known[base]
+        return f"{before}/{name}" if before else name
+
+
+def _holds(base: str, other: str) -> bool:
+    """Whether a folder is another one or lies above it."""
+    return base == other or other.startswith(base.rstrip("/") + "/")
+
+
+def _rank(base: str, name: str) -> tuple[int, str]:
+    """What is found twice, by a link, has the longer of its names."""
+    full = f"{base}/{name}"
+    return len(full), full
+
+
+def _base(argument: str) -> str:
+    """The folder or prefix below which an argument names something: itself, or that of a file or object.
+
+    Of what is not there, or may not be, one with an ending is a file or an object.
+    """
+    if is_url(argument):
+        plain = _fixed(argument)
+        if plain == argument:
+            plain = plain.partition("?")[0] if plain.startswith("http") else plain
+            above, _, last = plain.rpartition("/")
+            plain = above if "." in last else plain
+        return remote.shown(plain).rstrip("/")
+    magic = None if os.path.lexists(argument) else MAGIC.search(argument)
+    if magic is not None:
+        argument = os.path.dirname(argument[: magic.start()])
+    elif os.path.isfile(argument) or (not os.path.lexists(argument) and os.path.splitext(argument)[1]):
+        argument = os.path.dirname(argument)
+    return os.path.abspath(argument or ".")
 
 
 def _fixed(url: str) -> str:

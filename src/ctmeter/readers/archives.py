@@ -18,7 +18,7 @@ import contextlib
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ..errors import InputError, SettingsError
@@ -340,7 +340,7 @@ class _Reading:
                     raise InputError("an archive in an archive", path=place, expected="a recording")
                 recording = read(place, map=self._map, rate=self._rate)
             except InputError as error:
-                yield Member(_shown(name), None, self._told(name, error))
+                yield Member(_shown(name), None, self._told(name, error, place))
                 return
             except SettingsError as error:
                 yield Member(_shown(name), None, InputError(str(error), path=f"{self._path}: {_shown(name)}"))
@@ -352,10 +352,11 @@ class _Reading:
                 recording.close()
             self._clear(places)
 
-    def _told(self, name: str, error: InputError) -> InputError:
-        """The error with the place that the user knows instead of the scratch file."""
-        where = f"{self._path}: {_shown(name)}"
-        return InputError(error.problem, path=where, offset=error.offset, line=error.line, expected=error.expected)
+    def _told(self, name: str, error: InputError, place: Path) -> InputError:
+        """The error with the names that the user knows instead of those of the scratch files."""
+        where, own = f"{self._path}: {_shown(name)}", _shown(PurePosixPath(name).stem)
+        problem, expected = (text.replace(f"{place.stem}.", f"{own}.") for text in (error.problem, error.expected or ""))
+        return InputError(problem, path=where, offset=error.offset, line=error.line, expected=expected or None)
 
     def _refused(self, name: str, reason: str) -> Member:
         where = f"{self._path}: {_shown(name)}"
