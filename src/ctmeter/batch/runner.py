@@ -183,7 +183,7 @@ class _Batch:
         self._note_done(made, shard)
         self._manifest.set_meta(**program())
         self._manifest.flush()
-        folded = None if shard is not None else self._fold(made) if made.pieces or not self._has_stayed() else self._as_it_was()
+        folded = None if shard is not None else self._fold(made)
         self._progress.finished()
         told = self._summed_up(made, folded)
         return told if shard is None else {**told, "shard": f"{shard[0]}/{shard[1]}"}
@@ -366,6 +366,10 @@ class _Batch:
 
     def _fold(self, made: Plan) -> Folded:
         """Make the data set; pieces whose partial was torn are measured again."""
+        if not made.pieces and not self._gone and self._manifest.folds():
+            # all is still there and nothing can be measured, a wrong setting more likely than not: what was made of it stays
+            self._stays = True
+            return Folded(str(self._out / DATASET))
         folded = self._folded(made)
         if folded.missing:
             for key in folded.missing:
@@ -376,15 +380,6 @@ class _Batch:
         self._manifest.flush()
         self._tidy({p.key for p in made.pieces})
         return folded
-
-    def _has_stayed(self) -> bool:
-        """Whether all that the data set was made of is still there."""
-        return not self._gone and bool(self._manifest.folds())
-
-    def _as_it_was(self) -> Folded:
-        """Where nothing at all can be measured any more, a wrong setting more likely than not, the data set and its partials stay."""
-        self._stays = True
-        return Folded(str(self._out / DATASET))
 
     def _folded(self, made: Plan) -> Folded:
         return fold(self._out, made.pieces, remembered=self._manifest.folds(), assessment=self._rules.assessment, run=self._each)
